@@ -1,0 +1,417 @@
+-- One schema text for SQLite and PostgreSQL. Times (`*_at`) are UTC milliseconds, dates (`*_on`) are 'YYYY-MM-DD' in
+-- Asia/Shanghai, JSON is text, ids are prefixed sortable text. Region paths ('43/4307/430723/') are stored as they were
+-- when a row was written, so a merge of regions never rewrites history.
+
+-- ---- territory -------------------------------------------------------------------------------------------------
+create table regions (
+  code text primary key,
+  level bigint not null check (level between 1 and 5),
+  parent_code text references regions(code),
+  name text not null,
+  kind text not null,
+  path text not null unique,
+  valid_from text,
+  valid_to text,
+  successor_code text references regions(code)
+);
+create index regions_parent on regions (parent_code, code);
+create index regions_name on regions (name);
+
+create table region_aliases (
+  region_code text not null references regions(code),
+  name text not null,
+  primary key (name, region_code)
+);
+
+-- ---- people ----------------------------------------------------------------------------------------------------
+create table users (
+  id text primary key,
+  display_name text not null,
+  phone_hash text not null unique,
+  phone_enc text not null,
+  phone_masked text not null,
+  password_hash text not null,
+  region_code text not null references regions(code),
+  region_path text not null,
+  state text not null check (state in ('active', 'suspended')),
+  created_at bigint not null
+);
+create index users_region on users (region_path);
+
+create table role_grants (
+  id text primary key,
+  user_id text not null references users(id),
+  role text not null check (role in ('trainee', 'mentor', 'staff', 'admin')),
+  region_path text,
+  granted_by text references users(id),
+  valid_from bigint not null,
+  valid_to bigint,
+  check ((role = 'staff') = (region_path is not null))
+);
+create index role_grants_user on role_grants (user_id);
+
+create table sessions (
+  token_hash text primary key,
+  user_id text not null references users(id),
+  created_at bigint not null,
+  last_seen_at bigint not null,
+  expires_at bigint not null
+);
+create index sessions_user on sessions (user_id);
+
+-- Wrong guesses only: two hundred people behind one address must be able to sign in.
+create table sign_in_failures (
+  phone_hash text not null,
+  at bigint not null
+);
+create index sign_in_failures_phone on sign_in_failures (phone_hash, at);
+
+-- ---- published content: immutable once in, named by version ------------------------------------------------------
+create table content_versions (
+  kind text not null check (kind in ('course', 'rubric', 'star_rules', 'phrases')),
+  version text not null,
+  body text not null,
+  sha256 text not null,
+  published_at bigint not null,
+  primary key (kind, version)
+);
+
+-- ---- cohorts ---------------------------------------------------------------------------------------------------
+create table cohorts (
+  id text primary key,
+  series_no bigint not null unique,
+  title text not null,
+  host text not null,
+  region_code text not null references regions(code),
+  region_path text not null,
+  state text not null check (state in ('running', 'closed')),
+  course_version text not null,
+  rubric_version text not null,
+  starts_on text not null,
+  ends_on text not null,
+  created_by text not null references users(id),
+  created_at bigint not null
+);
+create index cohorts_region on cohorts (region_path);
+
+create table memberships (
+  cohort_id text not null references cohorts(id),
+  user_id text not null references users(id),
+  part text not null check (part in ('trainee', 'mentor')),
+  group_no bigint,
+  seat_no bigint,
+  state text not null check (state in ('active', 'graduated', 'withdrawn')),
+  joined_at bigint not null,
+  graduated_at bigint,
+  primary key (cohort_id, user_id)
+);
+create index memberships_user on memberships (user_id);
+
+create table lesson_progress (
+  user_id text not null references users(id),
+  cohort_id text not null references cohorts(id),
+  lesson_code text not null,
+  completed_at bigint not null,
+  primary key (user_id, cohort_id, lesson_code)
+);
+
+-- ---- clips -----------------------------------------------------------------------------------------------------
+create table clips (
+  id text primary key,
+  owner_id text not null references users(id),
+  cohort_id text references cohorts(id),
+  assignment_code text,
+  title text not null,
+  state text not null check (state in ('draft', 'submitted', 'reviewing', 'returned', 'passed', 'withdrawn')),
+  region_code text not null,
+  region_path text not null,
+  created_at bigint not null,
+  updated_at bigint not null
+);
+create index clips_owner on clips (owner_id, created_at);
+create index clips_cohort on clips (cohort_id, state);
+
+create table clip_versions (
+  id text primary key,
+  clip_id text not null references clips(id),
+  n bigint not null,
+  state text not null check (state in ('uploading', 'received', 'processing', 'ready', 'failed', 'abandoned')),
+  filename text not null,
+  content_type text not null,
+  bytes bigint not null,
+  sha256 text,
+  original_key text,
+  -- why a version failed: a code of core::clip::refusal, with what to tell her
+  reason_code text,
+  -- probed facts and the verdict, JSON; absent until probed
+  facts text,
+  width bigint,
+  height bigint,
+  duration_ms bigint,
+  poster_key text,
+  mp4_key text,
+  storyboard_key text,
+  storyboard_vtt_key text,
+  playable_at bigint,
+  created_at bigint not null,
+  received_at bigint,
+  ready_at bigint,
+  constraint clip_version_once unique (clip_id, n)
+);
+
+create table renditions (
+  id text primary key,
+  version_id text not null references clip_versions(id),
+  attempt bigint not null,
+  name text not null,
+  width bigint not null,
+  height bigint not null,
+  bandwidth bigint not null,
+  codecs text not null,
+  init_key text not null,
+  complete boolean not null,
+  constraint rendition_once unique (version_id, attempt, name)
+);
+
+create table rendition_segments (
+  rendition_id text not null references renditions(id),
+  n bigint not null,
+  duration_ms bigint not null,
+  bytes bigint not null,
+  key text not null,
+  primary key (rendition_id, n)
+);
+
+create table uploads (
+  id text primary key,
+  owner_id text not null references users(id),
+  clip_id text not null references clips(id),
+  version_id text not null references clip_versions(id),
+  length bigint not null check (length >= 0),
+  part_size bigint not null,
+  state text not null check (state in ('open', 'completing', 'complete', 'failed', 'terminated')),
+  epoch bigint not null,
+  key text not null,
+  s3_upload_id text,
+  tail_key text,
+  tail_len bigint not null default 0,
+  tail_sha256 text,
+  reason_code text,
+  created_at bigint not null,
+  updated_at bigint not null,
+  expires_at bigint not null
+);
+create index uploads_open on uploads (state, expires_at);
+
+create table upload_parts (
+  upload_id text not null references uploads(id),
+  no bigint not null,
+  len bigint not null,
+  etag text not null,
+  sha256 text not null,
+  epoch bigint not null,
+  primary key (upload_id, no)
+);
+
+-- Objects that no row needs any more; deleted from the store after the transaction that let go of them.
+create table object_trash (
+  key text primary key,
+  s3_upload_id text,
+  since bigint not null
+);
+
+-- ---- jobs ------------------------------------------------------------------------------------------------------
+create table jobs (
+  id text primary key,
+  kind text not null,
+  subject text not null,
+  owner_id text not null,
+  unique_key text not null unique,
+  payload text not null,
+  priority bigint not null,
+  state text not null check (state in ('ready', 'leased', 'done', 'dead', 'cancelled')),
+  attempt bigint not null,
+  max_attempts bigint not null,
+  run_at bigint not null,
+  lease_until bigint,
+  token text,
+  worker text,
+  progress text,
+  reason text,
+  created_at bigint not null,
+  updated_at bigint not null
+);
+create index jobs_ready on jobs (priority, run_at) where state in ('ready', 'leased');
+create index jobs_subject on jobs (subject);
+
+-- ---- review ----------------------------------------------------------------------------------------------------
+create table review_tickets (
+  id text primary key,
+  clip_id text not null references clips(id),
+  version_id text not null references clip_versions(id),
+  cohort_id text not null references cohorts(id),
+  assignment_code text not null,
+  state text not null check (state in ('waiting', 'claimed', 'sent', 'cancelled')),
+  submitted_at bigint not null,
+  due_at bigint not null,
+  holder_id text references users(id),
+  lease_until bigint,
+  lease_renewals bigint not null default 0,
+  sent_at bigint,
+  constraint review_ticket_once unique (version_id)
+);
+create index review_tickets_queue on review_tickets (cohort_id, state, due_at);
+
+create table reviews (
+  id text primary key,
+  ticket_id text not null references review_tickets(id),
+  version_id text not null references clip_versions(id),
+  reviewer_id text not null references users(id),
+  rubric_version text not null,
+  state text not null check (state in ('drafting', 'sent')),
+  outcome text check (outcome in ('pass', 'return')),
+  summary text not null,
+  next_step text not null,
+  -- {"topic":4,"hook":null,...}: null is "not scored yet", which is not zero
+  scores text not null,
+  -- {"g_lawful":true,...}: true passes, false fails, absent is "not looked at yet"
+  gates text not null,
+  draft_rev bigint not null,
+  created_at bigint not null,
+  updated_at bigint not null,
+  sent_at bigint,
+  constraint review_once unique (ticket_id, reviewer_id)
+);
+
+create table feedback_items (
+  id text primary key,
+  review_id text not null references reviews(id),
+  version_id text not null references clip_versions(id),
+  t_start_ms bigint not null check (t_start_ms >= 0),
+  t_end_ms bigint check (t_end_ms >= t_start_ms),
+  kind text not null check (kind in ('praise', 'fix', 'question', 'must')),
+  dim text,
+  body text not null,
+  state text not null check (state in ('draft', 'sent', 'heard', 'verified', 'again')),
+  -- the item of an earlier version that this verdict is about is settled by the mentor on a later version
+  settled_version_id text references clip_versions(id),
+  created_at bigint not null
+);
+create index feedback_items_version on feedback_items (version_id, t_start_ms);
+create index feedback_items_review on feedback_items (review_id);
+
+create table feedback_replies (
+  id text primary key,
+  item_id text not null references feedback_items(id),
+  author_id text not null references users(id),
+  body text not null,
+  created_at bigint not null
+);
+create index feedback_replies_item on feedback_replies (item_id, created_at);
+
+-- ---- growth and stars ------------------------------------------------------------------------------------------
+create table platform_accounts (
+  id text primary key,
+  owner_id text not null references users(id),
+  platform text not null check (platform in ('douyin', 'kuaishou', 'wechat_channels', 'xiaohongshu', 'wechat_mp', 'weibo')),
+  handle text not null,
+  opened_on text not null,
+  created_at bigint not null,
+  constraint platform_account_once unique (platform, handle)
+);
+create index platform_accounts_owner on platform_accounts (owner_id);
+
+-- Every figure may be absent: missing is not zero.
+create table growth_snapshots (
+  id text primary key,
+  account_id text not null references platform_accounts(id),
+  as_of_on text not null,
+  window_days bigint not null check (window_days > 0),
+  followers bigint check (followers >= 0),
+  views bigint check (views >= 0),
+  originals bigint check (originals >= 0),
+  active_weeks bigint check (active_weeks >= 0),
+  lives bigint check (lives >= 0),
+  service bigint check (service >= 0),
+  column_episodes bigint check (column_episodes >= 0),
+  adopted_upward bigint check (adopted_upward >= 0),
+  impact_points bigint check (impact_points >= 0),
+  evidence_key text not null,
+  evidence_type text not null,
+  evidence_sha256 text not null,
+  entered_by text not null references users(id),
+  superseded_by text references growth_snapshots(id),
+  created_at bigint not null
+);
+create index growth_snapshots_account on growth_snapshots (account_id, as_of_on);
+
+create table star_evaluations (
+  id text primary key,
+  user_id text not null references users(id),
+  rule_version text not null,
+  input text not null,
+  input_sha256 text not null,
+  result text not null,
+  evaluated_by text not null references users(id),
+  evaluated_at bigint not null
+);
+create index star_evaluations_user on star_evaluations (user_id, evaluated_at);
+
+create table star_awards (
+  id text primary key,
+  user_id text not null references users(id),
+  level bigint not null check (level between 1 and 5),
+  evaluation_id text not null references star_evaluations(id),
+  rule_version text not null,
+  region_code text not null,
+  region_path text not null,
+  awarded_by text not null references users(id),
+  awarded_at bigint not null,
+  valid_from text not null,
+  valid_to text not null,
+  superseded_by text references star_awards(id),
+  constraint star_award_once unique (user_id, level, valid_from)
+);
+
+create table certificates (
+  number text primary key,
+  award_id text not null unique references star_awards(id),
+  area text not null,
+  year bigint not null,
+  seq bigint not null,
+  holder_name text not null,
+  title text not null,
+  county text not null,
+  issuer text not null,
+  issued_on text not null,
+  valid_to text not null,
+  payload_sha256 text not null,
+  state text not null check (state in ('valid', 'revoked', 'replaced')),
+  constraint certificate_seq_once unique (area, year, seq)
+);
+
+-- ---- audit: append-only and chained by hash ----------------------------------------------------------------------
+create table audit_events (
+  seq bigint primary key,
+  at bigint not null,
+  actor_id text,
+  action text not null,
+  subject text not null,
+  detail text not null,
+  prev_hash text not null,
+  hash text not null
+);
+create index audit_events_subject on audit_events (subject, seq);
+
+create table audit_head (
+  id bigint primary key check (id = 1),
+  seq bigint not null,
+  hash text not null
+);
+insert into audit_head (id, seq, hash) values (1, 0, '');
+
+-- ---- what this installation is ----------------------------------------------------------------------------------
+create table installation (
+  name text primary key,
+  value text not null
+);

@@ -1,0 +1,267 @@
+//! The one place that knows there are two databases.
+//!
+//! SQLite (one writer, WAL, `synchronous=FULL`) is the embedded default; PostgreSQL is the same code. SQL text is
+//! written once in the part both read alike; [`on!`] expands a statement's binding for both drivers, so each is
+//! type-checked, and a real difference is visible as [`Tx::pick`].
+
+use std::time::Duration;
+
+use sqlx::postgres::{PgPool, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Postgres, Sqlite, Transaction};
+
+use crate::time::At;
+
+pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations");
+
+#[derive(Clone, Debug)]
+pub enum Db {
+    Sqlite { read: SqlitePool, write: SqlitePool },
+    Postgres(PgPool),
+}
+
+pub enum Tx {
+    Sqlite(Transaction<'static, Sqlite>),
+    Postgres(Transaction<'static, Postgres>),
+}
+
+/// Expands the body once per driver: `on!(tx, c => sqlx::query("...").bind(x).execute(c).await)`.
+/// The body's value must be the same type for both, so map `execute` to `rows_affected()` or `drop`.
+#[macro_export]
+macro_rules! on {
+    ($tx:expr, $conn:ident => $body:expr) => {
+        match $tx {
+            $crate::db::Tx::Sqlite(t) => {
+                let $conn = &mut **t;
+                $body
+            }
+            $crate::db::Tx::Postgres(t) => {
+                let $conn = &mut **t;
+                $body
+            }
+        }
+    };
+}
+
+impl Db {
+    /// Connects without touching the schema. `sqlite:path` or `postgres://...`.
+    pub async fn connect(url: &str) -> sqlx::Result<Db> {
+        if url.starts_with("postgres") {
+            let pool = PgPoolOptions::new()
+                .max_connections(16)
+                .acquire_timeout(Duration::from_secs(10))
+                .after_connect(|conn, _| {
+                    Box::pin(async move {
+                        let level: String = sqlx::query_scalar("show synchronous_commit").fetch_one(conn).await?;
+                        // An answer of "off" would make every acknowledgement a guess.
+                        if level == "off" { Err(sqlx::Error::Configuration("synchronous_commit is off".into())) } else { Ok(()) }
+                    })
+                })
+                .connect(url)
+                .await?;
+            return Ok(Db::Postgres(pool));
+        }
+        let options = url
+            .parse::<SqliteConnectOptions>()?
+            .create_if_missing(true)
+            .foreign_keys(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(Duration::from_secs(10));
+        let write = SqlitePoolOptions::new()
+            .max_connections(1)
+            .after_connect(|conn, _| {
+                Box::pin(async move {
+                    let level: i64 = sqlx::query_scalar("pragma synchronous").fetch_one(conn).await?;
+                    if level < 2 { Err(sqlx::Error::Configuration("synchronous is below FULL".into())) } else { Ok(()) }
+                })
+            })
+            .connect_with(options.clone())
+            .await?;
+        let read = SqlitePoolOptions::new().max_connections(4).connect_with(options.read_only(true)).await?;
+        Ok(Db::Sqlite { read, write })
+    }
+
+    /// Connects and brings the schema up to date.
+    pub async fn open(url: &str) -> sqlx::Result<Db> {
+        let db = Self::connect(url).await?;
+        db.migrate().await?;
+        Ok(db)
+    }
+
+    pub async fn migrate(&self) -> sqlx::Result<()> {
+        match self {
+            Db::Sqlite { write, .. } => MIGRATIONS.run(write).await?,
+            Db::Postgres(pool) => MIGRATIONS.run(pool).await?,
+        }
+        Ok(())
+    }
+
+    /// A transaction that may write. On SQLite it takes the one writer at once, so it cannot fail half-way for a lock.
+    pub async fn write(&self) -> sqlx::Result<Tx> {
+        Ok(match self {
+            Db::Sqlite { write, .. } => Tx::Sqlite(write.begin_with("begin immediate").await?),
+            Db::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+        })
+    }
+
+    /// A transaction that only reads, and sees one moment.
+    pub async fn read(&self) -> sqlx::Result<Tx> {
+        Ok(match self {
+            Db::Sqlite { read, .. } => Tx::Sqlite(read.begin().await?),
+            Db::Postgres(pool) => Tx::Postgres(pool.begin_with("begin isolation level repeatable read read only").await?),
+        })
+    }
+
+    pub async fn close(&self) {
+        match self {
+            Db::Sqlite { read, write } => {
+                read.close().await;
+                write.close().await;
+            }
+            Db::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+impl Tx {
+    pub async fn commit(self) -> sqlx::Result<()> {
+        match self {
+            Tx::Sqlite(t) => t.commit().await,
+            Tx::Postgres(t) => t.commit().await,
+        }
+    }
+
+    /// The text for this database, where the two really differ.
+    pub fn pick<'a>(&self, sqlite: &'a str, postgres: &'a str) -> &'a str {
+        match self {
+            Tx::Sqlite(_) => sqlite,
+            Tx::Postgres(_) => postgres,
+        }
+    }
+
+    /// The database's clock: leases are granted and judged by one clock however many machines there are.
+    pub async fn clock(&mut self) -> sqlx::Result<At> {
+        let sql = self.pick(
+            "select cast(unixepoch('subsec') * 1000 as integer)",
+            "select cast(extract(epoch from clock_timestamp()) * 1000 as bigint)",
+        );
+        let sql = sqlx::AssertSqlSafe(sql.to_owned());
+        on!(self, c => sqlx::query_scalar(sql).fetch_one(c).await)
+    }
+}
+
+/// Whether this failure is a second row where only one may be. SQLite names columns and PostgreSQL the constraint,
+/// so the call that can cause it decides what it means.
+pub fn is_duplicate(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|e| e.is_unique_violation())
+}
+
+/// One story, two databases: each `both_databases!` test expands to `name::sqlite` and `name::postgres`.
+/// PostgreSQL runs where `TEST_POSTGRES_URL` names a server; with `CI` set, its absence is a failure, not a skip.
+#[macro_export]
+macro_rules! both_databases {
+    ($($name:ident($db:ident) $body:block)*) => {$(
+        mod $name {
+            #[allow(unused_imports)]
+            use super::*;
+            async fn story($db: $crate::db::Db) $body
+            #[tokio::test]
+            async fn sqlite() {
+                let folder = $crate::db::testing::folder();
+                story($crate::db::testing::sqlite(folder.path()).await).await;
+            }
+            #[tokio::test]
+            async fn postgres() {
+                let Some(temporary) = $crate::db::testing::TemporaryPostgres::create().await else { return };
+                story(temporary.db().await).await;
+                temporary.drop().await;
+            }
+        }
+    )*};
+}
+
+/// Fresh databases for tests of this and the other crates.
+pub mod testing {
+    use super::*;
+
+    pub fn folder() -> TempFolder {
+        let path = std::env::temp_dir().join(format!("weijia-test-{}", uuid::Uuid::now_v7().simple()));
+        std::fs::create_dir_all(&path).expect("a temporary folder");
+        TempFolder(path)
+    }
+
+    /// Deleted when dropped.
+    pub struct TempFolder(std::path::PathBuf);
+    impl TempFolder {
+        pub fn path(&self) -> &std::path::Path {
+            &self.0
+        }
+    }
+    impl Drop for TempFolder {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    pub async fn sqlite(folder: &std::path::Path) -> Db {
+        Db::open(&format!("sqlite:{}", folder.join("weijia.db").display())).await.expect("a fresh SQLite database")
+    }
+
+    /// A database of its own on the server that `TEST_POSTGRES_URL` names.
+    pub struct TemporaryPostgres {
+        server: String,
+        name: String,
+    }
+
+    impl TemporaryPostgres {
+        pub async fn create() -> Option<Self> {
+            let Ok(server) = std::env::var("TEST_POSTGRES_URL") else {
+                assert!(std::env::var_os("CI").is_none(), "CI must set TEST_POSTGRES_URL");
+                return None;
+            };
+            let name = format!("t{}", uuid::Uuid::now_v7().simple());
+            let temporary = Self { server, name };
+            temporary.admin(format!("create database {}", temporary.name)).await;
+            Some(temporary)
+        }
+
+        pub fn url(&self) -> String {
+            format!("{}/{}", self.server, self.name)
+        }
+
+        pub async fn db(&self) -> Db {
+            Db::open(&self.url()).await.expect("a fresh PostgreSQL database")
+        }
+
+        pub async fn drop(self) {
+            self.admin(format!("drop database {} with (force)", self.name)).await;
+        }
+
+        async fn admin(&self, sql: String) {
+            let pool = PgPool::connect(&format!("{}/postgres", self.server)).await.expect("the PostgreSQL server");
+            sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&pool).await.expect("an administrative statement");
+            pool.close().await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    both_databases! {
+        the_database_tells_the_time(db) {
+            let mut tx = db.read().await.unwrap();
+            let there = tx.clock().await.unwrap();
+            assert!((At::now() - there).0.abs() < 60_000, "{there:?}");
+        }
+
+        a_bad_state_is_refused_by_the_schema(db) {
+            let mut tx = db.write().await.unwrap();
+            let bad = on!(&mut tx, c => sqlx::query("insert into regions (code, level, name, kind, path) values ('43', 9, 'x', 'admin', '43/')")
+                .execute(c).await.map(drop));
+            assert!(bad.unwrap_err().as_database_error().unwrap().is_check_violation());
+        }
+    }
+}

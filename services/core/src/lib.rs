@@ -1,0 +1,25 @@
+//! The words and rules of Weijia's domain, and their SQL. No HTTP, no ffmpeg.
+//!
+//! Each area folder holds its types and states (`mod.rs`), its pure decisions (`rules.rs`) and its SQL verbs on a
+//! transaction (`sql.rs`). Verbs take `&mut Tx`, so what must be true together is committed together.
+
+pub mod access;
+pub mod account;
+pub mod audit;
+pub mod clip;
+pub mod cohort;
+pub mod content;
+pub mod course;
+pub mod db;
+pub mod error;
+pub mod growth;
+pub mod ids;
+pub mod job;
+pub mod region;
+pub mod review;
+pub mod star;
+pub mod storage;
+pub mod time;
+pub mod upload;
+
+pub use error::{Error, Result};
