@@ -54,7 +54,11 @@ impl Db {
                     Box::pin(async move {
                         let level: String = sqlx::query_scalar("show synchronous_commit").fetch_one(conn).await?;
                         // An answer of "off" would make every acknowledgement a guess.
-                        if level == "off" { Err(sqlx::Error::Configuration("synchronous_commit is off".into())) } else { Ok(()) }
+                        if level == "off" {
+                            Err(sqlx::Error::Configuration("synchronous_commit is off".into()))
+                        } else {
+                            Ok(())
+                        }
                     })
                 })
                 .connect(url)
@@ -109,7 +113,9 @@ impl Db {
     pub async fn read(&self) -> sqlx::Result<Tx> {
         Ok(match self {
             Db::Sqlite { read, .. } => Tx::Sqlite(read.begin().await?),
-            Db::Postgres(pool) => Tx::Postgres(pool.begin_with("begin isolation level repeatable read read only").await?),
+            Db::Postgres(pool) => {
+                Tx::Postgres(pool.begin_with("begin isolation level repeatable read read only").await?)
+            }
         })
     }
 
