@@ -1,0 +1,26 @@
+# 两条命令：`make run` 跑起来，`make test` 全部检验一遍。缺什么，脚本自己装。
+# 传参数给服务：make run ARGS="--listen 0.0.0.0:8080"
+
+SHELL := /bin/bash
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run test build clean
+
+help:
+	@echo "make run    安装缺少的软件，编译，带演示数据启动（按 Ctrl-C 停）"
+	@echo "make test   检验整个项目：格式、静态检查、单元、两种数据库、全程、浏览器"
+	@echo "make build  只编译"
+	@echo "make clean  删掉编译结果（不碰 data/ 里的数据）"
+
+run:
+	@scripts/run.sh $(ARGS)
+
+test:
+	@scripts/test.sh
+
+build:
+	@scripts/build.sh
+
+clean:
+	@rm -rf target web/dist web/node_modules tests/browser/node_modules
