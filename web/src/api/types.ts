@@ -1,0 +1,21 @@
+import type { components } from './schema'
+
+type Schemas = components['schemas']
+type Named<K extends string> = K extends keyof Schemas ? Schemas[K] : never
+
+export type Me = Named<'Me'>
+export type Kind = Named<'Kind'>
+export type ClipState = Named<'ClipState'>
+export type MediaState = Named<'MediaState'>
+export type Clip = Named<'Clip'>
+export type ClipSummary = Named<'ClipSummary'>
+export type Media = Named<'Media'>
+export type Version = Named<'Version'>
+export type Refusal = Named<'Refusal'>
+export type Course = Named<'Course'>
+export type CourseAssignment = Course['assignments'][number]
+export type SentReview = Named<'SentReview'>
+export type FeedbackItem = Named<'FeedbackItem'>
+export type MyStar = Named<'MyStar'>
+export type Criterion = Named<'Criterion'>
+export type Certificate = Named<'Certificate'>
