@@ -15,6 +15,7 @@ pub mod error;
 pub mod growth;
 pub mod ids;
 pub mod job;
+pub mod person;
 pub mod region;
 pub mod review;
 pub mod star;
