@@ -229,6 +229,8 @@ create table jobs (
   unique_key text not null unique,
   payload text not null,
   priority bigint not null,
+  -- owners take turns within a priority; fixed when the job is enqueued
+  turn bigint not null,
   state text not null check (state in ('ready', 'leased', 'done', 'dead', 'cancelled')),
   attempt bigint not null,
   max_attempts bigint not null,
@@ -241,7 +243,7 @@ create table jobs (
   created_at bigint not null,
   updated_at bigint not null
 );
-create index jobs_ready on jobs (priority, run_at) where state in ('ready', 'leased');
+create index jobs_ready on jobs (priority, turn, id) where state in ('ready', 'leased');
 create index jobs_subject on jobs (subject);
 
 -- ---- review ----------------------------------------------------------------------------------------------------

@@ -1,1 +1,272 @@
+//! The queue of leased jobs.
+//!
+//! A job is enqueued in the transaction that makes it true, and claimed with a lease on the database's clock. Every
+//! lease has a token of its own; each later update names it, so a worker whose lease was lost changes nothing.
+//! Claiming counts as an attempt, so a job that kills its worker ends as dead and not in a circle. Owners take turns
+//! (start-time fair queueing): a job's `turn` is fixed when it is enqueued, so one person's 500 clips stand behind
+//! another person's first.
 
+use std::fmt::Write as _;
+use std::str::FromStr;
+
+use crate::db::Tx;
+use crate::error::{Error, Refusal, Result};
+use crate::ids::{JobId, UserId};
+use crate::on;
+use crate::time::{At, Millis};
+
+/// How many times a job is tried before it is dead.
+pub const MAX_ATTEMPTS: i64 = 5;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobKind {
+    /// From the received bytes to the first thing that plays. Subject: a clip version.
+    Prepare,
+    /// The rest of a playable version: other renditions and the storyboard. Subject: a clip version.
+    Ladder,
+}
+
+impl JobKind {
+    pub const ALL: [JobKind; 2] = [JobKind::Prepare, JobKind::Ladder];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            JobKind::Prepare => "prepare",
+            JobKind::Ladder => "ladder",
+        }
+    }
+
+    /// The smaller goes first: what a person waits for outranks what makes it nicer.
+    pub const fn priority(self) -> i64 {
+        match self {
+            JobKind::Prepare => 10,
+            JobKind::Ladder => 20,
+        }
+    }
+}
+
+impl FromStr for JobKind {
+    type Err = Error;
+    fn from_str(text: &str) -> Result<Self> {
+        Self::ALL.into_iter().find(|k| k.as_str() == text).ok_or_else(|| Error::Damaged(format!("job kind {text}")))
+    }
+}
+
+#[derive(Debug)]
+pub struct NewJob<'a> {
+    pub kind: JobKind,
+    pub subject: &'a str,
+    pub owner: &'a UserId,
+    /// A second job under the same key is not made, whatever became of the first.
+    pub unique_key: String,
+    pub payload: serde_json::Value,
+    pub priority: i64,
+}
+
+/// The right to work on a job until it is lost. `attempt` never repeats for a job, so it can name what was made.
+#[derive(Debug, Clone)]
+pub struct Lease {
+    pub job: JobId,
+    pub kind: JobKind,
+    pub attempt: i64,
+    pub token: String,
+    pub subject: String,
+    pub owner: UserId,
+    pub payload: serde_json::Value,
+}
+
+/// What became of a job whose attempt did not succeed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    RetryAt(At),
+    Dead,
+}
+
+/// A job that nobody will try again. Whoever finds it settles its subject in the same transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dead {
+    pub job: JobId,
+    pub kind: JobKind,
+    pub subject: String,
+}
+
+/// 2, 8, 32, 128 seconds: long enough for a store or a machine to come back, short enough for somebody who waits.
+fn backoff(attempt: i64) -> Millis {
+    Millis::seconds(2 * 4_i64.pow(attempt.clamp(1, 5) as u32 - 1))
+}
+
+fn lost() -> Error {
+    Error::Conflict(Refusal::new("lease_lost", "这件活已经交给别的机器了。", "不用做什么，别处会接着做。"))
+}
+
+/// Zero rows changed means that the lease is somebody else's by now.
+fn held(rows: u64) -> Result<()> {
+    if rows == 1 { Ok(()) } else { Err(lost()) }
+}
+
+pub async fn enqueue(tx: &mut Tx, now: At, job: NewJob<'_>) -> Result<()> {
+    // The turn that is being served is the smallest one waiting; an owner's next job stands one turn behind her last.
+    let (serving, last): (i64, i64) = on!(tx, c => sqlx::query_as(
+            "select coalesce(min(turn), 0), coalesce(max(turn) filter (where owner_id = $2), 0)
+             from jobs where priority = $1 and state in ('ready', 'leased')")
+        .bind(job.priority).bind(job.owner).fetch_one(c).await)?;
+    on!(tx, c => sqlx::query(
+            "insert into jobs (id, kind, subject, owner_id, unique_key, payload, priority, turn, state, attempt,
+                               max_attempts, run_at, created_at, updated_at)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, 'ready', 0, $9, 0, $10, $10)
+             on conflict (unique_key) do nothing")
+        .bind(JobId::new()).bind(job.kind.as_str()).bind(job.subject).bind(job.owner).bind(&job.unique_key)
+        .bind(job.payload.to_string()).bind(job.priority).bind(serving.max(last + 1)).bind(MAX_ATTEMPTS).bind(now)
+        .execute(c).await.map(drop))?;
+    Ok(())
+}
+
+/// Whether it is worth opening a writing transaction: something is due, or a lease has run out.
+pub async fn is_due(tx: &mut Tx) -> Result<bool> {
+    let now = tx.clock().await?;
+    let n: i64 = on!(tx, c => sqlx::query_scalar(
+            "select count(*) from (select 1 as one from jobs where (state = 'ready' and run_at <= $1)
+                                   or (state = 'leased' and lease_until < $1) limit 1) due")
+        .bind(now).fetch_one(c).await)?;
+    Ok(n > 0)
+}
+
+type JobRow = (JobId, String, i64, String, UserId, String);
+
+// The kinds are spelled out: a job of a kind that this build does not know stays for a worker that does.
+macro_rules! claim {
+    ($lock:literal) => {
+        concat!(
+            "update jobs set state = 'leased', attempt = attempt + 1, token = $1, lease_until = $2, worker = $3,
+                 progress = null, updated_at = $4
+             where id = (select id from jobs where state = 'ready' and run_at <= $4 and kind in ('prepare', 'ladder')
+                         order by priority, turn, id limit 1 ",
+            $lock,
+            ") returning id, kind, attempt, subject, owner_id, payload"
+        )
+    };
+}
+
+/// Takes the next job for `lease` long.
+pub async fn claim(tx: &mut Tx, worker: &str, lease: Millis) -> Result<Option<Lease>> {
+    let now = tx.clock().await?;
+    let token = new_token();
+    let sql = tx.pick(claim!(""), claim!("for update skip locked"));
+    let row: Option<JobRow> = on!(tx, c => sqlx::query_as(sql)
+        .bind(&token).bind(now + lease).bind(worker).bind(now).fetch_optional(c).await)?;
+    let Some((job, kind, attempt, subject, owner, payload)) = row else { return Ok(None) };
+    let payload = serde_json::from_str(&payload).map_err(|e| Error::Damaged(format!("payload of {job}: {e}")))?;
+    Ok(Some(Lease { job, kind: kind.parse()?, attempt, token, subject, owner, payload }))
+}
+
+/// Takes back the leases that ran out: back to the queue after a while, or dead when that was the last attempt.
+/// Answers the dead.
+pub async fn reclaim(tx: &mut Tx) -> Result<Vec<Dead>> {
+    let now = tx.clock().await?;
+    let expired: Vec<(JobId, String, i64, i64, String, String)> = on!(tx, c => sqlx::query_as(
+            "select id, kind, attempt, max_attempts, subject, token from jobs
+             where state = 'leased' and lease_until < $1 and kind in ('prepare', 'ladder')
+             order by lease_until limit 20")
+        .bind(now).fetch_all(c).await)?;
+    let mut dead = Vec::new();
+    for (job, kind, attempt, max, subject, token) in expired {
+        let outcome = outcome(attempt, max, now);
+        let reason = "the worker went away";
+        // Its worker may have renewed or finished since: then the row no longer matches, and is left alone.
+        let rows = match outcome {
+            Outcome::RetryAt(at) => on!(tx, c => sqlx::query(
+                    "update jobs set state = 'ready', token = null, lease_until = null, run_at = $1, reason = $2,
+                         updated_at = $3 where id = $4 and token = $5 and state = 'leased' and lease_until < $3")
+                .bind(at).bind(reason).bind(now).bind(&job).bind(&token).execute(c).await.map(|r| r.rows_affected()))?,
+            Outcome::Dead => on!(tx, c => sqlx::query(
+                    "update jobs set state = 'dead', token = null, lease_until = null, reason = $1,
+                         updated_at = $2 where id = $3 and token = $4 and state = 'leased' and lease_until < $2")
+                .bind(reason).bind(now).bind(&job).bind(&token).execute(c).await.map(|r| r.rows_affected()))?,
+        };
+        if rows == 1 && outcome == Outcome::Dead {
+            dead.push(Dead { job, kind: kind.parse()?, subject });
+        }
+    }
+    Ok(dead)
+}
+
+fn outcome(attempt: i64, max_attempts: i64, now: At) -> Outcome {
+    if attempt >= max_attempts { Outcome::Dead } else { Outcome::RetryAt(now + backoff(attempt)) }
+}
+
+/// Prolongs the lease. A lease that ran out but that nobody took is still this worker's.
+pub async fn renew(tx: &mut Tx, held_lease: &Lease, lease: Millis) -> Result<()> {
+    let until = tx.clock().await? + lease;
+    held(on!(tx, c => sqlx::query("update jobs set lease_until = $1 where id = $2 and token = $3 and state = 'leased'")
+        .bind(until).bind(&held_lease.job).bind(&held_lease.token).execute(c).await.map(|r| r.rows_affected()))?)
+}
+
+/// Says in words how far it is.
+pub async fn progress(tx: &mut Tx, lease: &Lease, now: At, words: &str) -> Result<()> {
+    held(on!(tx, c => sqlx::query(
+            "update jobs set progress = $1, updated_at = $2 where id = $3 and token = $4 and state = 'leased'")
+        .bind(words).bind(now).bind(&lease.job).bind(&lease.token).execute(c).await.map(|r| r.rows_affected()))?)
+}
+
+/// Call inside every transaction that publishes: it fails when the lease was lost, and until the commit nobody else
+/// can take the job (the update locks its row).
+pub async fn still_held(tx: &mut Tx, lease: &Lease) -> Result<()> {
+    held(on!(tx, c => sqlx::query("update jobs set token = token where id = $1 and token = $2 and state = 'leased'")
+        .bind(&lease.job).bind(&lease.token).execute(c).await.map(|r| r.rows_affected()))?)
+}
+
+pub async fn finish(tx: &mut Tx, lease: &Lease, now: At) -> Result<()> {
+    held(on!(tx, c => sqlx::query(
+            "update jobs set state = 'done', token = null, lease_until = null, progress = null, reason = null,
+                 updated_at = $1 where id = $2 and token = $3 and state = 'leased'")
+        .bind(now).bind(&lease.job).bind(&lease.token).execute(c).await.map(|r| r.rows_affected()))?)
+}
+
+/// This attempt did not work out, for a reason that may pass. The caller settles the subject when the answer is
+/// [`Outcome::Dead`].
+pub async fn fail(tx: &mut Tx, lease: &Lease, reason: &str) -> Result<Outcome> {
+    still_held(tx, lease).await?;
+    let now = tx.clock().await?;
+    let (attempt, max): (i64, i64) = on!(tx, c => sqlx::query_as("select attempt, max_attempts from jobs where id = $1")
+        .bind(&lease.job).fetch_one(c).await)?;
+    let outcome = outcome(attempt, max, now);
+    let (state, run_at) = match outcome {
+        Outcome::RetryAt(at) => ("ready", at),
+        Outcome::Dead => ("dead", now),
+    };
+    on!(tx, c => sqlx::query(
+            "update jobs set state = $1, run_at = $2, reason = $3, token = null, lease_until = null, updated_at = $4
+             where id = $5")
+        .bind(state).bind(run_at).bind(reason).bind(now).bind(&lease.job).execute(c).await.map(drop))?;
+    Ok(outcome)
+}
+
+/// A worker that is told to stop gives the job back at once. That does not count against the job.
+pub async fn hand_back(tx: &mut Tx, lease: &Lease) -> Result<()> {
+    let now = tx.clock().await?;
+    held(on!(tx, c => sqlx::query(
+            "update jobs set state = 'ready', max_attempts = max_attempts + 1, run_at = $1, token = null,
+                 lease_until = null, progress = null, reason = 'handed back', updated_at = $1
+             where id = $2 and token = $3 and state = 'leased'")
+        .bind(now).bind(&lease.job).bind(&lease.token).execute(c).await.map(|r| r.rows_affected()))?)
+}
+
+/// Calls off what is still to be done for a subject; a worker on it loses its lease.
+pub async fn cancel(tx: &mut Tx, now: At, subject: &str) -> Result<()> {
+    on!(tx, c => sqlx::query(
+            "update jobs set state = 'cancelled', token = null, lease_until = null, updated_at = $1
+             where subject = $2 and state in ('ready', 'leased')")
+        .bind(now).bind(subject).execute(c).await.map(drop))?;
+    Ok(())
+}
+
+fn new_token() -> String {
+    rand::random::<[u8; 16]>().iter().fold(String::with_capacity(32), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+#[path = "job_tests.rs"]
+mod tests;

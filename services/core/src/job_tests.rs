@@ -1,0 +1,219 @@
+use super::*;
+use crate::both_databases;
+use crate::db::Db;
+
+const LEASE: Millis = Millis::seconds(30);
+
+async fn add(db: &Db, owner: &UserId, subject: &str, kind: JobKind) {
+    let mut tx = db.write().await.unwrap();
+    let job = NewJob {
+        kind,
+        subject,
+        owner,
+        unique_key: format!("{}/{subject}", kind.as_str()),
+        payload: serde_json::json!({"of": subject}),
+        priority: kind.priority(),
+    };
+    enqueue(&mut tx, At(1), job).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+async fn take(db: &Db) -> Option<Lease> {
+    let mut tx = db.write().await.unwrap();
+    let lease = claim(&mut tx, "here", LEASE).await.unwrap();
+    tx.commit().await.unwrap();
+    lease
+}
+
+/// Steps the job's clock back, as if its lease had run out or its waiting time were over.
+async fn let_time_pass(db: &Db) {
+    let mut tx = db.write().await.unwrap();
+    on!(&mut tx, c => sqlx::query("update jobs set lease_until = 1 where state = 'leased'").execute(c).await.map(drop))
+        .unwrap();
+    on!(&mut tx, c => sqlx::query("update jobs set run_at = 1 where state = 'ready'").execute(c).await.map(drop))
+        .unwrap();
+    tx.commit().await.unwrap();
+}
+
+async fn sweep(db: &Db) -> Vec<Dead> {
+    let mut tx = db.write().await.unwrap();
+    let dead = reclaim(&mut tx).await.unwrap();
+    tx.commit().await.unwrap();
+    dead
+}
+
+async fn state(db: &Db, subject: &str) -> (String, Option<String>) {
+    let mut tx = db.read().await.unwrap();
+    on!(&mut tx, c => sqlx::query_as("select state, reason from jobs where subject = $1").bind(subject).fetch_one(c).await).unwrap()
+}
+
+fn is_lost<T: std::fmt::Debug>(result: Result<T>) -> bool {
+    matches!(result, Err(Error::Conflict(r)) if r.code == "lease_lost")
+}
+
+#[test]
+fn the_kinds_named_in_sql_are_all_the_kinds() {
+    let list = JobKind::ALL.map(|k| format!("'{}'", k.as_str())).join(", ");
+    assert!(claim!("").contains(&format!("kind in ({list})")));
+}
+
+#[test]
+fn waiting_grows_and_stays_within_minutes() {
+    assert_eq!([1, 2, 3, 4].map(|n| backoff(n).0), [2_000, 8_000, 32_000, 128_000]);
+    assert_eq!(backoff(i64::MAX).0, backoff(5).0);
+}
+
+both_databases! {
+    a_job_is_done_once(db) {
+        let owner = UserId::new();
+        add(&db, &owner, "a", JobKind::Prepare).await;
+        add(&db, &owner, "a", JobKind::Prepare).await;
+        assert!(is_due(&mut db.read().await.unwrap()).await.unwrap());
+        let lease = take(&db).await.unwrap();
+        assert_eq!((lease.attempt, lease.subject.as_str(), lease.kind), (1, "a", JobKind::Prepare));
+        assert_eq!(lease.payload["of"], "a");
+        assert!(take(&db).await.is_none());
+        let mut tx = db.write().await.unwrap();
+        progress(&mut tx, &lease, At(2), "第 1 步").await.unwrap();
+        renew(&mut tx, &lease, LEASE).await.unwrap();
+        still_held(&mut tx, &lease).await.unwrap();
+        finish(&mut tx, &lease, At(3)).await.unwrap();
+        tx.commit().await.unwrap();
+        add(&db, &owner, "a", JobKind::Prepare).await;
+        assert!(take(&db).await.is_none());
+        assert_eq!(state(&db, "a").await.0, "done");
+        assert!(!is_due(&mut db.read().await.unwrap()).await.unwrap());
+    }
+
+    a_lost_lease_changes_nothing(db) {
+        add(&db, &UserId::new(), "a", JobKind::Prepare).await;
+        let first = take(&db).await.unwrap();
+        let_time_pass(&db).await;
+        assert_eq!(sweep(&db).await, []);
+        assert!(take(&db).await.is_none(), "it waits before it is tried again");
+        let_time_pass(&db).await;
+        let second = take(&db).await.unwrap();
+        assert_eq!(second.attempt, 2);
+        let mut tx = db.write().await.unwrap();
+        assert!(is_lost(still_held(&mut tx, &first).await));
+        assert!(is_lost(renew(&mut tx, &first, LEASE).await));
+        assert!(is_lost(progress(&mut tx, &first, At(9), "x").await));
+        assert!(is_lost(finish(&mut tx, &first, At(9)).await));
+        assert!(is_lost(fail(&mut tx, &first, "x").await));
+        assert!(is_lost(hand_back(&mut tx, &first).await));
+        still_held(&mut tx, &second).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    a_late_worker_whose_job_nobody_took_keeps_it(db) {
+        add(&db, &UserId::new(), "a", JobKind::Prepare).await;
+        let lease = take(&db).await.unwrap();
+        let_time_pass(&db).await;
+        let mut tx = db.write().await.unwrap();
+        renew(&mut tx, &lease, LEASE).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(sweep(&db).await, []);
+        let mut tx = db.write().await.unwrap();
+        finish(&mut tx, &lease, At(9)).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    a_job_that_kills_its_worker_is_dead_in_the_end(db) {
+        add(&db, &UserId::new(), "a", JobKind::Prepare).await;
+        for attempt in 1..=MAX_ATTEMPTS {
+            let lease = take(&db).await.unwrap();
+            assert_eq!(lease.attempt, attempt);
+            let_time_pass(&db).await;
+            let dead = sweep(&db).await;
+            assert_eq!(dead.iter().map(|d| d.subject.as_str()).collect::<Vec<_>>(), if attempt < MAX_ATTEMPTS { vec![] } else { vec!["a"] });
+            let_time_pass(&db).await;
+        }
+        assert!(take(&db).await.is_none());
+        assert_eq!(state(&db, "a").await, ("dead".into(), Some("the worker went away".into())));
+    }
+
+    failing_waits_and_then_is_dead(db) {
+        add(&db, &UserId::new(), "a", JobKind::Prepare).await;
+        for attempt in 1..=MAX_ATTEMPTS {
+            let lease = take(&db).await.unwrap();
+            let mut tx = db.write().await.unwrap();
+            let outcome = fail(&mut tx, &lease, "the store did not answer").await.unwrap();
+            tx.commit().await.unwrap();
+            assert_eq!(outcome == Outcome::Dead, attempt == MAX_ATTEMPTS);
+            assert!(take(&db).await.is_none());
+            let_time_pass(&db).await;
+        }
+        assert_eq!(state(&db, "a").await, ("dead".into(), Some("the store did not answer".into())));
+    }
+
+    handing_back_costs_no_attempt(db) {
+        add(&db, &UserId::new(), "a", JobKind::Prepare).await;
+        for n in 1..=2 * MAX_ATTEMPTS {
+            let lease = take(&db).await.unwrap();
+            assert_eq!(lease.attempt, n, "an attempt's number is never used twice");
+            let mut tx = db.write().await.unwrap();
+            hand_back(&mut tx, &lease).await.unwrap();
+            tx.commit().await.unwrap();
+        }
+        for _ in 1..MAX_ATTEMPTS {
+            let lease = take(&db).await.unwrap();
+            let mut tx = db.write().await.unwrap();
+            assert!(matches!(fail(&mut tx, &lease, "x").await.unwrap(), Outcome::RetryAt(_)));
+            tx.commit().await.unwrap();
+            let_time_pass(&db).await;
+        }
+    }
+
+    one_persons_many_do_not_delay_anothers_one(db) {
+        let (busy, quiet) = (UserId::new(), UserId::new());
+        for n in 0..20 {
+            add(&db, &busy, &format!("busy{n}"), JobKind::Prepare).await;
+        }
+        for n in 0..3 {
+            assert_eq!(take(&db).await.unwrap().subject, format!("busy{n}"));
+        }
+        add(&db, &quiet, "quiet", JobKind::Prepare).await;
+        let next = [take(&db).await.unwrap().subject, take(&db).await.unwrap().subject];
+        assert!(next.contains(&"quiet".to_owned()), "{next:?}");
+    }
+
+    the_first_playable_outranks_the_ladder(db) {
+        let owner = UserId::new();
+        add(&db, &owner, "ladder", JobKind::Ladder).await;
+        add(&db, &owner, "prepare", JobKind::Prepare).await;
+        assert_eq!(take(&db).await.unwrap().subject, "prepare");
+        assert_eq!(take(&db).await.unwrap().subject, "ladder");
+    }
+
+    calling_off_takes_the_lease_away(db) {
+        add(&db, &UserId::new(), "a", JobKind::Prepare).await;
+        let lease = take(&db).await.unwrap();
+        let mut tx = db.write().await.unwrap();
+        cancel(&mut tx, At(5), "a").await.unwrap();
+        assert!(is_lost(still_held(&mut tx, &lease).await));
+        tx.commit().await.unwrap();
+        assert_eq!(state(&db, "a").await.0, "cancelled");
+        let_time_pass(&db).await;
+        assert!(take(&db).await.is_none());
+    }
+
+    many_workers_never_share_a_job(db) {
+        for n in 0..12 {
+            add(&db, &UserId::new(), &format!("j{n}"), JobKind::Prepare).await;
+        }
+        let workers = (0..4).map(|_| {
+            let db = db.clone();
+            tokio::spawn(async move {
+                let mut mine = Vec::new();
+                while let Some(lease) = take(&db).await { mine.push(lease.subject); }
+                mine
+            })
+        }).collect::<Vec<_>>();
+        let mut all = Vec::new();
+        for worker in workers { all.extend(worker.await.unwrap()); }
+        all.sort();
+        let count = all.len();
+        all.dedup();
+        assert_eq!((count, all.len()), (12, 12));
+    }
+}
