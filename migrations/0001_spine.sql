@@ -8,6 +8,8 @@ create table regions (
   level bigint not null check (level between 1 and 5),
   parent_code text references regions(code),
   name text not null,
+  -- the published name, where the one shown was cleaned (罗巷新村村民委委会 is shown as 罗巷新村)
+  raw_name text,
   kind text not null,
   path text not null unique,
   valid_from text,

@@ -74,6 +74,74 @@ impl At {
     }
 }
 
+/// A calendar day in China, `YYYY-MM-DD` wherever it is written.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize, utoipa::ToSchema,
+)]
+#[serde(try_from = "String", into = "String")]
+#[schema(value_type = String, format = Date)]
+pub struct Day(jiff::civil::Date);
+
+impl Day {
+    pub fn days_since(self, earlier: Day) -> i64 {
+        let days = jiff::Unit::Day;
+        self.0.since((days, earlier.0)).map_or(0, |span| i64::from(span.get_days()))
+    }
+
+    /// The same day so many months later, or the last day of a shorter month.
+    pub fn plus_months(self, months: i64) -> Day {
+        Day(self.0.saturating_add(jiff::Span::new().months(months)))
+    }
+
+    pub fn plus_days(self, days: i64) -> Day {
+        Day(self.0.saturating_add(jiff::Span::new().days(days)))
+    }
+
+    pub fn year(self) -> i64 {
+        i64::from(self.0.year())
+    }
+}
+
+impl std::fmt::Display for Day {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// That text is not a day of the calendar.
+#[derive(Debug, thiserror::Error)]
+#[error("not a date like 2026-09-30: {0}")]
+pub struct NotADay(String);
+
+impl std::str::FromStr for Day {
+    type Err = NotADay;
+    fn from_str(text: &str) -> Result<Self, NotADay> {
+        // Exactly this shape: days are compared as text in SQL.
+        let day: jiff::civil::Date = text.parse().map_err(|_| NotADay(text.to_owned()))?;
+        if day.to_string() == text && (1900..=2200).contains(&day.year()) {
+            Ok(Day(day))
+        } else {
+            Err(NotADay(text.to_owned()))
+        }
+    }
+}
+impl TryFrom<String> for Day {
+    type Error = NotADay;
+    fn try_from(text: String) -> Result<Self, NotADay> {
+        text.parse()
+    }
+}
+impl From<Day> for String {
+    fn from(day: Day) -> String {
+        day.to_string()
+    }
+}
+impl From<jiff::civil::Date> for Day {
+    fn from(date: jiff::civil::Date) -> Day {
+        Day(date)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,5 +151,16 @@ mod tests {
         let before = At(1_767_196_799_999); // 2025-12-31T15:59:59.999Z
         assert_eq!(before.china_date().to_string(), "2025-12-31");
         assert_eq!((before + Millis(1)).china_date().to_string(), "2026-01-01");
+    }
+
+    #[test]
+    fn a_day_reads_one_shape_and_counts() {
+        let day = |text: &str| text.parse::<Day>().unwrap();
+        assert_eq!(day("2026-03-01").days_since(day("2025-12-01")), 90);
+        assert_eq!(day("2025-12-01").days_since(day("2026-03-01")), -90);
+        assert_eq!(day("2026-01-31").plus_months(1).to_string(), "2026-02-28");
+        for text in ["", "2026-2-1", "2026-02-30", "20260201", "2026-02-01T00:00", "0001-01-01", "9999-01-01"] {
+            assert!(text.parse::<Day>().is_err(), "{text}");
+        }
     }
 }
