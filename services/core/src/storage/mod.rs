@@ -1,7 +1,170 @@
-//! The only way to the object store.
+//! The only way to the objects: S3, whether the embedded store on loopback or a cluster far away.
+//!
+//! The database holds keys ([`keys`]), never addresses. An answer counts only when it was read to its end and says
+//! yes; everything else is a [`StorageError`] that tells "no" from "nobody knows".
 
-#[derive(Debug, thiserror::Error)]
-pub enum StorageError {
-    #[error("no such object")]
-    NotFound,
+mod error;
+pub mod keys;
+mod multipart;
+mod objects;
+
+use std::time::Duration;
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::retry::RetryConfig;
+use aws_sdk_s3::config::timeout::TimeoutConfig;
+use aws_sdk_s3::config::{
+    BehaviorVersion, Builder, Credentials, Region, RequestChecksumCalculation, ResponseChecksumValidation,
+    StalledStreamProtectionConfig,
+};
+use aws_smithy_http_client::tls;
+
+pub use error::StorageError;
+pub use multipart::OpenMultipart;
+pub use objects::{ObjectBody, ObjectInfo, Page, Range};
+
+/// An entity tag as the store gave it, quotes included; to be handed back unchanged.
+pub type ETag = String;
+
+/// Where the bucket is written in an address: Garage and Ceph take it in the path, some clouds only in the host name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Addressing {
+    #[default]
+    Path,
+    Virtual,
+}
+
+impl std::str::FromStr for Addressing {
+    type Err = &'static str;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "path" => Ok(Addressing::Path),
+            "virtual" => Ok(Addressing::Virtual),
+            _ => Err("path or virtual"),
+        }
+    }
+}
+
+#[derive(Clone)]
+pub struct StorageSettings {
+    pub endpoint: String,
+    pub bucket: String,
+    pub region: String,
+    pub access_key: String,
+    pub secret_key: String,
+    pub addressing: Addressing,
+}
+
+/// Shows where, never with what: the keys stay out of every log.
+impl std::fmt::Debug for StorageSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} at {} ({:?})", self.bucket, self.endpoint, self.addressing)
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Storage {
+    client: Client,
+    bucket: String,
+    /// Hashing every byte for the signature is needed only where nothing else guards it: plain HTTP between machines.
+    sign_payloads: bool,
+}
+
+impl Storage {
+    pub fn connect(settings: &StorageSettings) -> Storage {
+        let plain = !settings.endpoint.starts_with("https:");
+        // Built by hand because the SDK's own client would take proxies from the environment, even for loopback.
+        let http = aws_smithy_http_client::Builder::new();
+        let http = if plain {
+            http.build_http()
+        } else {
+            http.tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc)).build_https()
+        };
+        let config = aws_sdk_s3::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .http_client(http)
+            .endpoint_url(&settings.endpoint)
+            .region(Region::new(settings.region.clone()))
+            .credentials_provider(Credentials::new(&settings.access_key, &settings.secret_key, None, None, "settings"))
+            .force_path_style(settings.addressing == Addressing::Path)
+            // OSS, COS and OBS refuse the chunked trailers that the default adds.
+            .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+            .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
+            // One more try hides a dropped idle connection. Uploads and jobs have their own, better informed retries.
+            .retry_config(RetryConfig::standard().with_max_attempts(2))
+            .timeout_config(timeouts(Duration::from_secs(60)))
+            .stalled_stream_protection(
+                StalledStreamProtectionConfig::enabled().grace_period(Duration::from_secs(30)).build(),
+            )
+            .build();
+        Storage {
+            client: Client::from_conf(config),
+            bucket: settings.bucket.clone(),
+            sign_payloads: plain && !is_loopback(&settings.endpoint),
+        }
+    }
+
+    /// Makes the bucket if there is none.
+    pub async fn ensure_bucket(&self) -> Result<(), StorageError> {
+        match self.client.head_bucket().bucket(&self.bucket).send().await.map_err(StorageError::from) {
+            Err(StorageError::NotFound) => {}
+            answer => return answer.map(drop),
+        }
+        let Err(error) = self.client.create_bucket().bucket(&self.bucket).send().await else { return Ok(()) };
+        // Two nodes starting together: one makes it, for the other it is there.
+        let mine = error.as_service_error().is_some_and(|e| e.is_bucket_already_owned_by_you());
+        if mine { Ok(()) } else { Err(error.into()) }
+    }
+}
+
+fn timeouts(attempt: Duration) -> TimeoutConfig {
+    TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).operation_attempt_timeout(attempt).build()
+}
+
+/// A body may take its time (100 kB/s will do); a stalled one is cut off much earlier, by the stalled stream protection.
+fn patience(len: u64) -> Builder {
+    aws_sdk_s3::Config::builder().timeout_config(timeouts(Duration::from_secs(60 + len / 100_000)))
+}
+
+/// An answer to a write must name what was written, or it isn't one.
+fn tag(answer: Option<String>) -> Result<ETag, StorageError> {
+    answer.ok_or_else(|| StorageError::Transient("an answer without an ETag".into()))
+}
+
+fn is_loopback(endpoint: &str) -> bool {
+    url::Url::parse(endpoint).is_ok_and(|url| match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_is_recognised() {
+        for inside in ["http://127.0.0.1:9000", "http://localhost:1", "http://[::1]:3900"] {
+            assert!(is_loopback(inside), "{inside}");
+        }
+        for outside in ["http://10.0.0.3:9000", "http://127.0.0.1.example.com", "https://s3.example.com", "nonsense"] {
+            assert!(!is_loopback(outside), "{outside}");
+        }
+    }
+
+    #[test]
+    fn settings_never_show_their_keys() {
+        let settings = StorageSettings {
+            endpoint: "http://127.0.0.1:1".into(),
+            bucket: "weijia".into(),
+            region: "cn".into(),
+            access_key: "AKID".into(),
+            secret_key: "hush".into(),
+            addressing: Addressing::Path,
+        };
+        let shown = format!("{settings:?}");
+        assert!(!shown.contains("hush") && !shown.contains("AKID"), "{shown}");
+    }
 }

@@ -1,0 +1,92 @@
+//! Every key of every object. Keys are built from our own ids and numbers, never from a name a person chose; what a
+//! worker makes lies under the attempt that made it, so two attempts never write the same object.
+
+use crate::ids::{ClipId, SnapshotId, UploadId, VersionId};
+
+/// The file as she sent it.
+pub fn original(version: &VersionId) -> String {
+    format!("originals/{version}")
+}
+
+/// The bytes behind the last whole part of an unfinished upload. Never overwritten: a new tail gets a new number.
+pub fn upload_tail(upload: &UploadId, epoch: i64, seq: i64) -> String {
+    format!("{}{epoch}-{seq}", upload_tails(upload))
+}
+
+/// Where all tails of an upload lie, for the sweep.
+pub fn upload_tails(upload: &UploadId) -> String {
+    format!("tails/{upload}/")
+}
+
+/// What a clip is (name, owner, hashes), so that the bucket alone brings the videos back.
+pub fn sidecar(clip: &ClipId) -> String {
+    format!("sidecars/{clip}.json")
+}
+
+/// Where everything made from a version lies, whatever the attempt.
+pub fn media(version: &VersionId) -> String {
+    format!("media/{version}/")
+}
+
+fn made(version: &VersionId, attempt: i64, file: &str) -> String {
+    format!("{}{attempt}/{file}", media(version))
+}
+
+pub fn rendition_init(version: &VersionId, attempt: i64, name: &str) -> String {
+    made(version, attempt, &format!("{name}/init.mp4"))
+}
+
+pub fn rendition_segment(version: &VersionId, attempt: i64, name: &str, n: i64) -> String {
+    made(version, attempt, &format!("{name}/{n:05}.m4s"))
+}
+
+pub fn poster(version: &VersionId, attempt: i64) -> String {
+    made(version, attempt, "poster.jpg")
+}
+
+/// The whole film in one file; `ext` is the container's own ("mp4").
+pub fn mp4(version: &VersionId, attempt: i64, ext: &str) -> String {
+    made(version, attempt, &format!("video.{ext}"))
+}
+
+pub fn storyboard(version: &VersionId, attempt: i64) -> String {
+    made(version, attempt, "storyboard.jpg")
+}
+
+pub fn storyboard_vtt(version: &VersionId, attempt: i64) -> String {
+    made(version, attempt, "storyboard.vtt")
+}
+
+/// The screenshot behind an account's numbers.
+pub fn evidence(snapshot: &SnapshotId) -> String {
+    format!("evidence/{snapshot}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_attempts_share_no_key() {
+        let version = VersionId::new();
+        let of = |attempt| {
+            [
+                rendition_init(&version, attempt, "480"),
+                rendition_segment(&version, attempt, "480", 0),
+                poster(&version, attempt),
+                mp4(&version, attempt, "mp4"),
+                storyboard(&version, attempt),
+                storyboard_vtt(&version, attempt),
+            ]
+        };
+        let (first, second) = (of(1), of(2));
+        assert!(first.iter().all(|key| key.starts_with(&media(&version)) && !second.contains(key)));
+    }
+
+    #[test]
+    fn segments_list_in_playing_order() {
+        let version = VersionId::new();
+        assert!(rendition_segment(&version, 1, "480", 9) < rendition_segment(&version, 1, "480", 10));
+        assert!(upload_tail(&UploadId::new(), 3, 7).ends_with("/3-7"));
+    }
+}
