@@ -1,6 +1,10 @@
 import '@/shared/tokens.css'
 import '@/shared/base.css'
-import { createApp, h } from 'vue'
-import Sprite from '@/shared/art/Sprite.vue'
+import './studio.css'
+import { createApp } from 'vue'
+import App from './App.vue'
+import { router } from './router'
+import { applyTheme } from './theme'
 
-createApp({ render: () => h(Sprite) }).mount('#app')
+applyTheme()
+createApp(App).use(router).mount('#app')

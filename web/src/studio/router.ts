@@ -1,0 +1,44 @@
+import { createRouter, createWebHistory, type RouteRecordRaw } from 'vue-router'
+import { onSignedOut } from '@/api/client'
+import { belongs, forget, homePath, knowMe, manages, me, reviews } from './session'
+
+declare module 'vue-router' {
+  interface RouteMeta {
+    /** Who is offered the page; the server decides what they may see. */
+    for?: 'reviews' | 'manages'
+    open?: boolean
+    title?: string
+  }
+}
+
+const routes: RouteRecordRaw[] = [
+  { path: '/studio', redirect: () => homePath() },
+  { path: '/studio/sign-in', component: () => import('./signin/SignIn.vue'), meta: { open: true, title: '登录' } },
+  { path: '/studio/queue/:view(waiting|mine|sent)?', component: () => import('./queue/QueuePage.vue'), meta: { for: 'reviews', title: '待评' } },
+  { path: '/studio/desk/:ticket', component: () => import('./desk/DeskPage.vue'), props: true, meta: { for: 'reviews', title: '点评台' } },
+  { path: '/studio/:rest(.*)*', component: () => import('./parts/NotHere.vue'), meta: { title: '没找到' } },
+]
+
+export const router = createRouter({ history: createWebHistory(), routes })
+
+router.beforeEach(async to => {
+  if (to.meta.open) return true
+  await knowMe().catch(() => undefined)
+  const back = { path: '/studio/sign-in', query: to.path === '/studio' ? {} : { next: to.fullPath } }
+  if (!me.value || !belongs.value) return back
+  if (to.meta.for === 'reviews' && !reviews.value) return '/studio/cohorts'
+  if (to.meta.for === 'manages' && !manages.value) return homePath()
+  return true
+})
+
+router.afterEach(to => {
+  document.title = to.meta.title ? `${to.meta.title} 微家` : '微家 工作台'
+})
+
+// A session that ended while the page was open: back to the door, and from there to where she was.
+onSignedOut(() => {
+  const at = router.currentRoute.value
+  if (at.meta.open) return
+  forget()
+  void router.push({ path: '/studio/sign-in', query: { next: at.fullPath } })
+})
