@@ -1,0 +1,204 @@
+//! Signing in and out. A session is an opaque 256-bit token; only its hash is kept.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rand::RngCore as _;
+use sha2::{Digest, Sha256};
+
+use super::{GUESS_WINDOW, GUESSES, Keys, PasswordHasher, Phone, SESSION_IDLE};
+use crate::access::Principal;
+use crate::db::{Db, Tx};
+use crate::error::{Error, Refusal, Result};
+use crate::ids::UserId;
+use crate::on;
+use crate::time::{At, Millis};
+
+/// What the browser holds.
+pub struct SessionToken(String);
+
+impl SessionToken {
+    fn random() -> Self {
+        let mut bytes = [0; 32];
+        rand::rng().fill_bytes(&mut bytes);
+        Self(URL_SAFE_NO_PAD.encode(bytes))
+    }
+    pub fn from_cookie(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+    fn hash(&self) -> String {
+        hex::encode(Sha256::digest(&self.0))
+    }
+}
+
+pub struct Session {
+    pub token: SessionToken,
+    pub principal: Principal,
+}
+
+/// Signs in by phone and password, or says in words why not. A wrong phone and a wrong password read the same.
+pub async fn sign_in(
+    db: &Db,
+    keys: &Keys,
+    hasher: &PasswordHasher,
+    now: At,
+    phone: &str,
+    password: &str,
+) -> Result<Session> {
+    let phone: Phone = phone.parse()?;
+    let phone_hash = keys.phone_hash(&phone);
+    // The guess is counted before the password is looked at, in one transaction with the limit: guesses sent at the
+    // same moment cannot slip past it together.
+    let mut tx = db.write().await?;
+    count_guess(&mut tx, now, &phone_hash).await?;
+    let stored: Option<(UserId, String)> = on!(&mut tx, c => sqlx::query_as(
+        "select id, password_hash from users where phone_hash = $1 and state = 'active'")
+        .bind(&phone_hash).fetch_optional(c).await)?;
+    tx.commit().await?;
+
+    if !hasher.matches(password, stored.as_ref().map(|s| s.1.as_str())).await? {
+        return Err(Refusal::new(
+            "sign_in_wrong",
+            "手机号或密码不对。",
+            "看清楚再填一遍；想不起密码，找县里的老师帮你重设。",
+        )
+        .into());
+    }
+    let Some((user, _)) = stored else { return Err(Error::NotFound) };
+    let mut tx = db.write().await?;
+    on!(&mut tx, c => sqlx::query("delete from sign_in_failures where phone_hash = $1").bind(&phone_hash).execute(c).await.map(drop))?;
+    let token = SessionToken::random();
+    on!(&mut tx, c => sqlx::query(
+        "insert into sessions (token_hash, user_id, created_at, last_seen_at, expires_at) values ($1, $2, $3, $3, $4)")
+        .bind(token.hash()).bind(&user).bind(now).bind(now + SESSION_IDLE).execute(c).await.map(drop))?;
+    let principal = super::principal(&mut tx, now, &user).await?;
+    tx.commit().await?;
+    Ok(Session { token, principal })
+}
+
+async fn count_guess(tx: &mut Tx, now: At, phone_hash: &str) -> Result<()> {
+    on!(&mut *tx, c => sqlx::query("delete from sign_in_failures where at < $1").bind(now - GUESS_WINDOW).execute(c).await.map(drop))?;
+    on!(&mut *tx, c => sqlx::query("insert into sign_in_failures (phone_hash, at) values ($1, $2)")
+        .bind(phone_hash).bind(now).execute(c).await.map(drop))?;
+    let guesses: i64 = on!(&mut *tx, c => sqlx::query_scalar("select count(*) from sign_in_failures where phone_hash = $1")
+        .bind(phone_hash).fetch_one(c).await)?;
+    if guesses > GUESSES {
+        return Err(
+            Refusal::new("sign_in_rest", "试的次数太多了。", "歇 15 分钟再试，或者找县里的老师帮你重设密码。").into()
+        );
+    }
+    Ok(())
+}
+
+/// Who holds this token now. Her session's time is moved on at most once a day, so that reading stays reading.
+pub async fn who_is(db: &Db, now: At, token: &SessionToken) -> Result<Option<Principal>> {
+    let mut tx = db.read().await?;
+    let session: Option<(UserId, At)> = on!(&mut tx, c => sqlx::query_as(
+        "select user_id, last_seen_at from sessions where token_hash = $1 and expires_at > $2")
+        .bind(token.hash()).bind(now).fetch_optional(c).await)?;
+    let Some((user, last_seen)) = session else { return Ok(None) };
+    let principal = match super::principal(&mut tx, now, &user).await {
+        Err(Error::NotFound) => return Ok(None),
+        other => other?,
+    };
+    drop(tx);
+    if now - last_seen > Millis::days(1) {
+        let mut tx = db.write().await?;
+        on!(&mut tx, c => sqlx::query("update sessions set last_seen_at = $1, expires_at = $2 where token_hash = $3")
+            .bind(now).bind(now + SESSION_IDLE).bind(token.hash()).execute(c).await.map(drop))?;
+        on!(&mut tx, c => sqlx::query("delete from sessions where expires_at < $1").bind(now).execute(c).await.map(drop))?;
+        tx.commit().await?;
+    }
+    Ok(Some(principal))
+}
+
+pub async fn sign_out(db: &Db, token: &SessionToken) -> Result<()> {
+    let mut tx = db.write().await?;
+    on!(&mut tx, c => sqlx::query("delete from sessions where token_hash = $1").bind(token.hash()).execute(c).await.map(drop))?;
+    tx.commit().await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::account::{NewUser, create, grant_staff};
+    use crate::both_databases;
+
+    const PHONE: &str = "13812345678";
+    const PASSWORD: &str = "black-rice-cake";
+
+    async fn with_one_person(db: &Db) -> (Keys, PasswordHasher, UserId) {
+        let (keys, hasher) = (Keys::from_master(&[1; 32]), PasswordHasher::new());
+        let mut tx = db.write().await.unwrap();
+        on!(&mut tx, c => sqlx::query("insert into regions (code, level, name, kind, path) values ('43', 1, '湖南省', 'admin', '43/')")
+            .execute(c).await.map(drop)).unwrap();
+        let phone = PHONE.parse().unwrap();
+        let password_hash = hasher.hash(PASSWORD).await.unwrap();
+        let new = NewUser { name: "田春梅", phone: &phone, region_code: "43", password_hash: &password_hash };
+        let user = create(&mut tx, &keys, At(0), new).await.unwrap();
+        tx.commit().await.unwrap();
+        (keys, hasher, user)
+    }
+
+    fn code(e: Error) -> String {
+        match e {
+            Error::Refused(r) | Error::Conflict(r) => r.code.into(),
+            other => other.to_string(),
+        }
+    }
+
+    both_databases! {
+        a_session_lives_from_sign_in_to_sign_out(db) {
+            let (keys, hasher, user) = with_one_person(&db).await;
+            let session = sign_in(&db, &keys, &hasher, At(5), "138 1234 5678", PASSWORD).await.unwrap();
+            assert_eq!(session.principal.user, user);
+            assert!(session.principal.staff_paths.is_empty());
+            let mut tx = db.write().await.unwrap();
+            grant_staff(&mut tx, At(6), &user, "43", None).await.unwrap();
+            tx.commit().await.unwrap();
+            let seen = who_is(&db, At(7), &session.token).await.unwrap().unwrap();
+            assert_eq!(seen.staff_paths, ["43/"], "a new role counts on the next request");
+            let late = At(5) + Millis::days(50);
+            assert!(who_is(&db, late, &session.token).await.unwrap().is_some());
+            assert!(who_is(&db, late + Millis::days(50), &session.token).await.unwrap().is_some(), "use prolongs it");
+            assert!(who_is(&db, late + Millis::days(120), &session.token).await.unwrap().is_none(), "idleness ends it");
+            sign_out(&db, &session.token).await.unwrap();
+            assert!(who_is(&db, At(8), &session.token).await.unwrap().is_none());
+        }
+
+        the_eleventh_guess_rests_the_account_and_nobody_else(db) {
+            let (keys, hasher, _) = with_one_person(&db).await;
+            for n in 0..10 {
+                let e = sign_in(&db, &keys, &hasher, At(n), PHONE, "wrong-password").await.err().unwrap();
+                assert_eq!(code(e), "sign_in_wrong");
+            }
+            let e = sign_in(&db, &keys, &hasher, At(11), PHONE, PASSWORD).await.err().unwrap();
+            assert_eq!(code(e), "sign_in_rest");
+            let e = sign_in(&db, &keys, &hasher, At(11), "13812345679", PASSWORD).await.err().unwrap();
+            assert_eq!(code(e), "sign_in_wrong", "another number is not held up");
+            let later = At(11) + GUESS_WINDOW + Millis(1);
+            assert!(sign_in(&db, &keys, &hasher, later, PHONE, PASSWORD).await.is_ok());
+        }
+
+        a_suspended_person_is_nobody(db) {
+            let (keys, hasher, _) = with_one_person(&db).await;
+            let session = sign_in(&db, &keys, &hasher, At(1), PHONE, PASSWORD).await.unwrap();
+            let mut tx = db.write().await.unwrap();
+            on!(&mut tx, c => sqlx::query("update users set state = 'suspended'").execute(c).await.map(drop)).unwrap();
+            tx.commit().await.unwrap();
+            assert!(who_is(&db, At(2), &session.token).await.unwrap().is_none());
+            assert!(sign_in(&db, &keys, &hasher, At(3), PHONE, PASSWORD).await.is_err());
+        }
+
+        a_phone_belongs_to_one_person(db) {
+            let (keys, _, _) = with_one_person(&db).await;
+            let mut tx = db.write().await.unwrap();
+            let phone = PHONE.parse().unwrap();
+            let again = create(&mut tx, &keys, At(1), NewUser { name: "向二妹", phone: &phone, region_code: "43", password_hash: "x" }).await;
+            assert_eq!(code(again.unwrap_err()), "phone_taken");
+        }
+    }
+}
