@@ -54,7 +54,8 @@ pub fn what_next(s: &Standing, now: At) -> String {
 }
 
 fn what_bytes_do(s: &Standing, since: &str) -> String {
-    let hand_in = if s.has_assignment { "满意就交给老师。" } else { "满意就选一份作业，交给老师。" };
+    let hand_in =
+        if s.has_assignment { "满意就交给老师。" } else { "满意就选一份作业，交给老师。" };
     match s.media {
         MediaState::Uploading => format!("{since}开始传的，还没传完。断了不要紧，回到这里会接着传。"),
         MediaState::Received => format!("{since}传完了，已经收好，正排队处理。一会儿就能看。"),
@@ -82,12 +83,8 @@ pub fn why_not_submit(state: ClipState, media: MediaState, playable: bool, answe
     match state {
         ClipState::Withdrawn => no("clip_withdrawn", "这条已经收回了", "重新传一条再交"),
         ClipState::Passed => no("clip_passed", "这条已经通过了，不用再交", "接着学下一课"),
-        ClipState::Submitted | ClipState::Reviewing => {
-            no("clip_submitted", "这条已经交上去了", "等老师看完，会告诉你")
-        }
-        ClipState::Returned if answered => {
-            no("new_version_needed", "这一条老师已经看过了", "照着点评拍一条新的，再交")
-        }
+        ClipState::Submitted | ClipState::Reviewing => no("clip_submitted", "这条已经交上去了", "等老师看完，会告诉你"),
+        ClipState::Returned if answered => no("new_version_needed", "这一条老师已经看过了", "照着点评拍一条新的，再交"),
         ClipState::Draft | ClipState::Returned => match media {
             MediaState::Uploading => no("not_received", "还没传完", "等它传完，再交给老师"),
             MediaState::Abandoned => no("not_received", "上次没有传完", "重新选这条片子再传一次"),
@@ -166,7 +163,11 @@ mod tests {
         assert_eq!(what_next(&s, NOW), "12 分钟前交上去了，正在等老师看。最晚后天 13:30 前有回音。");
         s.due_at = Some(NOW - Millis(1));
         assert!(what_next(&s, NOW).contains("排在最前面"));
-        let s = Standing { state: ClipState::Reviewing, mentor: Some("李慧"), ..standing(ClipState::Reviewing, MediaState::Ready) };
+        let s = Standing {
+            state: ClipState::Reviewing,
+            mentor: Some("李慧"),
+            ..standing(ClipState::Reviewing, MediaState::Ready)
+        };
         assert_eq!(what_next(&s, NOW), "12 分钟前李慧老师打开看了，正在写点评。写好就发给你。");
     }
 
