@@ -1,0 +1,283 @@
+//! What a media worker makes of a version, published step by step.
+//!
+//! Each verb is one transaction's worth: the object is durable before the row names it, and [`job::still_held`] fences
+//! the row by the worker's lease, so a worker that was replaced publishes nothing. What a later attempt makes anew
+//! takes the place of the older only when it has caught up: whoever is watching keeps what plays. Keys that no row
+//! names any longer go to `object_trash`.
+
+use serde_json::json;
+
+use crate::clip::MediaState;
+use crate::clip::refusal::RefusalCode;
+use crate::db::Tx;
+use crate::error::{Error, Result};
+use crate::ids::{ClipId, RenditionId, VersionId};
+use crate::job::{self, Dead, JobKind, Lease, NewJob};
+use crate::on;
+use crate::time::At;
+
+/// What a worker needs to begin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    pub version: VersionId,
+    pub clip: ClipId,
+    pub key: String,
+    pub bytes: i64,
+    pub filename: String,
+}
+
+/// What is known about the pictures and the sound: as they are shown, upright and with square pixels.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Facts {
+    pub width: i64,
+    pub height: i64,
+    pub duration_ms: i64,
+    /// Everything else, as JSON; `warnings` in it are sentences for her.
+    pub detail: serde_json::Value,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewRendition {
+    pub name: String,
+    pub width: i64,
+    pub height: i64,
+    pub bandwidth: i64,
+    pub codecs: String,
+    pub init_key: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewSegment {
+    pub n: i64,
+    pub duration_ms: i64,
+    pub bytes: i64,
+    pub key: String,
+}
+
+/// The version that this lease is about. A subject that is no version id was never written by us.
+fn version(lease: &Lease) -> Result<VersionId> {
+    lease.subject.parse().map_err(|_| Error::Damaged(format!("subject of {}: {}", lease.job, lease.subject)))
+}
+
+async fn fenced(tx: &mut Tx, lease: &Lease) -> Result<VersionId> {
+    job::still_held(tx, lease).await?;
+    version(lease)
+}
+
+/// Begins, or begins again. [`Error::NotFound`] when there is nothing left to do: the version was given up, or its
+/// clip withdrawn, while the job waited.
+pub async fn start(tx: &mut Tx, lease: &Lease) -> Result<Source> {
+    let version = fenced(tx, lease).await?;
+    let row: Option<(ClipId, Option<String>, i64, String)> = on!(tx, c => sqlx::query_as(
+            "update clip_versions set state = 'processing'
+             where id = $1 and state in ('received', 'processing')
+               and clip_id in (select id from clips where state <> 'withdrawn')
+             returning clip_id, original_key, bytes, filename")
+        .bind(&version).fetch_optional(c).await)?;
+    let (clip, key, bytes, filename) = row.ok_or(Error::NotFound)?;
+    let key = key.ok_or_else(|| Error::Damaged(format!("{version} was received and has no original")))?;
+    Ok(Source { version, clip, key, bytes, filename })
+}
+
+pub async fn facts(tx: &mut Tx, lease: &Lease, facts: &Facts) -> Result<()> {
+    let version = fenced(tx, lease).await?;
+    on!(tx, c => sqlx::query("update clip_versions set facts = $1, width = $2, height = $3, duration_ms = $4 where id = $5")
+        .bind(facts.detail.to_string()).bind(facts.width).bind(facts.height).bind(facts.duration_ms).bind(&version)
+        .execute(c).await.map(drop))?;
+    Ok(())
+}
+
+pub async fn poster(tx: &mut Tx, lease: &Lease, now: At, key: &str) -> Result<()> {
+    let version = fenced(tx, lease).await?;
+    let old: Option<String> = on!(tx, c => sqlx::query_scalar("select poster_key from clip_versions where id = $1")
+        .bind(&version).fetch_one(c).await)?;
+    on!(tx, c => sqlx::query("update clip_versions set poster_key = $1 where id = $2")
+        .bind(key).bind(&version).execute(c).await.map(drop))?;
+    discard_replaced(tx, now, old, key).await
+}
+
+/// A file that plays from its beginning to its end: the clip is playable from now on.
+pub async fn mp4(tx: &mut Tx, lease: &Lease, now: At, key: &str) -> Result<()> {
+    let version = fenced(tx, lease).await?;
+    let old: Option<String> = on!(tx, c => sqlx::query_scalar("select mp4_key from clip_versions where id = $1")
+        .bind(&version).fetch_one(c).await)?;
+    on!(tx, c => sqlx::query("update clip_versions set mp4_key = $1, playable_at = coalesce(playable_at, $2) where id = $3")
+        .bind(key).bind(now).bind(&version).execute(c).await.map(drop))?;
+    discard_replaced(tx, now, old, key).await
+}
+
+pub async fn storyboard(tx: &mut Tx, lease: &Lease, now: At, image_key: &str, vtt_key: &str) -> Result<()> {
+    let version = fenced(tx, lease).await?;
+    let (image, vtt): (Option<String>, Option<String>) = on!(tx, c => sqlx::query_as(
+            "select storyboard_key, storyboard_vtt_key from clip_versions where id = $1")
+        .bind(&version).fetch_one(c).await)?;
+    on!(tx, c => sqlx::query("update clip_versions set storyboard_key = $1, storyboard_vtt_key = $2 where id = $3")
+        .bind(image_key).bind(vtt_key).bind(&version).execute(c).await.map(drop))?;
+    discard_replaced(tx, now, image, image_key).await?;
+    discard_replaced(tx, now, vtt, vtt_key).await
+}
+
+/// A rendition begins: its head is stored, and no segment is there yet.
+pub async fn rendition(tx: &mut Tx, lease: &Lease, new: &NewRendition) -> Result<RenditionId> {
+    let version = fenced(tx, lease).await?;
+    let id = RenditionId::new();
+    on!(tx, c => sqlx::query(
+            "insert into renditions (id, version_id, attempt, name, width, height, bandwidth, codecs, init_key, complete)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, false)")
+        .bind(&id).bind(&version).bind(lease.attempt).bind(&new.name).bind(new.width).bind(new.height)
+        .bind(new.bandwidth).bind(&new.codecs).bind(&new.init_key).execute(c).await.map(drop))?;
+    Ok(id)
+}
+
+/// One more segment that plays.
+pub async fn segment(tx: &mut Tx, lease: &Lease, now: At, rendition: &RenditionId, new: &NewSegment) -> Result<()> {
+    let version = fenced(tx, lease).await?;
+    on!(tx, c => sqlx::query("insert into rendition_segments (rendition_id, n, duration_ms, bytes, key) values ($1, $2, $3, $4, $5)")
+        .bind(rendition).bind(new.n).bind(new.duration_ms).bind(new.bytes).bind(&new.key).execute(c).await.map(drop))?;
+    on!(tx, c => sqlx::query("update clip_versions set playable_at = $1 where id = $2 and playable_at is null")
+        .bind(now).bind(&version).execute(c).await.map(drop))?;
+    supersede(tx, now, &version, rendition, Some(new.n)).await
+}
+
+/// The rendition's last segment is out; `bandwidth` is what it really takes at its peak.
+pub async fn complete(tx: &mut Tx, lease: &Lease, now: At, rendition: &RenditionId, bandwidth: i64) -> Result<()> {
+    let version = fenced(tx, lease).await?;
+    on!(tx, c => sqlx::query("update renditions set complete = true, bandwidth = $1 where id = $2")
+        .bind(bandwidth).bind(rendition).execute(c).await.map(drop))?;
+    supersede(tx, now, &version, rendition, None).await
+}
+
+/// It plays: the job is done, and the rest is put in line behind other people's first.
+pub async fn prepared(tx: &mut Tx, lease: &Lease, now: At) -> Result<()> {
+    let version = fenced(tx, lease).await?;
+    drop_incomplete(tx, now, &version).await?;
+    job::finish(tx, lease, now).await?;
+    let kind = JobKind::Ladder;
+    let unique_key = format!("{}/{version}", kind.as_str());
+    let next = NewJob {
+        kind,
+        subject: version.as_str(),
+        owner: &lease.owner,
+        unique_key,
+        payload: json!({}),
+        priority: kind.priority(),
+    };
+    job::enqueue(tx, now, next).await
+}
+
+/// Everything there is to make of it is made.
+pub async fn ready(tx: &mut Tx, lease: &Lease, now: At) -> Result<()> {
+    let version = fenced(tx, lease).await?;
+    drop_incomplete(tx, now, &version).await?;
+    settle(tx, now, &version, MediaState::Ready, None).await?;
+    job::finish(tx, lease, now).await
+}
+
+/// These bytes cannot become a clip. The job did its work: it found that out.
+pub async fn refused(tx: &mut Tx, lease: &Lease, now: At, code: RefusalCode) -> Result<()> {
+    let version = fenced(tx, lease).await?;
+    drop_all(tx, now, &version).await?;
+    settle(tx, now, &version, MediaState::Failed, Some(code)).await?;
+    job::finish(tx, lease, now).await
+}
+
+/// There is nothing left to do for this job: a quiet end.
+pub async fn skipped(tx: &mut Tx, lease: &Lease, now: At) -> Result<()> {
+    job::finish(tx, lease, now).await
+}
+
+/// A job of this version is dead. What plays stays and is all there will be; what does not play is told to her.
+pub async fn given_up(tx: &mut Tx, now: At, dead: &Dead) -> Result<()> {
+    let Ok(version) = dead.subject.parse::<VersionId>() else { return Ok(()) };
+    // A lone growing rendition would grow for ever: only what ends may stay.
+    drop_incomplete(tx, now, &version).await?;
+    let plays: i64 = on!(tx, c => sqlx::query_scalar(
+            "select count(*) from clip_versions v where v.id = $1 and (v.mp4_key is not null
+                 or exists (select 1 from renditions r where r.version_id = v.id))")
+        .bind(&version).fetch_one(c).await)?;
+    if plays > 0 {
+        return settle(tx, now, &version, MediaState::Ready, None).await;
+    }
+    settle(tx, now, &version, MediaState::Failed, Some(RefusalCode::ProcessingFailed)).await
+}
+
+async fn settle(tx: &mut Tx, now: At, version: &VersionId, to: MediaState, why: Option<RefusalCode>) -> Result<()> {
+    on!(tx, c => sqlx::query(
+            "update clip_versions set state = $1, reason_code = $2, ready_at = case when $1 = 'ready' then $3 end,
+                 playable_at = case when $1 = 'failed' then null else playable_at end
+             where id = $4 and state in ('received', 'processing')")
+        .bind(to).bind(why.map(RefusalCode::code)).bind(now).bind(version).execute(c).await.map(drop))?;
+    Ok(())
+}
+
+/// Lets the older attempts' renditions of this name go, once this one has as many segments or is complete.
+async fn supersede(tx: &mut Tx, now: At, version: &VersionId, by: &RenditionId, reached: Option<i64>) -> Result<()> {
+    let older: Vec<(RenditionId, i64)> = on!(tx, c => sqlx::query_as(
+            "select o.id, coalesce((select max(s.n) from rendition_segments s where s.rendition_id = o.id), -1)
+             from renditions o join renditions r on r.version_id = o.version_id and r.name = o.name
+             where o.version_id = $1 and r.id = $2 and o.attempt < r.attempt")
+        .bind(version).bind(by).fetch_all(c).await)?;
+    for (id, last) in older {
+        if reached.is_none_or(|n| n >= last) {
+            drop_rendition(tx, now, &id).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn drop_incomplete(tx: &mut Tx, now: At, version: &VersionId) -> Result<()> {
+    let ids: Vec<RenditionId> = on!(tx, c => sqlx::query_scalar("select id from renditions where version_id = $1 and not complete")
+        .bind(version).fetch_all(c).await)?;
+    for id in ids {
+        drop_rendition(tx, now, &id).await?;
+    }
+    Ok(())
+}
+
+async fn drop_all(tx: &mut Tx, now: At, version: &VersionId) -> Result<()> {
+    let ids: Vec<RenditionId> = on!(tx, c => sqlx::query_scalar("select id from renditions where version_id = $1")
+        .bind(version).fetch_all(c).await)?;
+    for id in ids {
+        drop_rendition(tx, now, &id).await?;
+    }
+    let keys: (Option<String>, Option<String>, Option<String>, Option<String>) = on!(tx, c => sqlx::query_as(
+            "select poster_key, mp4_key, storyboard_key, storyboard_vtt_key from clip_versions where id = $1")
+        .bind(version).fetch_one(c).await)?;
+    for key in [keys.0, keys.1, keys.2, keys.3].into_iter().flatten() {
+        discard(tx, now, &key).await?;
+    }
+    on!(tx, c => sqlx::query(
+            "update clip_versions set poster_key = null, mp4_key = null, storyboard_key = null, storyboard_vtt_key = null
+             where id = $1")
+        .bind(version).execute(c).await.map(drop))?;
+    Ok(())
+}
+
+async fn drop_rendition(tx: &mut Tx, now: At, id: &RenditionId) -> Result<()> {
+    on!(tx, c => sqlx::query(
+            "insert into object_trash (key, since)
+             select key, cast($2 as bigint) from rendition_segments where rendition_id = $1
+             union select init_key, cast($2 as bigint) from renditions where id = $1
+             on conflict (key) do nothing")
+        .bind(id).bind(now).execute(c).await.map(drop))?;
+    on!(tx, c => sqlx::query("delete from rendition_segments where rendition_id = $1").bind(id).execute(c).await.map(drop))?;
+    on!(tx, c => sqlx::query("delete from renditions where id = $1").bind(id).execute(c).await.map(drop))?;
+    Ok(())
+}
+
+async fn discard_replaced(tx: &mut Tx, now: At, old: Option<String>, new: &str) -> Result<()> {
+    match old {
+        Some(old) if old != new => discard(tx, now, &old).await,
+        _ => Ok(()),
+    }
+}
+
+async fn discard(tx: &mut Tx, now: At, key: &str) -> Result<()> {
+    on!(tx, c => sqlx::query("insert into object_trash (key, since) values ($1, $2) on conflict (key) do nothing")
+        .bind(key).bind(now).execute(c).await.map(drop))?;
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "publish_tests.rs"]
+mod tests;

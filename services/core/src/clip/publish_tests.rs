@@ -1,0 +1,240 @@
+use super::*;
+use crate::both_databases;
+use crate::db::Db;
+use crate::ids::UserId;
+use crate::job::Outcome;
+use crate::time::Millis;
+
+const NOW: At = At(1_000);
+
+/// A received version whose `prepare` waits.
+async fn received(db: &Db) -> VersionId {
+    let (owner, clip, version) = (UserId::new(), ClipId::new(), VersionId::new());
+    let mut tx = db.write().await.unwrap();
+    on!(&mut tx, c => sqlx::query("insert into regions (code, level, name, kind, path) values ('43', 1, '湖南省', 'admin', '43/')")
+        .execute(c).await.map(drop)).unwrap();
+    on!(&mut tx, c => sqlx::query(
+            "insert into users (id, display_name, phone_hash, phone_enc, phone_masked, password_hash, region_code, region_path, state, created_at)
+             values ($1, '贾小娟', 'h', 'e', '138****0001', 'p', '43', '43/', 'active', 1)")
+        .bind(&owner).execute(c).await.map(drop)).unwrap();
+    on!(&mut tx, c => sqlx::query(
+            "insert into clips (id, owner_id, title, state, region_code, region_path, created_at, updated_at)
+             values ($1, $2, '打鼓', 'draft', '43', '43/', 1, 1)")
+        .bind(&clip).bind(&owner).execute(c).await.map(drop))
+    .unwrap();
+    on!(&mut tx, c => sqlx::query(
+            "insert into clip_versions (id, clip_id, n, state, filename, content_type, bytes, original_key, created_at)
+             values ($1, $2, 1, 'received', 'a.mp4', 'video/mp4', 7, 'original', 1)")
+        .bind(&version).bind(&clip).execute(c).await.map(drop))
+    .unwrap();
+    let kind = JobKind::Prepare;
+    let job = NewJob {
+        kind,
+        subject: version.as_str(),
+        owner: &owner,
+        unique_key: format!("prepare/{version}"),
+        payload: json!({}),
+        priority: kind.priority(),
+    };
+    job::enqueue(&mut tx, NOW, job).await.unwrap();
+    tx.commit().await.unwrap();
+    version
+}
+
+async fn take(db: &Db) -> Lease {
+    let mut tx = db.write().await.unwrap();
+    let lease = job::claim(&mut tx, "here", Millis::minutes(1)).await.unwrap().unwrap();
+    tx.commit().await.unwrap();
+    lease
+}
+
+async fn begin(db: &Db) -> Lease {
+    let lease = take(db).await;
+    let mut tx = db.write().await.unwrap();
+    let source = start(&mut tx, &lease).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!((source.key.as_str(), source.bytes, source.filename.as_str()), ("original", 7, "a.mp4"));
+    lease
+}
+
+async fn try_again(db: &Db, lease: &Lease) -> Outcome {
+    let mut tx = db.write().await.unwrap();
+    let outcome = job::fail(&mut tx, lease, "x").await.unwrap();
+    if outcome == Outcome::Dead {
+        let dead = Dead { job: lease.job.clone(), kind: lease.kind, subject: lease.subject.clone() };
+        given_up(&mut tx, NOW, &dead).await.unwrap();
+    }
+    on!(&mut tx, c => sqlx::query("update jobs set run_at = 1 where state = 'ready'").execute(c).await.map(drop))
+        .unwrap();
+    tx.commit().await.unwrap();
+    outcome
+}
+
+async fn grow(db: &Db, lease: &Lease, segments: i64) -> RenditionId {
+    let attempt = lease.attempt;
+    let mut tx = db.write().await.unwrap();
+    let new = NewRendition {
+        name: "480".into(),
+        width: 480,
+        height: 854,
+        bandwidth: 1,
+        codecs: "avc1".into(),
+        init_key: format!("{attempt}/init"),
+    };
+    let id = rendition(&mut tx, lease, &new).await.unwrap();
+    for n in 0..segments {
+        let new = NewSegment { n, duration_ms: 2000, bytes: 9, key: format!("{attempt}/{n}") };
+        segment(&mut tx, lease, NOW, &id, &new).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    id
+}
+
+async fn end(db: &Db, lease: &Lease, id: &RenditionId) {
+    let mut tx = db.write().await.unwrap();
+    complete(&mut tx, lease, NOW, id, 900_000).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+async fn row(db: &Db, version: &VersionId) -> crate::clip::Version {
+    let mut tx = db.read().await.unwrap();
+    on!(&mut tx, c => sqlx::query_as("select * from clip_versions where id = $1").bind(version).fetch_one(c).await)
+        .unwrap()
+}
+
+async fn column(db: &Db, sql: &'static str) -> Vec<String> {
+    let mut tx = db.read().await.unwrap();
+    on!(&mut tx, c => sqlx::query_scalar(sql).fetch_all(c).await).unwrap()
+}
+const TRASH: &str = "select key from object_trash order by key";
+const SEGMENTS: &str = "select key from rendition_segments order by key";
+
+both_databases! {
+    a_clip_is_published_step_by_step(db) {
+        let version = received(&db).await;
+        let lease = begin(&db).await;
+        assert_eq!(row(&db, &version).await.state, MediaState::Processing);
+        let mut tx = db.write().await.unwrap();
+        let found = Facts { width: 480, height: 854, duration_ms: 3_000, detail: json!({"warnings": ["这条没有声音。"]}) };
+        facts(&mut tx, &lease, &found).await.unwrap();
+        poster(&mut tx, &lease, NOW, "poster").await.unwrap();
+        tx.commit().await.unwrap();
+        assert!(!row(&db, &version).await.playable());
+        let id = grow(&db, &lease, 2).await;
+        assert!(row(&db, &version).await.playable());
+        end(&db, &lease, &id).await;
+        let mut tx = db.write().await.unwrap();
+        mp4(&mut tx, &lease, At(5_000), "mp4").await.unwrap();
+        prepared(&mut tx, &lease, NOW).await.unwrap();
+        tx.commit().await.unwrap();
+        let lease = begin(&db).await;
+        assert_eq!(lease.kind, JobKind::Ladder);
+        let mut tx = db.write().await.unwrap();
+        storyboard(&mut tx, &lease, NOW, "board", "vtt").await.unwrap();
+        ready(&mut tx, &lease, At(9_000)).await.unwrap();
+        tx.commit().await.unwrap();
+        let v = row(&db, &version).await;
+        assert_eq!((v.state, v.playable_at, v.ready_at), (MediaState::Ready, Some(NOW), Some(At(9_000))));
+        assert_eq!((v.width, v.height, v.duration_ms), (Some(480), Some(854), Some(3_000)));
+        assert_eq!(v.warnings(), ["这条没有声音。"]);
+        let keys = [v.poster_key, v.mp4_key, v.storyboard_key, v.storyboard_vtt_key].map(Option::unwrap);
+        assert_eq!(keys, ["poster", "mp4", "board", "vtt"]);
+        assert!(column(&db, TRASH).await.is_empty());
+        assert!(job::claim(&mut db.write().await.unwrap(), "here", Millis(1)).await.unwrap().is_none());
+    }
+
+    a_later_attempt_takes_over_when_it_has_caught_up(db) {
+        let version = received(&db).await;
+        let first = begin(&db).await;
+        let old = grow(&db, &first, 2).await;
+        let mut tx = db.write().await.unwrap();
+        poster(&mut tx, &first, NOW, "poster1").await.unwrap();
+        tx.commit().await.unwrap();
+        try_again(&db, &first).await;
+        let second = begin(&db).await;
+        let new = grow(&db, &second, 1).await;
+        assert_eq!(column(&db, SEGMENTS).await, ["1/0", "1/1", "2/0"], "what plays stays");
+        let mut tx = db.write().await.unwrap();
+        let more = NewSegment { n: 1, duration_ms: 2000, bytes: 9, key: "2/1".into() };
+        segment(&mut tx, &second, NOW, &new, &more).await.unwrap();
+        poster(&mut tx, &second, NOW, "poster2").await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(column(&db, SEGMENTS).await, ["2/0", "2/1"]);
+        assert_eq!(column(&db, TRASH).await, ["1/0", "1/1", "1/init", "poster1"]);
+        assert!(row(&db, &version).await.playable());
+        assert_ne!(old, new);
+    }
+
+    a_worker_that_was_replaced_publishes_nothing(db) {
+        let version = received(&db).await;
+        let first = begin(&db).await;
+        try_again(&db, &first).await;
+        let _second = begin(&db).await;
+        let mut tx = db.write().await.unwrap();
+        let new = NewRendition { name: "480".into(), width: 2, height: 2, bandwidth: 1, codecs: "a".into(), init_key: "i".into() };
+        assert!(rendition(&mut tx, &first, &new).await.is_err());
+        assert!(mp4(&mut tx, &first, NOW, "late").await.is_err());
+        assert!(poster(&mut tx, &first, NOW, "late").await.is_err());
+        assert!(storyboard(&mut tx, &first, NOW, "late", "late").await.is_err());
+        assert!(prepared(&mut tx, &first, NOW).await.is_err());
+        assert!(ready(&mut tx, &first, NOW).await.is_err());
+        assert!(refused(&mut tx, &first, NOW, RefusalCode::Empty).await.is_err());
+        tx.commit().await.unwrap();
+        let v = row(&db, &version).await;
+        assert_eq!((v.state, v.mp4_key, v.poster_key), (MediaState::Processing, None, None));
+    }
+
+    a_refusal_leaves_nothing_behind(db) {
+        let version = received(&db).await;
+        let lease = begin(&db).await;
+        grow(&db, &lease, 1).await;
+        let mut tx = db.write().await.unwrap();
+        poster(&mut tx, &lease, NOW, "poster").await.unwrap();
+        refused(&mut tx, &lease, NOW, RefusalCode::Incomplete).await.unwrap();
+        tx.commit().await.unwrap();
+        let v = row(&db, &version).await;
+        assert_eq!((v.state, v.reason_code.as_deref(), v.playable()), (MediaState::Failed, Some("incomplete"), false));
+        assert_eq!(column(&db, TRASH).await, ["1/0", "1/init", "poster"]);
+    }
+
+    a_poison_job_ends_in_words(db) {
+        let version = received(&db).await;
+        for _ in 0..job::MAX_ATTEMPTS {
+            let lease = begin(&db).await;
+            grow(&db, &lease, 1).await;
+            try_again(&db, &lease).await;
+        }
+        let v = row(&db, &version).await;
+        assert_eq!((v.state, v.reason_code.as_deref(), v.playable()), (MediaState::Failed, Some("processing_failed"), false));
+        assert!(column(&db, SEGMENTS).await.is_empty());
+    }
+
+    what_plays_stays_when_the_rest_cannot_be_made(db) {
+        let version = received(&db).await;
+        let lease = begin(&db).await;
+        let id = grow(&db, &lease, 1).await;
+        end(&db, &lease, &id).await;
+        let mut tx = db.write().await.unwrap();
+        prepared(&mut tx, &lease, NOW).await.unwrap();
+        tx.commit().await.unwrap();
+        for _ in 0..job::MAX_ATTEMPTS {
+            let lease = begin(&db).await;
+            try_again(&db, &lease).await;
+        }
+        let v = row(&db, &version).await;
+        assert_eq!((v.state, v.reason_code, v.playable_at), (MediaState::Ready, None, Some(NOW)));
+    }
+
+    a_version_that_was_given_up_is_skipped(db) {
+        let version = received(&db).await;
+        let mut tx = db.write().await.unwrap();
+        on!(&mut tx, c => sqlx::query("update clips set state = 'withdrawn'").execute(c).await.map(drop)).unwrap();
+        tx.commit().await.unwrap();
+        let lease = take(&db).await;
+        let mut tx = db.write().await.unwrap();
+        assert!(matches!(start(&mut tx, &lease).await, Err(Error::NotFound)));
+        skipped(&mut tx, &lease, NOW).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(row(&db, &version).await.state, MediaState::Received);
+    }
+}
