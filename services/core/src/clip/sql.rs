@@ -1,1 +1,245 @@
+//! Reading and moving clips. Everything that changes a clip, its tickets or its reviews first locks the clip's row, so
+//! acts on one clip happen one after another, on PostgreSQL too.
 
+use super::rules::{Standing, what_next, why_not_submit};
+use super::{Clip, ClipEvent, ClipState, MediaState, Rendition, Segment, Version};
+use crate::db::Tx;
+use crate::error::{Error, OrNotFound, Refusal, Result};
+use crate::ids::{ClipId, CohortId, RenditionId, UserId, VersionId};
+use crate::review::{self, Ticket, TicketState};
+use crate::time::At;
+use crate::{audit, content, on};
+
+pub const TITLE_MAX: usize = 60;
+
+pub async fn get(tx: &mut Tx, id: &ClipId) -> Result<Clip> {
+    on!(tx, c => sqlx::query_as("select * from clips where id = $1").bind(id).fetch_optional(c).await).or_not_found()
+}
+
+/// The clip, held until the transaction ends.
+pub async fn lock(tx: &mut Tx, id: &ClipId) -> Result<Clip> {
+    let sql = tx.pick("select * from clips where id = $1", "select * from clips where id = $1 for update");
+    let sql = sqlx::AssertSqlSafe(sql.to_owned());
+    on!(tx, c => sqlx::query_as(sql).bind(id).fetch_optional(c).await).or_not_found()
+}
+
+/// The newest first.
+pub async fn versions(tx: &mut Tx, clip: &ClipId) -> Result<Vec<Version>> {
+    let sql = "select * from clip_versions where clip_id = $1 order by n desc";
+    Ok(on!(tx, c => sqlx::query_as(sql).bind(clip).fetch_all(c).await)?)
+}
+
+pub async fn version(tx: &mut Tx, id: &VersionId) -> Result<Version> {
+    on!(tx, c => sqlx::query_as("select * from clip_versions where id = $1").bind(id).fetch_optional(c).await)
+        .or_not_found()
+}
+
+/// Her own clips, the newest first; what she took back only when she asks for it.
+pub async fn of_owner(
+    tx: &mut Tx,
+    owner: &UserId,
+    state: Option<ClipState>,
+    before: Option<&ClipId>,
+    limit: i64,
+) -> Result<Vec<Clip>> {
+    let sql = "select * from clips
+               where owner_id = $1 and ((cast($2 as text) is null and state <> 'withdrawn') or state = $2)
+                 and (cast($3 as text) is null or id < $3)
+               order by id desc limit $4";
+    let state = state.map(ClipState::as_str);
+    let before = before.map(ClipId::as_str);
+    Ok(on!(tx, c => sqlx::query_as(sql).bind(owner).bind(state).bind(before).bind(limit).fetch_all(c).await)?)
+}
+
+/// A clip with all that an answer about it is made of.
+#[derive(Debug, Clone)]
+pub struct Detail {
+    pub clip: Clip,
+    /// The newest first.
+    pub versions: Vec<Version>,
+    /// The newest ticket.
+    pub ticket: Option<Ticket>,
+    pub mentor: Option<String>,
+    pub unheard: i64,
+}
+
+pub async fn detail(tx: &mut Tx, clip: Clip) -> Result<Detail> {
+    let versions = versions(tx, &clip.id).await?;
+    let ticket = review::queue::newest_of_clip(tx, &clip.id).await?;
+    let mentor = match &ticket {
+        Some(ticket) => review::queue::mentor_of(tx, ticket).await?,
+        None => None,
+    };
+    let unheard = review::sent::unheard_of_clip(tx, &clip.id).await?;
+    Ok(Detail { clip, versions, ticket, mentor, unheard })
+}
+
+impl Detail {
+    /// The version the clip now stands for: the newest that anybody still means. An upload given up half-way
+    /// doesn't hide what was there before.
+    pub fn newest(&self) -> Result<&Version> {
+        let meant = self.versions.iter().find(|v| v.state != MediaState::Abandoned);
+        meant.or(self.versions.first()).ok_or_else(|| Error::Damaged(format!("{} has no version", self.clip.id)))
+    }
+
+    /// A mentor has answered the newest version.
+    pub fn answered(&self) -> bool {
+        let newest = self.newest().ok().map(|v| &v.id);
+        self.ticket.as_ref().is_some_and(|t| t.state == TicketState::Sent && Some(&t.version_id) == newest)
+    }
+
+    pub fn since(&self) -> At {
+        let Clip { state, updated_at, .. } = self.clip;
+        let ticket = self.ticket.as_ref();
+        let of_ticket = match state {
+            ClipState::Submitted => ticket.map(|t| t.submitted_at),
+            ClipState::Passed => ticket.and_then(|t| t.sent_at),
+            ClipState::Returned if self.answered() => ticket.and_then(|t| t.sent_at),
+            ClipState::Reviewing | ClipState::Withdrawn => Some(updated_at),
+            ClipState::Draft | ClipState::Returned => None,
+        };
+        let of_bytes = || {
+            let version = self.newest().ok()?;
+            match version.state {
+                MediaState::Ready => version.ready_at,
+                MediaState::Received | MediaState::Processing => version.received_at,
+                MediaState::Uploading | MediaState::Abandoned => Some(version.created_at),
+                MediaState::Failed => None,
+            }
+        };
+        of_ticket.or_else(of_bytes).unwrap_or(updated_at)
+    }
+
+    pub fn why_not_submit(&self) -> Option<Refusal> {
+        match self.newest() {
+            Ok(v) => why_not_submit(self.clip.state, v.state, v.playable(), self.answered()),
+            Err(_) => Some(Refusal::new("clip_empty", "这条里面还没有片子", "重新传一条")),
+        }
+    }
+
+    pub fn what_next(&self, now: At, refusal: Option<&Refusal>) -> String {
+        let (media, playable) = self.newest().map_or((MediaState::Abandoned, false), |v| (v.state, v.playable()));
+        let standing = Standing {
+            state: self.clip.state,
+            media,
+            playable,
+            answered: self.answered(),
+            since: self.since(),
+            due_at: self.ticket.as_ref().map(|t| t.due_at),
+            mentor: self.mentor.as_deref(),
+            unheard: self.unheard,
+            has_assignment: self.clip.assignment_code.is_some(),
+            refusal,
+        };
+        what_next(&standing, now)
+    }
+}
+
+/// Moves the clip along, if it still stands where the caller saw it.
+pub async fn advance(tx: &mut Tx, now: At, clip: &Clip, event: ClipEvent) -> Result<ClipState> {
+    let to = clip.state.after(event).ok_or_else(moved_on)?;
+    let rows = on!(tx, c => sqlx::query("update clips set state = $3, updated_at = $4 where id = $1 and state = $2")
+        .bind(&clip.id).bind(clip.state).bind(to).bind(now).execute(c).await.map(|r| r.rows_affected()))?;
+    if rows == 1 { Ok(to) } else { Err(moved_on()) }
+}
+
+fn moved_on() -> Error {
+    Error::Conflict(Refusal::new("clip_moved_on", "这条的情况刚刚变了", "刷新看看现在到哪一步"))
+}
+
+pub async fn rename(tx: &mut Tx, now: At, clip: &Clip, title: &str) -> Result<()> {
+    let title: String = title.chars().filter(|c| !c.is_control()).collect();
+    let title = title.trim();
+    if title.is_empty() || title.chars().count() > TITLE_MAX {
+        let message = format!("名字要有字，最多 {TITLE_MAX} 个字");
+        return Err(Refusal::new("bad_title", message, "换一个短一点的名字").into());
+    }
+    on!(tx, c => sqlx::query("update clips set title = $2, updated_at = $3 where id = $1")
+        .bind(&clip.id).bind(title).bind(now).execute(c).await.map(drop))?;
+    Ok(())
+}
+
+/// Takes the clip back, out of every queue. Asking again changes nothing.
+pub async fn withdraw(tx: &mut Tx, now: At, actor: &UserId, id: &ClipId) -> Result<()> {
+    let clip = lock(tx, id).await?;
+    if clip.state == ClipState::Withdrawn {
+        return Ok(());
+    }
+    advance(tx, now, &clip, ClipEvent::Withdraw).await?;
+    review::queue::cancel_of_clip(tx, id).await?;
+    let detail = serde_json::json!({ "from": clip.state });
+    audit::append(tx, now, Some(actor), "clip.withdrawn", id.as_str(), &detail).await
+}
+
+/// Hands the newest version in for an assignment: the clip is submitted and its ticket waits. Asking again while it
+/// waits changes nothing.
+pub async fn submit(
+    tx: &mut Tx,
+    now: At,
+    id: &ClipId,
+    assignment: Option<&str>,
+    own_cohort: Option<&CohortId>,
+) -> Result<()> {
+    let detail = {
+        let clip = lock(tx, id).await?;
+        detail(tx, clip).await?
+    };
+    let clip = &detail.clip;
+    let assignment = match (assignment, clip.assignment_code.as_deref()) {
+        // What was answered once stays the answer to the same assignment.
+        (Some(asked), Some(known)) if asked != known && clip.state != ClipState::Draft => {
+            return Err(Refusal::new("other_assignment", "这条已经交给另一份作业了", "新传一条，再交这份作业").into());
+        }
+        (asked, known) => asked.or(known),
+    };
+    if matches!(clip.state, ClipState::Submitted | ClipState::Reviewing) {
+        return Ok(());
+    }
+    if let Some(refusal) = detail.why_not_submit() {
+        return Err(refusal.into());
+    }
+    let assignment = assignment
+        .and_then(|code| content::course().assignment(code))
+        .filter(|a| a.is_clip())
+        .ok_or_else(|| Refusal::new("assignment_needed", "还不知道这条是哪份作业", "选一份要交片子的作业，再交"))?;
+    let cohort =
+        clip.cohort_id.as_ref().or(own_cohort).ok_or_else(|| {
+            Refusal::new("cohort_needed", "你还没有进班，交了也没有老师看", "先请县里的老师把你加进班")
+        })?;
+    on!(tx, c => sqlx::query("update clips set assignment_code = $2, cohort_id = $3 where id = $1")
+        .bind(id).bind(&assignment.code).bind(cohort).execute(c).await.map(drop))?;
+    advance(tx, now, clip, ClipEvent::Submit).await?;
+    review::queue::open(tx, now, id, &detail.newest()?.id, cohort, &assignment.code).await
+}
+
+/// The rungs that can be played, the widest picture first: of each name the whole one if there is one, and then the
+/// newest attempt.
+pub async fn renditions(tx: &mut Tx, version: &VersionId) -> Result<Vec<Rendition>> {
+    let sql = "select * from renditions r where version_id = $1
+                 and exists (select 1 from rendition_segments s where s.rendition_id = r.id)
+               order by complete desc, attempt desc";
+    let all: Vec<Rendition> = on!(tx, c => sqlx::query_as(sql).bind(version).fetch_all(c).await)?;
+    let mut best: Vec<Rendition> = Vec::new();
+    for rendition in all {
+        if best.iter().all(|r| r.name != rendition.name) {
+            best.push(rendition);
+        }
+    }
+    best.sort_by_key(|r| std::cmp::Reverse((r.width * r.height, r.bandwidth)));
+    Ok(best)
+}
+
+pub async fn rendition(tx: &mut Tx, version: &VersionId, attempt: i64, name: &str) -> Result<Rendition> {
+    let sql = "select * from renditions where version_id = $1 and attempt = $2 and name = $3";
+    on!(tx, c => sqlx::query_as(sql).bind(version).bind(attempt).bind(name).fetch_optional(c).await).or_not_found()
+}
+
+pub async fn segments(tx: &mut Tx, rendition: &RenditionId) -> Result<Vec<Segment>> {
+    let sql = "select n, duration_ms, bytes, key from rendition_segments where rendition_id = $1 order by n";
+    Ok(on!(tx, c => sqlx::query_as(sql).bind(rendition).fetch_all(c).await)?)
+}
+
+pub async fn segment(tx: &mut Tx, rendition: &RenditionId, n: i64) -> Result<Segment> {
+    let sql = "select n, duration_ms, bytes, key from rendition_segments where rendition_id = $1 and n = $2";
+    on!(tx, c => sqlx::query_as(sql).bind(rendition).bind(n).fetch_optional(c).await).or_not_found()
+}

@@ -1,0 +1,188 @@
+//! Tickets and who holds them. Leases are granted and judged by the database's clock.
+
+use super::{LEASE, PROMISE, RENEWALS, Ticket, TicketState};
+use crate::clip::sql::{advance, lock};
+use crate::clip::{Clip, ClipEvent};
+use crate::db::{Db, Tx};
+use crate::error::{Error, OrNotFound, Refusal, Result};
+use crate::ids::{ClipId, CohortId, TicketId, UserId, VersionId};
+use crate::time::At;
+use crate::{audit, on};
+
+/// A version waits for a mentor. Its promise begins now.
+pub async fn open(
+    tx: &mut Tx,
+    now: At,
+    clip: &ClipId,
+    version: &VersionId,
+    cohort: &CohortId,
+    assignment: &str,
+) -> Result<()> {
+    // One ticket for one version, however often she taps.
+    on!(tx, c => sqlx::query(
+            "insert into review_tickets (id, clip_id, version_id, cohort_id, assignment_code, state, submitted_at, due_at)
+             values ($1, $2, $3, $4, $5, 'waiting', $6, $7) on conflict (version_id) do nothing")
+        .bind(TicketId::new()).bind(clip).bind(version).bind(cohort).bind(assignment).bind(now).bind(now + PROMISE)
+        .execute(c).await.map(drop))?;
+    Ok(())
+}
+
+pub async fn get(tx: &mut Tx, id: &TicketId) -> Result<Ticket> {
+    on!(tx, c => sqlx::query_as("select * from review_tickets where id = $1").bind(id).fetch_optional(c).await)
+        .or_not_found()
+}
+
+pub async fn newest_of_clip(tx: &mut Tx, clip: &ClipId) -> Result<Option<Ticket>> {
+    let sql = "select * from review_tickets where clip_id = $1 order by submitted_at desc, id desc limit 1";
+    Ok(on!(tx, c => sqlx::query_as(sql).bind(clip).fetch_optional(c).await)?)
+}
+
+/// The name of who holds it, or of who answered it.
+pub async fn mentor_of(tx: &mut Tx, ticket: &Ticket) -> Result<Option<String>> {
+    let sql = "select u.display_name from users u where u.id = coalesce($1,
+                 (select reviewer_id from reviews where ticket_id = $2 and state = 'sent'))";
+    let holder = ticket.holder_id.as_ref().map(UserId::as_str);
+    Ok(on!(tx, c => sqlx::query_scalar(sql).bind(holder).bind(&ticket.id).fetch_optional(c).await)?)
+}
+
+/// The ticket and its clip, held until the transaction ends.
+pub async fn lock_both(tx: &mut Tx, id: &TicketId) -> Result<(Clip, Ticket)> {
+    let seen = get(tx, id).await?;
+    let clip = lock(tx, &seen.clip_id).await?;
+    // Read again behind the lock: what was seen before it may have moved on.
+    Ok((clip, get(tx, id).await?))
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum View {
+    Waiting,
+    Mine,
+    Sent,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+pub struct Counts {
+    pub waiting: i64,
+    pub mine: i64,
+    pub sent: i64,
+}
+
+const SENT_SHOWN: i64 = 100;
+
+/// Her cohorts' tickets in that view: the oldest promise first, so what is overdue comes before everything; what she
+/// sent, the newest first. Her own clips are never hers to judge.
+pub async fn list(tx: &mut Tx, mentor: &UserId, view: View) -> Result<Vec<Ticket>> {
+    let sql = match view {
+        View::Waiting => {
+            "select t.* from review_tickets t join clips c on c.id = t.clip_id
+             join memberships m on m.cohort_id = t.cohort_id and m.user_id = $1 and m.part = 'mentor' and m.state <> 'withdrawn'
+             where t.state = 'waiting' and c.owner_id <> $1
+             order by t.due_at, t.id limit 500"
+        }
+        View::Mine => "select * from review_tickets where state = 'claimed' and holder_id = $1 order by due_at, id",
+        View::Sent => {
+            "select t.* from review_tickets t join reviews r on r.ticket_id = t.id and r.state = 'sent'
+             where r.reviewer_id = $1 order by r.sent_at desc, t.id desc limit 100"
+        }
+    };
+    Ok(on!(tx, c => sqlx::query_as(sql).bind(mentor).fetch_all(c).await)?)
+}
+
+pub async fn counts(tx: &mut Tx, mentor: &UserId) -> Result<Counts> {
+    let (waiting, mine, sent): (i64, i64, i64) = on!(tx, c => sqlx::query_as(
+            "select
+               (select count(*) from review_tickets t join clips c on c.id = t.clip_id
+                join memberships m on m.cohort_id = t.cohort_id and m.user_id = $1 and m.part = 'mentor' and m.state <> 'withdrawn'
+                where t.state = 'waiting' and c.owner_id <> $1),
+               (select count(*) from review_tickets where state = 'claimed' and holder_id = $1),
+               (select count(*) from reviews where state = 'sent' and reviewer_id = $1)")
+        .bind(mentor).fetch_one(c).await)?;
+    Ok(Counts { waiting, mine, sent: sent.min(SENT_SHOWN) })
+}
+
+/// Takes the ticket for four hours. Taking what she already holds changes nothing.
+pub async fn claim(tx: &mut Tx, id: &TicketId, mentor: &UserId) -> Result<()> {
+    let (clip, ticket) = lock_both(tx, id).await?;
+    let now = tx.clock().await?;
+    match (ticket.state, ticket.held_by(now)) {
+        (_, Some(holder)) if holder == mentor => return Ok(()),
+        (_, Some(_)) => return Err(conflict("ticket_taken", "别的老师正在看这一条", "回队列，看下一条")),
+        (TicketState::Sent, _) => return Err(conflict("ticket_sent", "这一条已经点评过了", "回队列，看下一条")),
+        (TicketState::Cancelled, _) => {
+            return Err(conflict("ticket_cancelled", "她把这一条收回去了", "回队列，看下一条"));
+        }
+        (TicketState::Waiting, _) => {
+            advance(tx, now, &clip, ClipEvent::Claim).await?;
+        }
+        // A lease that ran out: the clip is still being reviewed, only by somebody else now.
+        (TicketState::Claimed, None) => {}
+    }
+    on!(tx, c => sqlx::query(
+            "update review_tickets set state = 'claimed', holder_id = $2, lease_until = $3, lease_renewals = 0 where id = $1")
+        .bind(id).bind(mentor).bind(now + LEASE).execute(c).await.map(drop))?;
+    audit::append(tx, now, Some(mentor), "review.claimed", clip.id.as_str(), &serde_json::json!({ "ticket": id })).await
+}
+
+/// Puts the ticket back; her draft stays hers. Letting go of what she doesn't hold changes nothing.
+pub async fn release(tx: &mut Tx, id: &TicketId, mentor: &UserId) -> Result<()> {
+    let (clip, ticket) = lock_both(tx, id).await?;
+    if ticket.state != TicketState::Claimed || ticket.holder_id.as_ref() != Some(mentor) {
+        return Ok(());
+    }
+    let now = tx.clock().await?;
+    back_to_waiting(tx, now, &clip, &ticket).await
+}
+
+async fn back_to_waiting(tx: &mut Tx, now: At, clip: &Clip, ticket: &Ticket) -> Result<()> {
+    on!(tx, c => sqlx::query(
+            "update review_tickets set state = 'waiting', holder_id = null, lease_until = null where id = $1 and state = 'claimed'")
+        .bind(&ticket.id).execute(c).await.map(drop))?;
+    advance(tx, now, clip, ClipEvent::HandBack).await.map(drop)
+}
+
+/// Writing keeps the lease alive when it nears its end, but not for ever.
+pub(super) async fn renew(tx: &mut Tx, now: At, ticket: &Ticket) -> Result<()> {
+    let nearly_over = ticket.lease_until.is_some_and(|until| (until - now).0 < LEASE.0 / 4);
+    if nearly_over && ticket.lease_renewals < RENEWALS {
+        on!(tx, c => sqlx::query(
+                "update review_tickets set lease_until = $2, lease_renewals = lease_renewals + 1 where id = $1")
+            .bind(&ticket.id).bind(now + LEASE).execute(c).await.map(drop))?;
+    }
+    Ok(())
+}
+
+pub(crate) async fn cancel_of_clip(tx: &mut Tx, clip: &ClipId) -> Result<()> {
+    on!(tx, c => sqlx::query(
+            "update review_tickets set state = 'cancelled', holder_id = null, lease_until = null
+             where clip_id = $1 and state in ('waiting', 'claimed')")
+        .bind(clip).execute(c).await.map(drop))?;
+    Ok(())
+}
+
+/// Returns what ran out to the queue, and says how many. Cheap when there is nothing to do, so every reader of the
+/// queue may call it.
+pub async fn sweep(db: &Db) -> Result<usize> {
+    let sql =
+        "select id from review_tickets where state = 'claimed' and lease_until <= $1 order by lease_until limit 100";
+    let mut tx = db.read().await?;
+    let now = tx.clock().await?;
+    let over: Vec<TicketId> = on!(&mut tx, c => sqlx::query_scalar(sql).bind(now).fetch_all(c).await)?;
+    drop(tx);
+    let mut swept = 0;
+    for id in over {
+        let mut tx = db.write().await?;
+        let (clip, ticket) = lock_both(&mut tx, &id).await?;
+        let now = tx.clock().await?;
+        if ticket.state == TicketState::Claimed && ticket.held_by(now).is_none() {
+            back_to_waiting(&mut tx, now, &clip, &ticket).await?;
+            tx.commit().await?;
+            swept += 1;
+        }
+    }
+    Ok(swept)
+}
+
+pub(super) fn conflict(code: &'static str, message: &str, next_step: &str) -> Error {
+    Error::Conflict(Refusal::new(code, message, next_step))
+}
