@@ -12,8 +12,6 @@ use sqlx::{Postgres, Sqlite, Transaction};
 
 use crate::time::At;
 
-pub use sqlx::Error as DbError;
-
 pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations");
 
 #[derive(Clone, Debug)]

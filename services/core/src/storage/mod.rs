@@ -7,7 +7,6 @@ mod error;
 pub mod keys;
 mod multipart;
 mod objects;
-pub mod trash;
 
 use std::time::Duration;
 

@@ -1,0 +1,54 @@
+//! Her progress, in rows.
+
+use super::rules::{self, Done};
+use super::{Answer, CohortRef, Course};
+use crate::content;
+use crate::db::Tx;
+use crate::error::{Error, OrNotFound, Result};
+use crate::ids::{CohortId, UserId};
+use crate::on;
+use crate::time::At;
+
+pub async fn cohort_ref(tx: &mut Tx, id: &CohortId) -> Result<CohortRef> {
+    on!(tx, c => sqlx::query_as("select id, series_no, title from cohorts where id = $1").bind(id).fetch_optional(c).await)
+        .or_not_found()
+}
+
+/// The cohort she learns in now: the one she joined last.
+pub async fn current_cohort(tx: &mut Tx, user: &UserId) -> Result<Option<CohortId>> {
+    let sql = "select cohort_id from memberships where user_id = $1 and part = 'trainee' and state <> 'withdrawn'
+               order by case when state = 'active' then 0 else 1 end, joined_at desc, cohort_id desc limit 1";
+    Ok(on!(tx, c => sqlx::query_scalar(sql).bind(user).fetch_optional(c).await)?)
+}
+
+pub async fn lessons_done(tx: &mut Tx, user: &UserId, cohort: &CohortId) -> Result<Done> {
+    let sql = "select lesson_code, completed_at from lesson_progress where user_id = $1 and cohort_id = $2";
+    let rows: Vec<(String, At)> = on!(tx, c => sqlx::query_as(sql).bind(user).bind(cohort).fetch_all(c).await)?;
+    Ok(rows.into_iter().collect())
+}
+
+pub async fn answers(tx: &mut Tx, user: &UserId, cohort: &CohortId) -> Result<Vec<Answer>> {
+    let sql = "select c.id as clip_id, c.assignment_code, c.title, c.state, c.updated_at,
+                 (select count(*) from feedback_items i join clip_versions v on v.id = i.version_id
+                  where v.clip_id = c.id and i.state = 'sent') as unheard
+               from clips c where c.owner_id = $1 and c.cohort_id = $2 and c.assignment_code is not null
+               order by c.id";
+    Ok(on!(tx, c => sqlx::query_as(sql).bind(user).bind(cohort).fetch_all(c).await)?)
+}
+
+pub async fn course(tx: &mut Tx, user: &UserId, cohort: &CohortId) -> Result<Course> {
+    let reference = cohort_ref(tx, cohort).await?;
+    let done = lessons_done(tx, user, cohort).await?;
+    let answers = answers(tx, user, cohort).await?;
+    Ok(rules::course(content::course(), reference, &done, &answers))
+}
+
+/// She finished a lesson. The first time counts; again changes nothing.
+pub async fn complete_lesson(tx: &mut Tx, now: At, user: &UserId, cohort: &CohortId, lesson: &str) -> Result<()> {
+    content::course().lesson(lesson).ok_or(Error::NotFound)?;
+    on!(tx, c => sqlx::query(
+            "insert into lesson_progress (user_id, cohort_id, lesson_code, completed_at) values ($1, $2, $3, $4)
+             on conflict (user_id, cohort_id, lesson_code) do nothing")
+        .bind(user).bind(cohort).bind(lesson).bind(now).execute(c).await.map(drop))?;
+    Ok(())
+}
