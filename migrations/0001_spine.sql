@@ -190,20 +190,25 @@ create table uploads (
   clip_id text not null references clips(id),
   version_id text not null references clip_versions(id),
   length bigint not null check (length >= 0),
-  part_size bigint not null,
-  state text not null check (state in ('open', 'completing', 'complete', 'failed', 'terminated')),
+  -- fixed for the upload's life, so that a part's number is a function of the offset
+  part_size bigint not null check (part_size > 0),
+  state text not null check (state in ('open', 'completing', 'complete', 'failed', 'terminated', 'expired')),
+  -- counts the writers; only the newest one may record anything
   epoch bigint not null,
-  key text not null,
+  -- Upload-Metadata as the client sent it
+  metadata text not null,
+  -- absent until the first bytes that become part of the object
+  key text,
   s3_upload_id text,
-  tail_key text,
-  tail_len bigint not null default 0,
-  tail_sha256 text,
+  -- SHA-256 over the SHA-256 of every part
+  root_sha256 text,
   reason_code text,
   created_at bigint not null,
   updated_at bigint not null,
   expires_at bigint not null
 );
-create index uploads_open on uploads (state, expires_at);
+create index uploads_state on uploads (state, expires_at);
+create index uploads_clip on uploads (clip_id);
 
 create table upload_parts (
   upload_id text not null references uploads(id),
@@ -215,11 +220,25 @@ create table upload_parts (
   primary key (upload_id, no)
 );
 
--- Objects that no row needs any more; deleted from the store after the transaction that let go of them.
+-- The tail: what is durable of the part that is still growing, in pieces that follow one another from its start.
+create table upload_tails (
+  upload_id text not null references uploads(id),
+  part_no bigint not null,
+  start bigint not null,
+  len bigint not null,
+  key text not null,
+  sha256 text not null,
+  epoch bigint not null,
+  primary key (upload_id, part_no, start)
+);
+
+-- What no row needs any more, to be deleted from the store after the transaction that let go of it: an object, all
+-- objects under a prefix (the key ends in a slash), or a multipart upload.
 create table object_trash (
-  key text primary key,
-  s3_upload_id text,
-  since bigint not null
+  key text not null,
+  s3_upload_id text not null default '',
+  since bigint not null,
+  primary key (key, s3_upload_id)
 );
 
 -- ---- jobs ------------------------------------------------------------------------------------------------------

@@ -1,1 +1,64 @@
+//! Weijia over HTTP, and nothing else: requests come in, verbs of `weijia-core` are called, answers go out.
+//!
+//! Each area is a folder with one endpoint per file. `openapi()` is generated from these same routes.
 
+mod account;
+pub mod auth;
+pub mod error;
+mod request_id;
+mod state;
+mod web;
+
+use axum::http::{HeaderName, HeaderValue};
+use axum::{Json, Router, middleware};
+use tower_http::set_header::SetResponseHeaderLayer;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+
+pub use state::{AppState, Settings};
+
+/// Where the API lives.
+pub const BASE: &str = "/api/v1";
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "微家 API",
+        description = "Weijia's API. Times are UTC milliseconds (`*_at`), dates are days in Asia/Shanghai (`*_on`). Errors have one shape: `ErrorBody`."
+    ),
+    components(schemas(error::ErrorBody))
+)]
+struct Document;
+
+fn api() -> OpenApiRouter<AppState> {
+    OpenApiRouter::with_openapi(Document::openapi()).nest(BASE, OpenApiRouter::new().merge(account::router()))
+}
+
+/// The OpenAPI document of every route there is.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    api().split_for_parts().1
+}
+
+/// The whole server as one service.
+pub fn app(state: AppState) -> Router {
+    let (routes, document) = api().split_for_parts();
+    routes
+        .route(&format!("{BASE}/openapi.json"), axum::routing::get(|| async move { Json(document) }))
+        .route(&format!("{BASE}/health"), axum::routing::get(|| async { Json(serde_json::json!({"ok": true})) }))
+        .fallback(web::serve)
+        .layer(middleware::from_fn_with_state(state.clone(), auth::same_origin))
+        .layer(middleware::from_fn(request_id::layer))
+        .layer(header("x-content-type-options", "nosniff"))
+        .layer(header("referrer-policy", "same-origin"))
+        .layer(header("x-frame-options", "DENY"))
+        .layer(header(
+            "content-security-policy",
+            "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; style-src 'self' 'unsafe-inline'; \
+             worker-src 'self' blob:; frame-ancestors 'none'; base-uri 'self'; form-action 'self'",
+        ))
+        .with_state(state)
+}
+
+fn header(name: &'static str, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
+    SetResponseHeaderLayer::if_not_present(HeaderName::from_static(name), HeaderValue::from_static(value))
+}

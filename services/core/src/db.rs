@@ -12,6 +12,8 @@ use sqlx::{Postgres, Sqlite, Transaction};
 
 use crate::time::At;
 
+pub use sqlx::Error as DbError;
+
 pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations");
 
 #[derive(Clone, Debug)]

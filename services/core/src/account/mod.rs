@@ -1,11 +1,13 @@
 //! People: their phones, passwords, sessions and roles.
 
 mod keys;
+mod overview;
 mod password;
 mod session;
 mod sql;
 
 pub use keys::Keys;
+pub use overview::{MyCohort, Part, cohorts_of, unheard};
 pub use password::{PasswordHasher, one_time_password};
 pub use session::{Session, SessionToken, sign_in, sign_out, who_is};
 pub use sql::{NewUser, create, find_by_phone, grant_admin, grant_staff, principal};

@@ -1,10 +1,13 @@
 //! A clip: what she filmed, in versions. The clip's state is the story between her and her mentor; a version's state is
 //! the story of its bytes. The two move apart: version 2 may still be uploading while the clip is `returned`.
 
+pub mod create;
 pub mod publish;
 pub mod refusal;
 pub mod rules;
 pub mod sql;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use crate::ids::{ClipId, CohortId, UserId, VersionId};
 use crate::time::At;

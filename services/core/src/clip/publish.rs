@@ -258,7 +258,7 @@ async fn drop_rendition(tx: &mut Tx, now: At, id: &RenditionId) -> Result<()> {
             "insert into object_trash (key, since)
              select key, cast($2 as bigint) from rendition_segments where rendition_id = $1
              union select init_key, cast($2 as bigint) from renditions where id = $1
-             on conflict (key) do nothing")
+             on conflict (key, s3_upload_id) do nothing")
         .bind(id).bind(now).execute(c).await.map(drop))?;
     on!(tx, c => sqlx::query("delete from rendition_segments where rendition_id = $1").bind(id).execute(c).await.map(drop))?;
     on!(tx, c => sqlx::query("delete from renditions where id = $1").bind(id).execute(c).await.map(drop))?;
@@ -273,7 +273,7 @@ async fn discard_replaced(tx: &mut Tx, now: At, old: Option<String>, new: &str) 
 }
 
 async fn discard(tx: &mut Tx, now: At, key: &str) -> Result<()> {
-    on!(tx, c => sqlx::query("insert into object_trash (key, since) values ($1, $2) on conflict (key) do nothing")
+    on!(tx, c => sqlx::query("insert into object_trash (key, since) values ($1, $2) on conflict (key, s3_upload_id) do nothing")
         .bind(key).bind(now).execute(c).await.map(drop))?;
     Ok(())
 }

@@ -3,9 +3,9 @@
 
 use crate::ids::{ClipId, SnapshotId, UploadId, VersionId};
 
-/// The file as she sent it.
-pub fn original(version: &VersionId) -> String {
-    format!("originals/{version}")
+/// The file as she sent it. The epoch of the writer that began it keeps an older writer's late bytes out of it.
+pub fn original(version: &VersionId, epoch: i64) -> String {
+    format!("originals/{version}/{epoch}")
 }
 
 /// The bytes behind the last whole part of an unfinished upload. Never overwritten: a new tail gets a new number.
@@ -19,8 +19,8 @@ pub fn upload_tails(upload: &UploadId) -> String {
 }
 
 /// What a clip is (name, owner, hashes), so that the bucket alone brings the videos back.
-pub fn sidecar(clip: &ClipId) -> String {
-    format!("sidecars/{clip}.json")
+pub fn sidecar(clip: &ClipId, version: &VersionId) -> String {
+    format!("sidecars/{clip}/{version}.json")
 }
 
 /// Where everything made from a version lies, whatever the attempt.

@@ -7,6 +7,7 @@ mod error;
 pub mod keys;
 mod multipart;
 mod objects;
+pub mod trash;
 
 use std::time::Duration;
 

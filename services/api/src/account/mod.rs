@@ -1,0 +1,15 @@
+//! Signing in and out, and who one is.
+
+mod me;
+mod sign_in;
+mod sign_out;
+mod who_am_i;
+
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::state::AppState;
+
+pub fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(sign_in::sign_in, sign_out::sign_out, who_am_i::who_am_i))
+}

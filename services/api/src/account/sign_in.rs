@@ -1,0 +1,38 @@
+use axum::Json;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::http::header::SET_COOKIE;
+use serde::Deserialize;
+use weijia_core::account;
+use weijia_core::time::At;
+
+use super::me::{self, Me};
+use crate::auth::session_cookie;
+use crate::error::{ApiResult, ErrorBody};
+use crate::state::AppState;
+
+#[derive(Deserialize, utoipa::ToSchema)]
+pub struct SignIn {
+    /// A mobile number; spaces and +86 do no harm.
+    phone: String,
+    password: String,
+}
+
+/// Signs in and sets the session cookie.
+#[utoipa::path(
+    post, path = "/session", operation_id = "signIn", tag = "account",
+    request_body = SignIn,
+    responses(
+        (status = 200, description = "Signed in", body = Me),
+        (status = 401, description = "Phone or password is wrong; both read the same", body = ErrorBody),
+        (status = 422, description = "Not a phone number", body = ErrorBody),
+        (status = 429, description = "This account rests after ten guesses in fifteen minutes", body = ErrorBody),
+    )
+)]
+pub async fn sign_in(State(state): State<AppState>, Json(request): Json<SignIn>) -> ApiResult<(HeaderMap, Json<Me>)> {
+    let session =
+        account::sign_in(&state.db, &state.keys, &state.hasher, At::now(), &request.phone, &request.password).await?;
+    let me = me::load(&mut state.db.read().await?, &session.principal).await?;
+    let cookie = session_cookie(&state.settings, Some(&session.token));
+    Ok((HeaderMap::from_iter([(SET_COOKIE, cookie)]), Json(me)))
+}

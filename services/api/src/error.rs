@@ -1,0 +1,106 @@
+//! Errors as the caller sees them: one shape, a stable code, a Chinese sentence, what to do next, a request id.
+
+use axum::Json;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use weijia_core::db::DbError;
+use weijia_core::error::{Error, Refusal};
+
+/// The body of every answer that is not a success.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct ErrorBody {
+    /// Stable, for programs.
+    pub code: String,
+    /// What happened, for people.
+    pub message: String,
+    /// What to do next, for people.
+    pub next_step: String,
+    /// Names this request in the server's log.
+    pub request_id: String,
+}
+
+#[derive(Debug)]
+pub struct ApiError {
+    pub status: StatusCode,
+    pub refusal: Refusal,
+    pub headers: HeaderMap,
+}
+
+impl ApiError {
+    pub fn new(status: StatusCode, code: &'static str, message: &str, next_step: &str) -> Self {
+        Self { status, refusal: Refusal::new(code, message, next_step), headers: HeaderMap::new() }
+    }
+    pub fn refused(status: StatusCode, refusal: Refusal) -> Self {
+        Self { status, refusal, headers: HeaderMap::new() }
+    }
+    pub fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", "没找到这个。", "它可能被收回了，回到上一页再看看。")
+    }
+    pub fn signed_out() -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "signed_out",
+            "还没登录，或者登录过期了。",
+            "用手机号和密码登录一下，刚才填的都在。",
+        )
+    }
+    pub fn with_headers(mut self, headers: HeaderMap) -> Self {
+        self.headers = headers;
+        self
+    }
+}
+
+impl From<Error> for ApiError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::NotFound => Self::not_found(),
+            Error::Refused(refusal) => {
+                let status = match refusal.code {
+                    "sign_in_wrong" => StatusCode::UNAUTHORIZED,
+                    "sign_in_rest" => StatusCode::TOO_MANY_REQUESTS,
+                    _ => StatusCode::UNPROCESSABLE_ENTITY,
+                };
+                Self::refused(status, refusal)
+            }
+            Error::Conflict(refusal) => Self::refused(StatusCode::CONFLICT, refusal),
+            fault @ (Error::Db(_) | Error::Storage(_) | Error::Damaged(_)) => {
+                tracing::error!(error = %fault, "a request failed");
+                let busy = matches!(fault, Error::Db(DbError::PoolTimedOut));
+                let status = if busy { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::INTERNAL_SERVER_ERROR };
+                Self::new(
+                    status,
+                    "server_fault",
+                    "我们这边出了点状况，你做的都还在。",
+                    "等一分钟再试一次；还不行就告诉县里的老师。",
+                )
+            }
+        }
+    }
+}
+
+impl From<DbError> for ApiError {
+    fn from(error: DbError) -> Self {
+        Error::Db(error).into()
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        Error::Refused(refusal).into()
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let body = ErrorBody {
+            code: self.refusal.code.to_owned(),
+            message: self.refusal.message,
+            next_step: self.refusal.next_step,
+            request_id: crate::request_id::current(),
+        };
+        (self.status, self.headers, Json(body)).into_response()
+    }
+}
+
+pub type ApiResult<T> = Result<T, ApiError>;

@@ -1,0 +1,42 @@
+//! What every handler has at hand.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+use url::Url;
+use weijia_core::account::{Keys, PasswordHasher};
+use weijia_core::db::Db;
+use weijia_core::storage::Storage;
+
+#[derive(Clone)]
+pub struct AppState {
+    pub db: Db,
+    pub storage: Storage,
+    pub keys: Keys,
+    pub hasher: PasswordHasher,
+    pub settings: Arc<Settings>,
+    /// Cancelled when the server is asked to end: long requests save what they have and answer.
+    pub stopping: CancellationToken,
+}
+
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where browsers reach us, when that is not the address we listen on (a proxy with TLS in front).
+    pub public_url: Option<Url>,
+    /// The largest file that may be uploaded.
+    pub max_upload_bytes: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { public_url: None, max_upload_bytes: 2 << 30 }
+    }
+}
+
+impl Settings {
+    /// Over TLS the session cookie is bound to host and scheme; over plain HTTP (a PC in the county office) browsers
+    /// would drop such a cookie.
+    pub fn is_tls(&self) -> bool {
+        self.public_url.as_ref().is_some_and(|u| u.scheme() == "https")
+    }
+}

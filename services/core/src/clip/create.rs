@@ -1,0 +1,197 @@
+//! The first half of a version's life: made together with its upload, received when the last byte is durable, or
+//! refused or abandoned before.
+
+use super::refusal::RefusalCode;
+use super::{Clip, ClipState};
+use crate::access::Principal;
+use crate::content;
+use crate::db::Tx;
+use crate::error::{Error, OrNotFound, Refusal, Result};
+use crate::ids::{ClipId, CohortId, UserId, VersionId};
+use crate::job::{self, JobKind, NewJob};
+use crate::on;
+use crate::time::At;
+use crate::upload;
+
+const TITLE_MAX: usize = 60;
+const FILENAME_MAX: usize = 200;
+
+/// What she says about the file she is about to send.
+#[derive(Debug, Clone, Default)]
+pub struct Draft<'a> {
+    pub title: Option<&'a str>,
+    pub filename: &'a str,
+    pub content_type: &'a str,
+    pub bytes: i64,
+    pub assignment: Option<&'a str>,
+    /// The clip that this is a new version of.
+    pub clip: Option<&'a ClipId>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Created {
+    pub clip: ClipId,
+    pub version: VersionId,
+    pub n: i64,
+}
+
+/// A clip with its first version, or the next version of one of her own. An earlier version that is still being sent
+/// is given up: she has chosen another file.
+pub async fn create(tx: &mut Tx, now: At, owner: &Principal, draft: &Draft<'_>) -> Result<Created> {
+    if let Some(code) = draft.assignment {
+        let known = content::course().assignment(code).is_some_and(|a| a.is_clip());
+        if !known {
+            let next_step = "回到课程页，从作业那里点“拍一条”。";
+            return Err(Refusal::new("no_such_assignment", "没有这份要交片子的作业。", next_step).into());
+        }
+    }
+    let clip = match draft.clip {
+        Some(id) => next_version_of(tx, now, owner, id, draft).await?,
+        None => new_clip(tx, now, owner, draft).await?,
+    };
+    let n: i64 = on!(tx, c => sqlx::query_scalar("select coalesce(max(n), 0) + 1 from clip_versions where clip_id = $1")
+        .bind(&clip).fetch_one(c).await)?;
+    let version = VersionId::new();
+    on!(tx, c => sqlx::query(
+            "insert into clip_versions (id, clip_id, n, state, filename, content_type, bytes, created_at)
+             values ($1, $2, $3, 'uploading', $4, $5, $6, $7)")
+        .bind(&version).bind(&clip).bind(n).bind(clean(draft.filename, FILENAME_MAX))
+        .bind(clean(draft.content_type, 100)).bind(draft.bytes).bind(now).execute(c).await.map(drop))?;
+    Ok(Created { clip, version, n })
+}
+
+async fn new_clip(tx: &mut Tx, now: At, owner: &Principal, draft: &Draft<'_>) -> Result<ClipId> {
+    let cohort: Option<CohortId> = on!(tx, c => sqlx::query_scalar(
+            "select cohort_id from memberships where user_id = $1 and part = 'trainee' and state = 'active'
+             order by joined_at desc, cohort_id desc limit 1")
+        .bind(&owner.user).fetch_optional(c).await)?;
+    let id = ClipId::new();
+    on!(tx, c => sqlx::query(
+            "insert into clips (id, owner_id, cohort_id, assignment_code, title, state, region_code, region_path,
+                                created_at, updated_at)
+             values ($1, $2, $3, $4, $5, 'draft', $6, $7, $8, $8)")
+        .bind(&id).bind(&owner.user).bind(cohort).bind(draft.assignment).bind(title(draft))
+        .bind(&owner.home_region).bind(&owner.home_path).bind(now).execute(c).await.map(drop))?;
+    Ok(id)
+}
+
+/// Locks the clip, so that two versions begun at once get two numbers.
+async fn next_version_of(tx: &mut Tx, now: At, owner: &Principal, id: &ClipId, draft: &Draft<'_>) -> Result<ClipId> {
+    let clip: Clip = on!(tx, c => sqlx::query_as(
+            "update clips set updated_at = $3 where id = $1 and owner_id = $2 and state <> 'withdrawn' returning *")
+        .bind(id).bind(&owner.user).bind(now).fetch_optional(c).await)
+    .or_not_found()?;
+    match clip.state {
+        state if state.accepts_new_version() => {}
+        ClipState::Passed => return Err(conflict("clip_passed", "这条已经通过了，不用再交。", "想再拍，就新开一条。")),
+        _ => return Err(conflict("clip_in_review", "老师正在看这一条，现在换不了。", "等老师回了话，再传改过的。")),
+    }
+    upload::sql::terminate_of_clip(tx, now, id).await?;
+    let assignment = draft.assignment.or(clip.assignment_code.as_deref());
+    // What was handed in for one assignment isn't turned into an answer to another.
+    let assignment = if clip.state == ClipState::Draft { assignment } else { clip.assignment_code.as_deref() };
+    let title = draft.title.map(|_| title(draft)).unwrap_or(clip.title);
+    on!(tx, c => sqlx::query("update clips set assignment_code = $2, title = $3 where id = $1")
+        .bind(id).bind(assignment).bind(title).execute(c).await.map(drop))?;
+    Ok(clip.id)
+}
+
+/// The object is whole and verified: the version is received, and the worker is asked for, together. `false`: the
+/// version does not wait for it any more.
+pub async fn received(
+    tx: &mut Tx,
+    now: At,
+    version: &VersionId,
+    owner: &UserId,
+    key: &str,
+    sha256: Option<&str>,
+) -> Result<bool> {
+    let rows = on!(tx, c => sqlx::query(
+            "update clip_versions set state = 'received', received_at = $2, original_key = $3, sha256 = $4
+             where id = $1 and state = 'uploading'")
+        .bind(version).bind(now).bind(key).bind(sha256).execute(c).await.map(|r| r.rows_affected()))?;
+    if rows == 0 {
+        return Ok(false);
+    }
+    let kind = JobKind::Prepare;
+    let job = NewJob {
+        kind,
+        subject: version.as_str(),
+        owner,
+        unique_key: format!("{}:{version}", kind.as_str()),
+        payload: serde_json::json!({}),
+        priority: kind.priority(),
+    };
+    job::enqueue(tx, now, job).await?;
+    Ok(true)
+}
+
+/// Its bytes cannot become a clip, and she is told why.
+pub async fn refused(tx: &mut Tx, version: &VersionId, code: RefusalCode) -> Result<()> {
+    on!(tx, c => sqlx::query(
+            "update clip_versions set state = 'failed', reason_code = $2 where id = $1 and state = 'uploading'")
+        .bind(version).bind(code.code()).execute(c).await.map(drop))?;
+    Ok(())
+}
+
+/// Nobody will send the rest.
+pub async fn abandoned(tx: &mut Tx, now: At, version: &VersionId) -> Result<()> {
+    on!(tx, c => sqlx::query("update clip_versions set state = 'abandoned' where id = $1 and state = 'uploading'")
+        .bind(version).execute(c).await.map(drop))?;
+    on!(tx, c => sqlx::query(
+            "update clips set updated_at = $2 where id = (select clip_id from clip_versions where id = $1)")
+        .bind(version).bind(now).execute(c).await.map(drop))?;
+    Ok(())
+}
+
+/// She ended the upload herself: a draft that never had any other bytes goes with it.
+pub async fn discard_if_bare(tx: &mut Tx, now: At, clip: &ClipId) -> Result<()> {
+    on!(tx, c => sqlx::query(
+            "update clips set state = 'withdrawn', updated_at = $2 where id = $1 and state = 'draft'
+             and not exists (select 1 from clip_versions v where v.clip_id = clips.id and v.state <> 'abandoned')")
+        .bind(clip).bind(now).execute(c).await.map(drop))?;
+    Ok(())
+}
+
+/// What a version is, in words that stand without the database: the head of its sidecar object.
+pub async fn sidecar(tx: &mut Tx, version: &VersionId) -> Result<serde_json::Value> {
+    type Row =
+        (ClipId, i64, String, String, String, At, String, UserId, String, Option<CohortId>, Option<String>, String);
+    let row: Row = on!(tx, c => sqlx::query_as(
+            "select c.id, v.n, v.filename, v.content_type, v.id, v.created_at, c.title, c.owner_id, u.display_name,
+                    c.cohort_id, c.assignment_code, c.region_path
+             from clip_versions v join clips c on c.id = v.clip_id join users u on u.id = c.owner_id where v.id = $1")
+        .bind(version).fetch_optional(c).await)
+    .or_not_found()?;
+    let (clip, n, filename, content_type, version, created_at, title, owner, name, cohort, assignment, region) = row;
+    Ok(serde_json::json!({
+        "clip": clip, "version": version, "n": n, "title": title, "filename": filename, "content_type": content_type,
+        "created_at": created_at, "owner": owner, "owner_name": name, "cohort": cohort, "assignment": assignment,
+        "region_path": region,
+    }))
+}
+
+/// Her title, or the file's name without its ending.
+fn title(draft: &Draft<'_>) -> String {
+    let given = clean(draft.title.unwrap_or_default(), TITLE_MAX);
+    if !given.is_empty() {
+        return given;
+    }
+    let name = clean(draft.filename, TITLE_MAX);
+    let stem = name.rsplit_once('.').map_or(name.as_str(), |(stem, _)| stem).trim();
+    if stem.is_empty() { "没起名的片子".to_owned() } else { stem.to_owned() }
+}
+
+/// One line of printable text. Names are shown, never made into keys or paths.
+fn clean(text: &str, max: usize) -> String {
+    let visible: String = text.chars().filter(|c| !c.is_control()).collect();
+    visible.trim().chars().take(max).collect()
+}
+
+fn conflict(code: &'static str, message: &str, next_step: &str) -> Error {
+    Error::Conflict(Refusal::new(code, message, next_step))
+}
+
+#[cfg(test)]
+#[path = "create_tests.rs"]
+mod tests;

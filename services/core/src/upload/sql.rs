@@ -1,0 +1,266 @@
+//! Verbs on uploads. What a writer records is guarded by its epoch: when a newer writer has taken over, nothing happens
+//! and the answer is [`Error::Conflict`].
+
+use super::{Durable, EXPIRES_AFTER, Part, State, TailPiece, Upload, rules};
+use crate::clip::create;
+use crate::clip::refusal::RefusalCode;
+use crate::db::Tx;
+use crate::error::{Error, OrNotFound, Refusal, Result};
+use crate::ids::{ClipId, UploadId, UserId, VersionId};
+use crate::on;
+use crate::storage::keys;
+use crate::storage::trash::put as trash;
+use crate::time::At;
+
+pub struct NewUpload<'a> {
+    pub owner: &'a UserId,
+    pub clip: &'a ClipId,
+    pub version: &'a VersionId,
+    pub length: i64,
+    /// Upload-Metadata, to be given back as it came.
+    pub metadata: &'a str,
+}
+
+pub fn taken_over() -> Error {
+    Error::Conflict(Refusal::new(
+        "upload_taken_over",
+        "这条片子正在另一处接着传。",
+        "看看是不是另开了一个页面，留一个就好。",
+    ))
+}
+
+/// Zero rows changed means that a newer writer has taken over, or that the upload has ended.
+fn held(rows: u64) -> Result<()> {
+    if rows == 1 { Ok(()) } else { Err(taken_over()) }
+}
+
+/// A new upload. One without bytes is complete at once: there is nothing left to send, and no object.
+pub async fn create(tx: &mut Tx, now: At, new: NewUpload<'_>) -> Result<Upload> {
+    let state = if new.length == 0 { State::Complete } else { State::Open };
+    let upload = on!(tx, c => sqlx::query_as(
+            "insert into uploads (id, owner_id, clip_id, version_id, length, part_size, state, epoch, metadata,
+                                  created_at, updated_at, expires_at)
+             values ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $9, $10) returning *")
+        .bind(UploadId::new()).bind(new.owner).bind(new.clip).bind(new.version).bind(new.length)
+        .bind(rules::part_size(new.length)).bind(state).bind(new.metadata).bind(now).bind(now + EXPIRES_AFTER)
+        .fetch_one(c).await)?;
+    if state == State::Complete {
+        create::refused(tx, new.version, RefusalCode::Empty).await?;
+    }
+    Ok(upload)
+}
+
+pub async fn find(tx: &mut Tx, id: &UploadId) -> Result<Upload> {
+    on!(tx, c => sqlx::query_as("select * from uploads where id = $1").bind(id).fetch_optional(c).await).or_not_found()
+}
+
+/// The upload that still waits for bytes of this version, if there is one.
+pub async fn open_of_version(tx: &mut Tx, version: &VersionId) -> Result<Option<Upload>> {
+    Ok(on!(tx, c => sqlx::query_as("select * from uploads where version_id = $1 and state = 'open'")
+        .bind(version).fetch_optional(c).await)?)
+}
+
+pub async fn durable(tx: &mut Tx, upload: &Upload) -> Result<Durable> {
+    let parts = on!(tx, c => sqlx::query_as("select no, len, etag, sha256 from upload_parts where upload_id = $1 order by no")
+        .bind(&upload.id).fetch_all(c).await)?;
+    let tail = on!(tx, c => sqlx::query_as(
+            "select part_no, start, len, key, sha256 from upload_tails where upload_id = $1 order by part_no, start")
+        .bind(&upload.id).fetch_all(c).await)?;
+    Ok(rules::durable(upload.length, upload.part_size, parts, tail))
+}
+
+/// Makes the caller the newest writer and tells it where to go on. What lies beyond the durable offset is forgotten,
+/// so that the offset never jumps ahead of what the client has sent again. An upload that is no longer open is only
+/// read.
+pub async fn take_over(tx: &mut Tx, now: At, id: &UploadId) -> Result<(Upload, Durable)> {
+    let taken: Option<Upload> = on!(tx, c => sqlx::query_as(
+            "update uploads set epoch = epoch + 1, updated_at = $2, expires_at = $3
+             where id = $1 and state = 'open' and expires_at > $2 returning *")
+        .bind(id).bind(now).bind(now + EXPIRES_AFTER).fetch_optional(c).await)?;
+    let Some(upload) = taken else {
+        let mut upload = find(tx, id).await?;
+        if upload.state == State::Open {
+            // Its time is over, though nobody has swept it yet.
+            upload.state = State::Expired;
+        }
+        let durable = durable(tx, &upload).await?;
+        return Ok((upload, durable));
+    };
+    let durable = durable(tx, &upload).await?;
+    let next = durable.parts.len() as i64 + 1;
+    on!(tx, c => sqlx::query("delete from upload_parts where upload_id = $1 and no >= $2")
+        .bind(id).bind(next).execute(c).await.map(drop))?;
+    drop_tails(tx, now, id, next, durable.tail_len()).await?;
+    Ok((upload, durable))
+}
+
+/// Lets go of the pieces of other parts than `part_no`, and of those from `from` on.
+async fn drop_tails(tx: &mut Tx, now: At, id: &UploadId, part_no: i64, from: i64) -> Result<()> {
+    let keys: Vec<String> = on!(tx, c => sqlx::query_scalar(
+            "delete from upload_tails where upload_id = $1 and (part_no <> $2 or start >= $3) returning key")
+        .bind(id).bind(part_no).bind(from).fetch_all(c).await)?;
+    for key in keys {
+        trash(tx, now, &key, None).await?;
+    }
+    Ok(())
+}
+
+/// Still the newest writer of an open upload? Locks the row until the commit.
+async fn hold(tx: &mut Tx, now: At, id: &UploadId, epoch: i64) -> Result<()> {
+    held(on!(tx, c => sqlx::query(
+            "update uploads set updated_at = $3, expires_at = $4 where id = $1 and epoch = $2 and state = 'open'")
+        .bind(id).bind(epoch).bind(now).bind(now + EXPIRES_AFTER).execute(c).await.map(|r| r.rows_affected()))?)
+}
+
+/// Where the object is made: the key, and the multipart upload unless it is put at once.
+pub async fn set_object(
+    tx: &mut Tx,
+    now: At,
+    id: &UploadId,
+    epoch: i64,
+    key: &str,
+    s3_upload_id: Option<&str>,
+) -> Result<()> {
+    hold(tx, now, id, epoch).await?;
+    on!(tx, c => sqlx::query("update uploads set key = $2, s3_upload_id = $3 where id = $1")
+        .bind(id).bind(key).bind(s3_upload_id).execute(c).await.map(drop))?;
+    Ok(())
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recorded {
+    More,
+    /// That was the last missing one: the upload is `completing` now, in the same transaction.
+    All,
+}
+
+/// A durable part; a retry overwrites its own number. The pieces that it is made of are let go of.
+pub async fn record_part(tx: &mut Tx, now: At, upload: &Upload, part: &Part) -> Result<Recorded> {
+    hold(tx, now, &upload.id, upload.epoch).await?;
+    on!(tx, c => sqlx::query(
+            "insert into upload_parts (upload_id, no, len, etag, sha256, epoch) values ($1, $2, $3, $4, $5, $6)
+             on conflict (upload_id, no) do update
+             set len = excluded.len, etag = excluded.etag, sha256 = excluded.sha256, epoch = excluded.epoch")
+        .bind(&upload.id).bind(part.no).bind(part.len).bind(&part.etag).bind(&part.sha256).bind(upload.epoch)
+        .execute(c).await.map(drop))?;
+    let keys: Vec<String> = on!(tx, c => sqlx::query_scalar(
+            "delete from upload_tails where upload_id = $1 and part_no = $2 returning key")
+        .bind(&upload.id).bind(part.no).fetch_all(c).await)?;
+    for key in keys {
+        trash(tx, now, &key, None).await?;
+    }
+    let n: i64 = on!(tx, c => sqlx::query_scalar("select count(*) from upload_parts where upload_id = $1")
+        .bind(&upload.id).fetch_one(c).await)?;
+    if n < rules::parts_total(upload.part_size, upload.length) {
+        return Ok(Recorded::More);
+    }
+    on!(tx, c => sqlx::query("update uploads set state = 'completing' where id = $1")
+        .bind(&upload.id).execute(c).await.map(drop))?;
+    Ok(Recorded::All)
+}
+
+/// A durable piece of the growing part, behind those that are there.
+pub async fn add_tail(tx: &mut Tx, now: At, upload: &Upload, piece: &TailPiece) -> Result<()> {
+    hold(tx, now, &upload.id, upload.epoch).await?;
+    on!(tx, c => sqlx::query(
+            "insert into upload_tails (upload_id, part_no, start, len, key, sha256, epoch)
+             values ($1, $2, $3, $4, $5, $6, $7)")
+        .bind(&upload.id).bind(piece.part_no).bind(piece.start).bind(piece.len).bind(&piece.key).bind(&piece.sha256)
+        .bind(upload.epoch).execute(c).await.map(drop))?;
+    Ok(())
+}
+
+/// The object is there and whole: upload complete, version received and its job enqueued, together. `false`: somebody
+/// else has done it.
+pub async fn complete(tx: &mut Tx, now: At, upload: &Upload, parts: &[Part]) -> Result<bool> {
+    let key = upload.key.as_deref().ok_or_else(|| Error::Damaged(format!("{} has no object", upload.id)))?;
+    let rows = on!(tx, c => sqlx::query(
+            "update uploads set state = 'complete', root_sha256 = $2, updated_at = $3
+             where id = $1 and state = 'completing'")
+        .bind(&upload.id).bind(rules::root(parts)).bind(now).execute(c).await.map(|r| r.rows_affected()))?;
+    if rows == 0 {
+        return Ok(false);
+    }
+    trash(tx, now, &keys::upload_tails(&upload.id), None).await?;
+    let sha256 = match parts {
+        [only] => Some(only.sha256.as_str()),
+        _ => None,
+    };
+    let received = create::received(tx, now, &upload.version_id, &upload.owner_id, key, sha256).await?;
+    if !received {
+        // Withdrawn while the last byte was on its way.
+        trash(tx, now, key, None).await?;
+        trash(tx, now, &keys::sidecar(&upload.clip_id, &upload.version_id), None).await?;
+    }
+    Ok(true)
+}
+
+/// The file is refused, or the store has lost it: nothing more will come of it.
+pub async fn fail(tx: &mut Tx, now: At, upload: &Upload, code: RefusalCode) -> Result<bool> {
+    let ended = end(tx, now, &upload.id, State::Failed, Some(code)).await?;
+    if ended {
+        create::refused(tx, &upload.version_id, code).await?;
+    }
+    Ok(ended)
+}
+
+/// Its owner ends it. `false`: it had ended already. A complete one is not an upload any more but a clip.
+pub async fn terminate(tx: &mut Tx, now: At, upload: &Upload) -> Result<bool> {
+    let ended = end(tx, now, &upload.id, State::Terminated, None).await?;
+    if ended {
+        create::abandoned(tx, now, &upload.version_id).await?;
+    }
+    Ok(ended)
+}
+
+/// Ends what still waits for bytes of a clip, because a new version begins or the clip is withdrawn.
+pub async fn terminate_of_clip(tx: &mut Tx, now: At, clip: &ClipId) -> Result<()> {
+    let open: Vec<Upload> = on!(tx, c => sqlx::query_as("select * from uploads where clip_id = $1 and state = 'open'")
+        .bind(clip).fetch_all(c).await)?;
+    for upload in open {
+        if end(tx, now, &upload.id, State::Terminated, None).await? {
+            create::abandoned(tx, now, &upload.version_id).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Gives up on uploads that nobody has touched for too long. Answers how many.
+pub async fn expire(tx: &mut Tx, now: At) -> Result<usize> {
+    let due: Vec<Upload> = on!(tx, c => sqlx::query_as(
+            "select * from uploads where state = 'open' and expires_at <= $1 order by expires_at limit 100")
+        .bind(now).fetch_all(c).await)?;
+    let mut expired = 0;
+    for upload in due {
+        if end(tx, now, &upload.id, State::Expired, None).await? {
+            create::abandoned(tx, now, &upload.version_id).await?;
+            expired += 1;
+        }
+    }
+    Ok(expired)
+}
+
+async fn end(tx: &mut Tx, now: At, id: &UploadId, state: State, code: Option<RefusalCode>) -> Result<bool> {
+    let ended: Option<Upload> = on!(tx, c => sqlx::query_as(
+            "update uploads set state = $2, reason_code = $3, updated_at = $4, epoch = epoch + 1
+             where id = $1 and (state = 'open' or state = 'completing' and $2 = 'failed') returning *")
+        .bind(id).bind(state.as_str()).bind(code.map(RefusalCode::code)).bind(now).fetch_optional(c).await)?;
+    let Some(upload) = ended else { return Ok(false) };
+    trash(tx, now, &keys::upload_tails(id), None).await?;
+    if let Some(key) = &upload.key {
+        trash(tx, now, key, upload.s3_upload_id.as_deref()).await?;
+        trash(tx, now, key, None).await?;
+    }
+    Ok(true)
+}
+
+/// Uploads whose bytes are all there, but whose last step somebody may have died before.
+pub async fn completing(tx: &mut Tx, untouched_since: At) -> Result<Vec<UploadId>> {
+    Ok(on!(tx, c => sqlx::query_scalar(
+            "select id from uploads where state = 'completing' and updated_at <= $1 order by updated_at limit 100")
+        .bind(untouched_since).fetch_all(c).await)?)
+}
+
+#[cfg(test)]
+#[path = "sql_tests.rs"]
+mod tests;
