@@ -39,7 +39,7 @@ const shell = needs('index.html')
 const shown = (title, set) => console.log(title.padEnd(34), kb(total(set)).padStart(9))
 shown('trainee shell', shell)
 const upload = new Set(shell)
-for (const key of ['src/upload/UploadPage.vue', 'src/upload/sender.ts']) if (manifest[key]) needs(key, upload)
+for (const key of ['src/upload/UploadPage.vue', 'src/upload/uploads.ts']) if (manifest[key]) needs(key, upload)
 shown('first upload page, all of it', upload)
 const wrong = total(upload) > LIMIT_FIRST ? ['the first upload page is over 50 KB'] : []
 for (const [key, chunk] of Object.entries(manifest)) {

@@ -1,0 +1,45 @@
+import { ref } from 'vue'
+import { api, asFailure, data, onSignedOut } from '@/api/client'
+import type { Me } from '@/api/types'
+
+export const me = ref<Me | null>(null)
+
+// Her name and class are kept on the phone, so that the app opens where there is no signal.
+const KEPT = 'weijia.me'
+let asked: Promise<void> | null = null
+
+/** Asks once who is signed in. Without signal the last known answer counts. */
+export function whoIsHere(): Promise<void> {
+  asked ??= data(api.GET('/api/v1/session'))
+    .then(settle)
+    .catch((error) => {
+      const kept = localStorage.getItem(KEPT)
+      if (asFailure(error).status !== 401 && kept) me.value = JSON.parse(kept)
+      else settle(null)
+      if (asFailure(error).offline) asked = null
+    })
+  return asked
+}
+
+export async function refreshMe() {
+  const now = await data(api.GET('/api/v1/session')).catch(() => null)
+  if (now) settle(now)
+}
+
+export async function signIn(phone: string, password: string) {
+  settle((await data(api.POST('/api/v1/session', { body: { phone, password } }))) ?? null)
+  asked = Promise.resolve()
+}
+
+export async function signOut() {
+  await api.DELETE('/api/v1/session')
+  settle(null)
+}
+
+function settle(now: Me | null | undefined) {
+  me.value = now ?? null
+  if (now) localStorage.setItem(KEPT, JSON.stringify(now))
+  else localStorage.removeItem(KEPT)
+}
+
+onSignedOut(() => settle(null))

@@ -1,0 +1,6 @@
+import type { RouteRecordRaw } from 'vue-router'
+
+export default [
+  { path: '/clips', component: () => import('./ClipsPage.vue'), meta: { tab: 'clips', title: '作品' } },
+  { path: '/clips/:id', component: () => import('./ClipPage.vue'), props: true, meta: { title: '作品' } },
+] satisfies RouteRecordRaw[]

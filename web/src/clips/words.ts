@@ -1,0 +1,65 @@
+// How a clip stands, in one label and one sentence. Pure.
+import type { Clip, ClipSummary } from '@/api/types'
+import type { IconName } from '@/shared/Icon.vue'
+
+export interface Standing {
+  word: string
+  icon: IconName
+  tone: 'gold' | 'leaf' | 'tea' | 'clay' | 'quiet'
+}
+
+type Stands = Pick<ClipSummary, 'state' | 'media_state' | 'playable'> & { feedback_new?: number }
+
+/** Trouble first, then what is new, then how far it is. */
+export function standing(clip: Stands): Standing {
+  if (clip.state === 'withdrawn') return { word: '收回了', icon: 'undo', tone: 'quiet' }
+  if (clip.media_state === 'failed') return { word: '这条打不开', icon: 'help', tone: 'clay' }
+  if (clip.media_state === 'abandoned') return { word: '没传完', icon: 'help', tone: 'clay' }
+  if (clip.feedback_new) return { word: `老师回了 ${clip.feedback_new} 句`, icon: 'listen', tone: 'gold' }
+  if (clip.media_state === 'uploading') return { word: '还在传', icon: 'signal', tone: 'leaf' }
+  if (!clip.playable) return { word: '老师那边在准备', icon: 'clock', tone: 'leaf' }
+  switch (clip.state) {
+    case 'draft':
+      return { word: '还没交', icon: 'clips', tone: 'quiet' }
+    case 'submitted':
+      return { word: '等老师看', icon: 'clock', tone: 'leaf' }
+    case 'reviewing':
+      return { word: '老师正在看', icon: 'listen', tone: 'leaf' }
+    case 'returned':
+      return { word: '照着改一版', icon: 'redo', tone: 'gold' }
+    case 'passed':
+      return { word: '过了', icon: 'check', tone: 'tea' }
+  }
+}
+
+/** The one thing to do on a clip's page; null: nothing but to wait. */
+export type ClipAct = 'choose_again' | 'submit' | 'film_again' | null
+export function actOf(clip: Pick<Clip, 'state' | 'media_state' | 'can_submit' | 'refusal'>): ClipAct {
+  if (clip.state === 'withdrawn') return null
+  if (clip.refusal || clip.media_state === 'failed' || clip.media_state === 'abandoned') return 'choose_again'
+  if (clip.can_submit) return 'submit'
+  if (clip.state === 'returned') return 'film_again'
+  return null
+}
+
+/** A mark's one word under its second: the start of what was said. */
+export function markWord(body: string): string {
+  const first = body.replace(/[“”"'《》（）]/g, '').split(/[，。；：、！？,.!?;:\s]/)[0]
+  return first.length > 5 ? first.slice(0, 4) + '…' : first
+}
+
+/** Praise first, then what must change, then in order of time. */
+const ORDER = { praise: 0, must: 1, fix: 2, question: 3 } as const
+export function inOrder<T extends { kind: keyof typeof ORDER; t_start_ms: number }>(items: readonly T[]): T[] {
+  return [...items].sort((a, b) => ORDER[a.kind] - ORDER[b.kind] || a.t_start_ms - b.t_start_ms)
+}
+export function inTime<T extends { t_start_ms: number }>(items: readonly T[]): T[] {
+  return [...items].sort((a, b) => a.t_start_ms - b.t_start_ms)
+}
+
+/** Which mark the player is at: the last one that has begun. */
+export function currentMark(items: readonly { id: string; t_start_ms: number }[], at_ms: number): string | null {
+  let current: string | null = null
+  for (const item of inTime(items)) if (item.t_start_ms <= at_ms + 250) current = item.id
+  return current
+}

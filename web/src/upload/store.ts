@@ -1,0 +1,85 @@
+// Where drafts and their files are kept on the phone: drafts in IndexedDB, the file in the origin's
+// own file system where there is one, otherwise as a Blob in IndexedDB. Both outlive a killed page.
+import type { Draft } from './state'
+
+const DRAFTS = 'drafts'
+const FILES = 'files'
+let opened: Promise<IDBDatabase> | null = null
+
+function open(): Promise<IDBDatabase> {
+  opened ??= new Promise((resolve, reject) => {
+    const request = indexedDB.open('weijia', 1)
+    request.onupgradeneeded = () => {
+      request.result.createObjectStore(DRAFTS, { keyPath: 'id' })
+      request.result.createObjectStore(FILES)
+    }
+    request.onsuccess = () => resolve(request.result)
+    request.onerror = () => reject(request.error)
+  })
+  opened.catch(() => (opened = null))
+  return opened
+}
+
+async function run<T>(store: string, mode: IDBTransactionMode, act: (s: IDBObjectStore) => IDBRequest<T>): Promise<T> {
+  const db = await open()
+  return new Promise((resolve, reject) => {
+    const tx = db.transaction(store, mode)
+    const request = act(tx.objectStore(store))
+    tx.oncomplete = () => resolve(request.result)
+    tx.onabort = tx.onerror = () => reject(tx.error ?? request.error)
+  })
+}
+
+export const allDrafts = () => run<Draft[]>(DRAFTS, 'readonly', (s) => s.getAll())
+export const saveDraft = (draft: Draft) => run(DRAFTS, 'readwrite', (s) => s.put({ ...draft }))
+
+async function folder(create: boolean): Promise<FileSystemDirectoryHandle> {
+  const root = await navigator.storage.getDirectory()
+  return root.getDirectoryHandle('uploads', { create })
+}
+
+/** Copies the file to the phone's safe place. 'page': there was no room, it lives with the page. */
+export async function keepFile(id: string, file: File): Promise<Draft['stored']> {
+  // Asked once it matters; without it the phone may clear the copy when it runs full.
+  await navigator.storage?.persist?.().catch(() => false)
+  try {
+    const handle = await (await folder(true)).getFileHandle(id, { create: true })
+    const writable = await handle.createWritable()
+    await writable.write(file)
+    await writable.close()
+    return 'opfs'
+  } catch {
+    await dropFromFolder(id)
+  }
+  try {
+    await run(FILES, 'readwrite', (s) => s.put(file, id))
+    return 'idb'
+  } catch {
+    return 'page'
+  }
+}
+
+export async function keptFile(draft: Draft): Promise<Blob | null> {
+  try {
+    if (draft.stored === 'opfs') return await (await (await folder(false)).getFileHandle(draft.id)).getFile()
+    if (draft.stored === 'idb') return (await run<Blob | undefined>(FILES, 'readonly', (s) => s.get(draft.id))) ?? null
+  } catch {
+    /* cleared by the phone or by hand */
+  }
+  return null
+}
+
+/** The copy is no longer needed: the server has it all. */
+export async function dropFile(draft: Draft): Promise<void> {
+  if (draft.stored === 'opfs') await dropFromFolder(draft.id)
+  if (draft.stored === 'idb') await run(FILES, 'readwrite', (s) => s.delete(draft.id)).catch(() => undefined)
+}
+export async function dropDraft(draft: Draft): Promise<void> {
+  await dropFile(draft)
+  await run(DRAFTS, 'readwrite', (s) => s.delete(draft.id)).catch(() => undefined)
+}
+async function dropFromFolder(id: string) {
+  await folder(false)
+    .then((dir) => dir.removeEntry(id))
+    .catch(() => undefined)
+}

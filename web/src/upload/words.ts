@@ -1,0 +1,95 @@
+// What she reads while a file is on its way: what happened, is anything lost, what comes next.
+import { hourMinute, lasting, mb } from '@/shared/words'
+import type { IconName } from '@/shared/Icon.vue'
+import type { Draft } from './state'
+
+export interface Told {
+  /** One or two words for lists and steps. */
+  short: string
+  title: string
+  text: string
+  icon: IconName
+  tone: 'wait' | 'go' | 'pause' | 'done' | 'bad'
+}
+
+export interface Around {
+  /** How many go first. */
+  ahead: number
+  bytes_per_second: number
+  /** Goes on from before: the page was closed in between. */
+  resumed: boolean
+}
+
+export function told(draft: Draft, around: Around): Told {
+  const left = draft.size - draft.offset
+  switch (draft.phase) {
+    case 'queued':
+      return around.ahead > 0
+        ? { short: '排着队', title: '排着队', text: `前面还有 ${around.ahead} 条，传完就到这条。`, icon: 'clock', tone: 'wait' }
+        : { short: '马上传', title: '马上就传', text: '片子在手机里存好了，不会丢。', icon: 'clock', tone: 'wait' }
+    case 'sending':
+      return {
+        short: '正在传',
+        title: around.resumed && around.bytes_per_second === 0 ? '接着上回的传' : '正在传',
+        text: sendingText(draft, left, around),
+        icon: 'signal',
+        tone: 'go',
+      }
+    case 'no_signal':
+      return {
+        short: '等信号',
+        title: draft.offset > 0 ? '信号断了，传好的都在' : '现在没有信号',
+        text: draft.offset > 0 ? '有信号了自己会接着传，不会重传。' : '片子在手机里存好了，有信号自己会传。',
+        icon: 'pause',
+        tone: 'pause',
+      }
+    case 'wait_wifi':
+      return { short: '等 WiFi', title: '等有 WiFi 再传', text: `这条 ${mb(left)}，不用你的流量。`, icon: 'wifi', tone: 'pause' }
+    case 'signed_out':
+      return { short: '等你登录', title: '登录一下，接着传', text: '片子和传好的都在。', icon: 'me', tone: 'pause' }
+    case 'preparing':
+      return {
+        short: '老师那边在准备',
+        title: '传完了，一点没丢',
+        text: draft.what_next ?? '老师那边在准备，大约 20 秒能看。',
+        icon: 'listen',
+        tone: 'go',
+      }
+    case 'arrived':
+      return { short: '到了', title: '到了，能看了', text: draft.what_next ?? '看一遍，再交给老师。', icon: 'check', tone: 'done' }
+    case 'broken':
+      return {
+        short: '打不开',
+        title: draft.refusal?.message ?? '这条片子打不开，像是没存好。',
+        text: draft.refusal?.next_step ?? '再选一次，或换一条。',
+        icon: 'help',
+        tone: 'bad',
+      }
+  }
+}
+
+function sendingText(draft: Draft, left: number, around: Around): string {
+  if (around.resumed && around.bytes_per_second === 0) return '刚才关了也没事，接着上回的传。'
+  if (around.bytes_per_second < 1000) return '可以去做别的，传好了这里会说。'
+  if (draft.offset === 0) return '开头最慢，一会儿就快了。'
+  return `还要 ${lasting((left / around.bytes_per_second) * 1000)}。可以去做别的。`
+}
+
+/** Since when it rests, and how it goes on. */
+export function restingNote(draft: Draft): string {
+  return `${hourMinute(draft.since)} 停下的，每 10 秒试一次`
+}
+
+/** Ten yuan for a gigabyte, as in the small data packages that she buys. */
+export function costWords(bytes: number): string {
+  const mao = Math.max(1, Math.round(bytes / 10_000_000))
+  const money = mao < 10 ? `${mao} 毛钱` : `${(mao / 10).toFixed(1).replace(/\.0$/, '')} 块钱`
+  return `这条 ${mb(bytes)}，用流量大约要 ${money}。`
+}
+
+/** A title she need not type: what the assignment is called, or the day. */
+export function titleFor(assignment: string | null, made_at: number): string {
+  if (assignment) return assignment.split(/[：:，,]/)[0].slice(0, 40)
+  const d = new Date(made_at)
+  return `${d.getMonth() + 1}月${d.getDate()}日拍的`
+}
