@@ -4,7 +4,7 @@ import { failureFrom, type Failure } from '@/api/client'
 import { judge, type Verdict } from './pace'
 import type { Draft } from './state'
 
-const ENDPOINT = '/api/v1/uploads'
+const ENDPOINT = location.origin + '/api/v1/uploads'
 /** A line that carries nothing for so long is dead, whatever the browser thinks of it. */
 const SILENCE_MS = 30_000
 

@@ -1,9 +1,10 @@
 // Everything of hers that is on its way: kept on the phone, sent one after the other, until it is there.
 import { computed, ref, shallowReactive } from 'vue'
 import { api, asFailure, data } from '@/api/client'
+import { me } from '@/app/session'
 import { say } from '@/shared/toast'
 import { backoff, chunkAfter, Speed } from './pace'
-import { send, terminate, type Running } from './sender'
+import type { Running } from './sender'
 import { nextToSend, step, stillToSend, type Draft, type Event } from './state'
 import * as store from './store'
 import { keepAwake, lettingSleep, onWifi, pause, wakeUp } from './phone'
@@ -64,6 +65,7 @@ export interface NewUpload {
 
 /** Saves the draft and the file, and only then queues it. */
 export async function add(made: NewUpload): Promise<Draft> {
+  if (me.value) await openFor(me.value.id)
   const now = Date.now()
   const id = newId()
   const stored = await store.keepFile(id, made.file)
@@ -110,7 +112,7 @@ export function putAway(id: string) {
 async function remove(draft: Draft) {
   drafts.delete(draft.id)
   held.delete(draft.id)
-  if (draft.url && stillUnsent(draft)) await terminate(draft.url)
+  if (draft.url && stillUnsent(draft)) await sender().then(({ terminate }) => terminate(draft.url!)).catch(() => undefined)
   await store.dropDraft(draft)
 }
 const stillUnsent = (draft: Draft) => draft.phase !== 'preparing' && draft.phase !== 'arrived' && draft.phase !== 'broken'
@@ -127,6 +129,9 @@ function tell(id: string, event: Event) {
   void store.saveDraft(after).catch(() => undefined)
   tabs?.postMessage({ ...after })
 }
+
+/** Its code is fetched when there is something to send: the page itself stays small. */
+export const sender = () => import('./sender')
 
 let pumping = false
 /** Sends what there is to send, one file at a time and in one tab at a time. */
@@ -159,7 +164,12 @@ async function sendOnce(draft: Draft): Promise<boolean> {
   if (draft.phase === 'queued') tell(draft.id, { type: 'start' })
   speed.reset()
   void keepAwake()
-  const sending = send(draft, file, chunk, {
+  const code = await sender().catch(() => null)
+  if (!code) {
+    tell(draft.id, { type: 'cut' })
+    return false
+  }
+  const sending = code.send(draft, file, chunk, {
     created: (url, clip_id, version_id) => tell(draft.id, { type: 'created', url, clip_id, version_id }),
     progress(offset) {
       const now = Date.now()
