@@ -16,6 +16,24 @@ const routes: RouteRecordRaw[] = [
   { path: '/studio/sign-in', component: () => import('./signin/SignIn.vue'), meta: { open: true, title: '登录' } },
   { path: '/studio/queue/:view(waiting|mine|sent)?', component: () => import('./queue/QueuePage.vue'), meta: { for: 'reviews', title: '待评' } },
   { path: '/studio/desk/:ticket', component: () => import('./desk/DeskPage.vue'), props: true, meta: { for: 'reviews', title: '点评台' } },
+  {
+    path: '/studio/cohorts', component: () => import('./cohorts/CohortsPage.vue'), meta: { title: '班级' },
+    children: [{ path: 'new', component: () => import('./cohorts/OpenCohort.vue'), meta: { for: 'manages' } }],
+  },
+  {
+    path: '/studio/cohorts/:id', component: () => import('./cohorts/CohortPage.vue'), props: true, meta: { title: '班级' },
+    children: [
+      { path: 'rows/:which(waiting|overdue|stuck|passed|returned|trainees)', component: () => import('./cohorts/RowsPanel.vue'), props: true },
+      { path: 'trainees/:user', component: () => import('./cohorts/TraineePanel.vue'), props: true },
+      { path: 'roster', component: () => import('./cohorts/RosterPanel.vue'), props: true, meta: { for: 'manages' } },
+    ],
+  },
+  { path: '/studio/stars', component: () => import('./stars/StarsPage.vue'), meta: { for: 'manages', title: '评星' } },
+  {
+    path: '/studio/stars/:user', component: () => import('./stars/StarPage.vue'), props: true, meta: { for: 'manages', title: '评星' },
+    children: [{ path: 'snapshot/:account', component: () => import('./stars/SnapshotPanel.vue'), props: true }],
+  },
+  { path: '/studio/stars/:user/certificate/:number', component: () => import('./stars/CertificatePage.vue'), props: true, meta: { for: 'manages', title: '证书' } },
   { path: '/studio/:rest(.*)*', component: () => import('./parts/NotHere.vue'), meta: { title: '没找到' } },
 ]
 

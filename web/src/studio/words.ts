@@ -85,9 +85,9 @@ export function ordinal(n: number): string {
   return String(n)
 }
 
-/** 12345 as 12345, 123456 as 12.3 万: figures in a table keep their width. */
-export function figure(n: number | null | undefined): string {
-  if (n === null || n === undefined) return '没登记'
+/** 12345 as 12345, 123456 as 12.3 万: figures in a table keep their width. What is missing is never 0 or a dash. */
+export function figure(n: number | null): string {
+  if (n === null) return '没登记'
   if (n >= 100_000) return `${(n / 10_000).toFixed(n >= 1_000_000 ? 0 : 1).replace(/\.0$/, '')} 万`
   return String(n)
 }

@@ -42,6 +42,10 @@ describe('what is missing', () => {
     const open = [{ id: 'fbi_1' }, { id: 'fbi_2' }] as FeedbackItem[]
     expect(words({ ...full, settled: [{ item_id: 'fbi_1', verdict: 'verified' }] }, open)).toEqual(['上一版一处没看'])
   })
+  it('asks for something to change when she is to film again, and no scores behind a shut gate', () => {
+    expect(words({ ...full, outcome: 'return', scores: {}, gates: { g_truth: false, g_safety: true } }))
+      .toEqual(['再拍改哪里，写一条“改”'])
+  })
   it('counts white space as nothing written', () => {
     expect(words({ ...full, summary: ' \n' })).toEqual(['总的一句'])
   })
@@ -53,13 +57,17 @@ describe('passing', () => {
     expect(total({ topic: 5, sound: null }, rubric)).toBeNull()
     expect(total(full.scores, rubric)).toBe(72)
   })
-  it('is barred by a must, a gate, a level of 1, a sum below 60, or a point that is to be tried again', () => {
-    expect(whyNotPass(full, rubric)).toBeNull()
-    expect(whyNotPass({ ...full, items: [item('a', { kind: 'must' })] }, rubric)).toMatch('必改')
-    expect(whyNotPass({ ...full, gates: { g_truth: false } }, rubric)).toMatch('真实与广告')
-    expect(whyNotPass({ ...full, scores: { topic: 5, sound: 1 } }, rubric)).toMatch('声音')
-    expect(whyNotPass({ ...full, scores: { topic: 2, sound: 3 } }, rubric)).toMatch('合计 48')
-    expect(whyNotPass({ ...full, settled: [{ item_id: 'x', verdict: 'again' }] }, rubric)).toMatch('再来一次')
+  it('is barred by a must, old or new, a gate, a level of 1 or a sum below 60', () => {
+    const why = (over: Partial<Work>, open: FeedbackItem[] = []) => whyNotPass({ ...full, ...over }, rubric, open)
+    expect(why({})).toBeNull()
+    expect(why({ items: [item('a', { kind: 'must' })] })).toMatch('必改')
+    expect(why({ gates: { g_truth: false } })).toMatch('真实与广告')
+    expect(why({ scores: { topic: 5, sound: 1 } })).toMatch('声音')
+    expect(why({ scores: { topic: 2, sound: 3 } })).toMatch('合计 48')
+    const must = [{ id: 'x', kind: 'must' }] as FeedbackItem[]
+    expect(why({}, must)).toMatch('还没改好')
+    expect(why({ settled: [{ item_id: 'x', verdict: 'again' }] }, must)).toMatch('还没改好')
+    expect(why({ settled: [{ item_id: 'x', verdict: 'verified' }] }, must)).toBeNull()
   })
 })
 

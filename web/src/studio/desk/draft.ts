@@ -61,7 +61,7 @@ export function tally(items: readonly DraftItem[]): Record<Kind, number> {
 }
 
 export interface Missing {
-  part: 'praise' | 'fixes' | 'settled' | 'scores' | 'gates' | 'summary' | 'next_step' | 'outcome' | 'pass'
+  part: 'praise' | 'fixes' | 'point' | 'settled' | 'scores' | 'gates' | 'summary' | 'next_step' | 'outcome' | 'pass'
   words: string
 }
 
@@ -80,7 +80,8 @@ export function missing(
   if (sums.praise < limits.min_praise) out.push({ part: 'praise', words: '至少夸一句' })
   if (sums.fix > limits.max_fixes) out.push({ part: 'fixes', words: `“改”多了${count(sums.fix - limits.max_fixes, '条')}` })
   const unscored = rubric.dims.filter(dim => !work.scores[dim.code]).length
-  if (unscored) out.push({ part: 'scores', words: `${count(unscored, '项')}评分`.trim() })
+  // the rubric's own words: what a gate stops is not scored
+  if (unscored && !stopped(work)) out.push({ part: 'scores', words: `${count(unscored, '项')}评分`.trim() })
   const unchecked = rubric.gates.filter(gate => typeof work.gates[gate.code] !== 'boolean')
   if (unchecked.length === 1) out.push({ part: 'gates', words: `${unchecked[0]!.title}没看` })
   else if (unchecked.length) out.push({ part: 'gates', words: `${count(unchecked.length, '样')}红线没看` })
@@ -88,11 +89,15 @@ export function missing(
   if (!work.next_step.trim()) out.push({ part: 'next_step', words: '下一步' })
   if (!work.outcome) out.push({ part: 'outcome', words: '通过还是再拍' })
   else if (work.outcome === 'pass') {
-    const why = whyNotPass(work, rubric)
+    const why = whyNotPass(work, rubric, open)
     if (why) out.push({ part: 'pass', words: why })
+  } else if (!sums.fix && !sums.must && !work.settled.some(verdict => verdict.verdict === 'again')) {
+    out.push({ part: 'point', words: '再拍改哪里，写一条“改”' })
   }
   return out
 }
+
+const stopped = (work: Pick<Work, 'gates'>) => Object.values(work.gates).includes(false)
 
 /** 0 to 100, or null while a row is empty: an empty row is not zero. */
 export function total(scores: Scores, rubric: Rubric): number | null {
@@ -100,15 +105,17 @@ export function total(scores: Scores, rubric: Rubric): number | null {
   for (const dim of rubric.dims) {
     const level = scores[dim.code]
     if (!level) return null
-    sum += (dim.weight * level) / 5
+    sum += dim.weight * level
   }
-  return Math.round(sum)
+  // down, so that what shows as 60 is at least 60
+  return Math.floor(sum / 5)
 }
 
 /** The rubric's rule for passing, as the reason it does not hold; null when it holds or cannot be told yet. */
-export function whyNotPass(work: Work, rubric: Rubric): string | null {
+export function whyNotPass(work: Work, rubric: Rubric, open: readonly FeedbackItem[]): string | null {
   if (work.items.some(item => item.kind === 'must')) return '有“必改”，先请她再拍'
-  if (work.settled.some(verdict => verdict.verdict === 'again')) return '还有“再来一次”，先请她再拍'
+  const fixed = new Set(work.settled.filter(v => v.verdict === 'verified').map(v => v.item_id))
+  if (open.some(item => item.kind === 'must' && !fixed.has(item.id))) return '上一版的“必改”还没改好，先请她再拍'
   const shut = rubric.gates.find(gate => work.gates[gate.code] === false)
   if (shut) return `“${shut.title}”没过，先请她再拍`
   const low = rubric.dims.find(dim => work.scores[dim.code] === 1)

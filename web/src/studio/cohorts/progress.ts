@@ -1,0 +1,84 @@
+// What a cohort page says about its people. Pure.
+import { day, ordinal, since } from '../words'
+import type { CohortProgress, CohortSummary, MarkState, TraineeProgress } from '../types'
+
+export const MARKS: Record<MarkState, string> = {
+  none: '还没交', draft: '拍了，没交', submitted: '等点评', reviewing: '老师在评', returned: '退回改', passed: '通过',
+}
+/** The four signs of the class cloth; a draft that was not handed in is not there yet. */
+export type Sign = 'passed' | 'waiting' | 'returned' | 'none'
+export function signOf(state: MarkState | undefined): Sign {
+  if (state === 'submitted' || state === 'reviewing') return 'waiting'
+  return state === 'passed' || state === 'returned' ? state : 'none'
+}
+
+export interface Group {
+  no: number | null
+  name: string
+  trainees: TraineeProgress[]
+}
+/** By group and seat, never by how well somebody does. */
+export function groupsOf(trainees: readonly TraineeProgress[]): Group[] {
+  const groups = new Map<number | null, TraineeProgress[]>()
+  for (const one of trainees) {
+    if (one.state === 'withdrawn') continue
+    const key = one.group_no
+    groups.set(key, [...(groups.get(key) ?? []), one])
+  }
+  return [...groups.entries()]
+    .sort(([a], [b]) => (a ?? 999) - (b ?? 999))
+    .map(([no, members]) => ({
+      no,
+      name: no === null ? '没分组' : `${ordinal(no)}组`,
+      trainees: members.sort((a, b) => (a.seat_no ?? 999) - (b.seat_no ?? 999)),
+    }))
+}
+
+/** Who needs somebody, the longest first. */
+export function stuckOf(progress: CohortProgress): TraineeProgress[] {
+  return progress.trainees.filter(one => one.waiting && one.state === 'active').sort((a, b) => a.waiting!.since - b.waiting!.since)
+}
+
+export function signsOf(one: TraineeProgress): Record<Sign, number> {
+  const sums: Record<Sign, number> = { passed: 0, waiting: 0, returned: 0, none: 0 }
+  for (const mark of Object.values(one.marks)) sums[signOf(mark.state)]++
+  return sums
+}
+
+const STATES: Record<string, string> = {
+  draft: '还没开', enrolling: '正在进班', running: '正在上', supporting: '陪练中', closed: '结了', archived: '收好了', cancelled: '没开成',
+}
+export const stateName = (state: string) => STATES[state] ?? state
+
+export function weeksOf(cohort: CohortSummary, now: number): string {
+  const week = 7 * 86_400_000
+  const start = Date.parse(`${cohort.starts_on}T00:00:00`)
+  const end = Date.parse(`${cohort.ends_on}T00:00:00`)
+  const all = Math.max(1, Math.ceil((end - start) / week))
+  if (now < start) return `${day(cohort.starts_on)}开班`
+  if (now > end + 86_400_000) return `${day(cohort.ends_on)}结的班`
+  return `第 ${Math.min(all, Math.floor((now - start) / week) + 1)} 周，共 ${all} 周`
+}
+
+/** A table for a spreadsheet: the mark at the head lets it read Chinese. */
+export function toCsv(progress: CohortProgress, now: number): string {
+  const head = ['组', '姓名', '县', '村', '课程', '通过', '等点评', '退回', '卡在哪', '上次来', ...progress.assignments.map(a => a.code)]
+  const rows = groupsOf(progress.trainees).flatMap(group => group.trainees.map(one => {
+    const sums = signsOf(one)
+    return [
+      group.name, one.person.name, one.person.county, one.person.village, `${one.lessons_done}/${one.lessons_total}`,
+      sums.passed, sums.waiting, sums.returned,
+      one.waiting ? `${one.waiting.what} ${since(one.waiting.since, now)}` : '',
+      one.last_active_at ? since(one.last_active_at, now) : '还没来过',
+      ...progress.assignments.map(a => MARKS[one.marks[a.code]?.state ?? 'none']),
+    ]
+  }))
+  return '\uFEFF' + [head, ...rows].map(row => row.map(cell).join(',')).join('\r\n')
+}
+
+function cell(value: unknown): string {
+  const text = String(value)
+  // a spreadsheet would run what begins like a formula
+  const safe = /^[=+\-@\t]/.test(text) ? `'${text}` : text
+  return /[",\r\n]/.test(safe) ? `"${safe.replace(/"/g, '""')}"` : safe
+}
