@@ -17,10 +17,15 @@ packages web
 [ "${1:-}" != test ] || packages tests/browser
 
 # The pages are part of the program, so building them again when nothing changed would rebuild it too.
-if [ -z "$(find web -path web/node_modules -prune -o -path web/dist -prune -o -type f -newer web/dist/index.html -print -quit 2>&1)" ]; then
+changed() {
+  [ ! -e web/dist/index.html ] ||
+    [ -n "$(find web \( -path web/node_modules -o -path web/dist -o -path web/src/api/schema.d.ts \) -prune \
+      -o -type f -newer web/dist/index.html -print -quit)" ]
+}
+if ! changed; then
   say "网页没有变，不用重新编译"
 else
-  say "编译网页"
+  say "检查并编译网页"
   npm run --prefix web build >&2
 fi
 

@@ -1,0 +1,51 @@
+//! Clips made on the spot by ffmpeg's own generators, kept for the tests of one run.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Mutex;
+
+/// Upright, with a tone, `seconds` long: what a phone's editing app exports.
+pub fn portrait(seconds: u32) -> PathBuf {
+    make(
+        &format!("portrait-{seconds}.mp4"),
+        &["-f", "lavfi", "-i", "testsrc2=size=540x960:rate=30", "-f", "lavfi", "-i", "sine=frequency=440:sample_rate=44100"],
+        seconds,
+        &["-c:v", "libx264", "-preset", "ultrafast", "-crf", "23", "-g", "60", "-c:a", "aac", "-b:a", "96k"],
+    )
+}
+
+/// Upright, in a codec that browsers don't play: must be re-encoded, and takes its time.
+pub fn foreign(seconds: u32) -> PathBuf {
+    make(
+        &format!("foreign-{seconds}.mp4"),
+        &["-f", "lavfi", "-i", "testsrc2=size=720x1280:rate=30", "-f", "lavfi", "-i", "sine=frequency=330:sample_rate=44100"],
+        seconds,
+        &["-c:v", "mpeg4", "-q:v", "3", "-c:a", "aac"],
+    )
+}
+
+/// Upright and heavy: noise does not compress, so a few seconds are many bytes.
+pub fn heavy(seconds: u32) -> PathBuf {
+    make(
+        &format!("heavy-{seconds}.mp4"),
+        &["-f", "lavfi", "-i", "testsrc2=size=360x640:rate=30,noise=alls=60:allf=t"],
+        seconds,
+        &["-c:v", "libx264", "-preset", "ultrafast", "-b:v", "24M", "-minrate", "24M", "-g", "60"],
+    )
+}
+
+fn make(name: &str, inputs: &[&str], seconds: u32, codec: &[&str]) -> PathBuf {
+    // Tests run side by side; the second one to want a clip waits for the first to make it.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(|e| e.into_inner());
+    let folder = std::env::temp_dir().join(format!("weijia-media-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder for clips");
+    let path = folder.join(name);
+    if !path.exists() {
+        let mut command = Command::new("ffmpeg");
+        command.args(["-nostdin", "-v", "error", "-y"]).args(inputs).args(["-t", &seconds.to_string(), "-pix_fmt", "yuv420p"]);
+        let status = command.args(codec).args(["-movflags", "+faststart"]).arg(&path).status();
+        assert!(status.expect("ffmpeg is installed").success(), "ffmpeg could not make {name}");
+    }
+    path
+}

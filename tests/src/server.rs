@@ -1,0 +1,234 @@
+//! The real `weijia serve`, in a folder of its own and on a port of its own.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use weijia_core::db::Db;
+use weijia_core::db::testing::TemporaryPostgres;
+use weijia_core::on;
+
+use crate::User;
+
+/// The first start fills the demo, and two cores may be busy with other tests.
+const START: Duration = Duration::from_secs(180);
+
+pub enum Database {
+    Sqlite,
+    Postgres,
+}
+
+pub struct TestServer {
+    process: Child,
+    /// `http://127.0.0.1:port`, the same after a restart.
+    pub base: String,
+    /// The ready line as it was printed by the first start.
+    pub ready: Value,
+    folder: tempfile::TempDir,
+    postgres: Option<TemporaryPostgres>,
+}
+
+/// A program that was built beside this test: `target/debug/weijia`.
+pub fn program(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("the path of this test");
+    let path = test.ancestors().nth(2).expect("target/debug").join(name);
+    assert!(path.exists(), "{} is not there: run `cargo build --workspace` first", path.display());
+    path
+}
+
+/// `weijia` with nothing of the caller's environment that could change what it does.
+pub fn weijia(arguments: &[&str]) -> Command {
+    let mut command = Command::new(program("weijia"));
+    for name in ["DATABASE_URL", "S3_ENDPOINT", "S3_BUCKET", "S3_ADDRESSING", "AWS_ACCESS_KEY_ID"] {
+        command.env_remove(name);
+    }
+    for name in ["AWS_SECRET_ACCESS_KEY", "AWS_REGION", "WEIJIA_DATA", "WEIJIA_LISTEN", "WEIJIA_PUBLIC_URL"] {
+        command.env_remove(name);
+    }
+    command.args(arguments).stdin(Stdio::null());
+    command
+}
+
+impl TestServer {
+    /// The demo on SQLite.
+    pub async fn start() -> Self {
+        Self::start_on(Database::Sqlite).await.expect("SQLite is always there")
+    }
+
+    /// The demo on the database of choice; `None` when there is no PostgreSQL to test with (a failure where `CI` is set).
+    pub async fn start_on(database: Database) -> Option<Self> {
+        let postgres = match database {
+            Database::Sqlite => None,
+            Database::Postgres => Some(TemporaryPostgres::create().await?),
+        };
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let url = postgres.as_ref().map(TemporaryPostgres::url);
+        let (process, ready) = launch(folder.path(), "127.0.0.1:0", url.as_deref(), true);
+        let base = ready["ready"].as_str().expect("an address").trim_end_matches('/').to_owned();
+        Some(Self { process, base, ready, folder, postgres })
+    }
+
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    pub fn pid(&self) -> i32 {
+        self.process.id() as i32
+    }
+
+    /// The `n`th person of a role among the demo's sign-ins.
+    pub async fn sign_in(&self, role: &str, n: usize) -> User {
+        let people = self.ready["people"].as_array().expect("the demo's people");
+        let person = people.iter().filter(|p| p["role"] == role).nth(n);
+        let person = person.unwrap_or_else(|| panic!("no {role} number {n} in {people:?}"));
+        self.sign_in_as(person).await
+    }
+
+    pub async fn sign_in_as(&self, person: &Value) -> User {
+        User::sign_in(&self.base, person["phone"].as_str().unwrap(), person["password"].as_str().unwrap()).await
+    }
+
+    /// As the power does: no warning, nothing finished.
+    pub fn kill(&mut self) {
+        signal(self.pid(), libc::SIGKILL);
+        self.process.wait().expect("the killed server");
+    }
+
+    /// Asks it to stop, and says how it ended and how long that took.
+    pub fn stop(&mut self) -> (ExitStatus, Duration) {
+        let began = Instant::now();
+        signal(self.pid(), libc::SIGTERM);
+        loop {
+            if let Some(status) = self.process.try_wait().expect("the server's end") {
+                return (status, began.elapsed());
+            }
+            assert!(began.elapsed() < Duration::from_secs(30), "no end 30 s after SIGTERM\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Starts again over the same data, on the same address.
+    pub fn restart(&mut self) {
+        let listen = self.base.trim_start_matches("http://").to_owned();
+        let url = self.postgres.as_ref().map(TemporaryPostgres::url);
+        self.process = launch(self.folder.path(), &listen, url.as_deref(), false).0;
+    }
+
+    /// The programs that the server runs, and theirs, by name.
+    pub fn workers(&self) -> Vec<i32> {
+        children(self.pid(), "weijia-media")
+    }
+
+    /// The end of what the programs said, for a failing test to show.
+    pub fn log(&self) -> String {
+        let text = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(60)..].join("\n")
+    }
+
+    pub async fn db(&self) -> Db {
+        let url = match &self.postgres {
+            Some(postgres) => postgres.url(),
+            None => format!("sqlite:{}", self.data().join("weijia.db").display()),
+        };
+        Db::connect(&url).await.expect("the server's database")
+    }
+
+    /// One number from the database: `count("select count(*) from clips where title = $1", "x")`.
+    pub async fn count(&self, sql: &str, bound: &str) -> i64 {
+        let db = self.db().await;
+        let mut tx = db.read().await.expect("a transaction");
+        let sql = sqlx::AssertSqlSafe(sql.to_owned());
+        let n = on!(&mut tx, c => sqlx::query_scalar::<_, i64>(sql).bind(bound).fetch_one(c).await).expect("a count");
+        drop(tx);
+        db.close().await;
+        n
+    }
+
+    /// Stops it and removes what it kept.
+    pub async fn end(mut self) {
+        self.stop();
+        if let Some(postgres) = self.postgres.take() {
+            postgres.drop().await;
+        }
+    }
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("---- the server's last words ----\n{}", self.log());
+        }
+        if let Ok(None) = self.process.try_wait() {
+            let workers = self.workers();
+            let _ = self.process.kill();
+            let _ = self.process.wait();
+            workers.into_iter().for_each(|pid| signal(pid, libc::SIGKILL));
+        }
+    }
+}
+
+fn launch(folder: &Path, listen: &str, database: Option<&str>, demo: bool) -> (Child, Value) {
+    let log = File::options().create(true).append(true).open(folder.join("log")).expect("a log file");
+    let mut command = weijia(&["serve", "--listen", listen, "--data"]);
+    command.arg(folder.join("data")).stdout(Stdio::piped()).stderr(log);
+    if demo {
+        command.arg("--demo");
+    }
+    if let Some(url) = database {
+        command.env("DATABASE_URL", url);
+    }
+    let mut process = command.spawn().expect("the server starts");
+    let stdout = process.stdout.take().expect("its stdout");
+    let (send, lines) = mpsc::channel();
+    // The pipe stays open for as long as the server runs, whatever else it may print.
+    std::thread::spawn(move || BufReader::new(stdout).lines().map_while(Result::ok).try_for_each(|line| send.send(line)));
+    match lines.recv_timeout(START) {
+        Ok(line) => (process, serde_json::from_str(&line).unwrap_or_else(|e| panic!("not a ready line: {line} ({e})"))),
+        Err(_) => {
+            let _ = process.kill();
+            let _ = process.wait();
+            let log = std::fs::read_to_string(folder.join("log")).unwrap_or_default();
+            panic!("no ready line within {START:?}\n{log}");
+        }
+    }
+}
+
+pub fn signal(pid: i32, signal: i32) {
+    // SAFETY: kill touches no memory; the pid is of a process these tests started.
+    unsafe { libc::kill(pid, signal) };
+}
+
+/// Every process below `parent` whose program is `name`, nearest first.
+pub fn children(parent: i32, name: &str) -> Vec<i32> {
+    let processes: Vec<(i32, i32, String)> = std::fs::read_dir("/proc")
+        .expect("/proc")
+        .filter_map(|entry| {
+            let pid: i32 = entry.ok()?.file_name().to_str()?.parse().ok()?;
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+            // `pid (name) state ppid ...`: the name may hold anything, so look from its end.
+            let (head, tail) = stat.rsplit_once(')')?;
+            let mut fields = tail.split_whitespace();
+            if fields.next()? == "Z" {
+                return None;
+            }
+            Some((pid, fields.next()?.parse().ok()?, head.split_once('(')?.1.to_owned()))
+        })
+        .collect();
+    let (mut found, mut frontier) = (Vec::new(), vec![parent]);
+    while let Some(current) = frontier.pop() {
+        for (pid, ppid, program) in &processes {
+            if *ppid == current {
+                frontier.insert(0, *pid);
+                if program == name {
+                    found.push(*pid);
+                }
+            }
+        }
+    }
+    found
+}
