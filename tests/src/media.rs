@@ -8,7 +8,16 @@ use std::sync::Mutex;
 pub fn portrait(seconds: u32) -> PathBuf {
     make(
         &format!("portrait-{seconds}.mp4"),
-        &["-f", "lavfi", "-i", "testsrc2=size=540x960:rate=30", "-f", "lavfi", "-i", "sine=frequency=440:sample_rate=44100"],
+        &[
+            "-f",
+            "lavfi",
+            "-i",
+            "testsrc2=size=540x960:rate=30",
+            "-f",
+            "lavfi",
+            "-i",
+            "sine=frequency=440:sample_rate=44100",
+        ],
         seconds,
         &["-c:v", "libx264", "-preset", "ultrafast", "-crf", "23", "-g", "60", "-c:a", "aac", "-b:a", "96k"],
     )
@@ -18,7 +27,16 @@ pub fn portrait(seconds: u32) -> PathBuf {
 pub fn foreign(seconds: u32) -> PathBuf {
     make(
         &format!("foreign-{seconds}.mp4"),
-        &["-f", "lavfi", "-i", "testsrc2=size=720x1280:rate=30", "-f", "lavfi", "-i", "sine=frequency=330:sample_rate=44100"],
+        &[
+            "-f",
+            "lavfi",
+            "-i",
+            "testsrc2=size=720x1280:rate=30",
+            "-f",
+            "lavfi",
+            "-i",
+            "sine=frequency=330:sample_rate=44100",
+        ],
         seconds,
         &["-c:v", "mpeg4", "-q:v", "3", "-c:a", "aac"],
     )
@@ -43,7 +61,12 @@ fn make(name: &str, inputs: &[&str], seconds: u32, codec: &[&str]) -> PathBuf {
     let path = folder.join(name);
     if !path.exists() {
         let mut command = Command::new("ffmpeg");
-        command.args(["-nostdin", "-v", "error", "-y"]).args(inputs).args(["-t", &seconds.to_string(), "-pix_fmt", "yuv420p"]);
+        command.args(["-nostdin", "-v", "error", "-y"]).args(inputs).args([
+            "-t",
+            &seconds.to_string(),
+            "-pix_fmt",
+            "yuv420p",
+        ]);
         let status = command.args(codec).args(["-movflags", "+faststart"]).arg(&path).status();
         assert!(status.expect("ffmpeg is installed").success(), "ffmpeg could not make {name}");
     }

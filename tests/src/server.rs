@@ -7,12 +7,14 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use serde_json::Value;
 use weijia_core::db::Db;
 use weijia_core::db::testing::TemporaryPostgres;
 use weijia_core::on;
+use weijia_core::storage::{Storage, StorageSettings};
 
-use crate::User;
+use crate::{User, until};
 
 /// The first start fills the demo, and two cores may be busy with other tests.
 const START: Duration = Duration::from_secs(180);
@@ -92,6 +94,19 @@ impl TestServer {
         User::sign_in(&self.base, person["phone"].as_str().unwrap(), person["password"].as_str().unwrap()).await
     }
 
+    /// A trainee of the demo who has handed in nothing yet for the first assignment, and her sign-in.
+    pub async fn newcomer(&self) -> (User, Value) {
+        let people = self.ready["people"].as_array().expect("the demo's people");
+        for person in people.iter().rev().filter(|p| p["role"] == "trainee") {
+            let trainee = self.sign_in_as(person).await;
+            let course = trainee.get("/course").await;
+            if course["assignments"].as_array().unwrap().iter().any(|a| a["code"] == "A1" && a["state"] == "none") {
+                return (trainee, person.clone());
+            }
+        }
+        panic!("the demo has no trainee who is about to begin");
+    }
+
     /// As the power does: no warning, nothing finished.
     pub fn kill(&mut self) {
         signal(self.pid(), libc::SIGKILL);
@@ -149,6 +164,39 @@ impl TestServer {
         n
     }
 
+    /// The store that the server gives to its worker, asked directly.
+    async fn storage(&self) -> Storage {
+        let environment = until("a worker", Duration::from_secs(20), || async {
+            let pid = self.workers().into_iter().next().ok_or("none")?;
+            std::fs::read(format!("/proc/{pid}/environ")).map_err(|e| e.to_string())
+        })
+        .await;
+        let text = String::from_utf8(environment).expect("text");
+        let setting = |name: &str| {
+            let found = text.split('\0').find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+            found.unwrap_or_else(|| panic!("the worker has no {name}")).to_owned()
+        };
+        Storage::connect(&StorageSettings {
+            endpoint: setting("S3_ENDPOINT"),
+            bucket: setting("S3_BUCKET"),
+            region: setting("AWS_REGION"),
+            access_key: setting("AWS_ACCESS_KEY_ID"),
+            secret_key: setting("AWS_SECRET_ACCESS_KEY"),
+            addressing: setting("S3_ADDRESSING").parse().expect("path or virtual"),
+        })
+    }
+
+    /// The file as the store has it now.
+    pub async fn original(&self, version: &str) -> Bytes {
+        let db = self.db().await;
+        let mut tx = db.read().await.expect("a transaction");
+        let sql = "select original_key from clip_versions where id = $1";
+        let key = on!(&mut tx, c => sqlx::query_scalar::<_, String>(sql).bind(version).fetch_one(c).await).expect("a key");
+        drop(tx);
+        db.close().await;
+        self.storage().await.get(&key).await.expect("the original")
+    }
+
     /// Stops it and removes what it kept.
     pub async fn end(mut self) {
         self.stop();
@@ -186,7 +234,9 @@ fn launch(folder: &Path, listen: &str, database: Option<&str>, demo: bool) -> (C
     let stdout = process.stdout.take().expect("its stdout");
     let (send, lines) = mpsc::channel();
     // The pipe stays open for as long as the server runs, whatever else it may print.
-    std::thread::spawn(move || BufReader::new(stdout).lines().map_while(Result::ok).try_for_each(|line| send.send(line)));
+    std::thread::spawn(move || {
+        BufReader::new(stdout).lines().map_while(Result::ok).try_for_each(|line| send.send(line))
+    });
     match lines.recv_timeout(START) {
         Ok(line) => (process, serde_json::from_str(&line).unwrap_or_else(|e| panic!("not a ready line: {line} ({e})"))),
         Err(_) => {

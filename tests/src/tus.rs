@@ -6,7 +6,8 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use reqwest::{Body, StatusCode};
+use reqwest::{Body, Response, StatusCode};
+use serde_json::Value;
 
 use crate::User;
 
@@ -54,6 +55,10 @@ pub struct Upload {
 
 impl User {
     pub async fn create_upload(&self, length: usize, about: &About) -> Upload {
+        self.try_create_upload(length, about).await.unwrap_or_else(|why| panic!("the creation was refused: {why}"))
+    }
+
+    async fn try_create_upload(&self, length: usize, about: &About) -> Result<Upload, Value> {
         let request = self.request(reqwest::Method::POST, "/api/v1/uploads");
         let answer = request
             .header("Tus-Resumable", "1.0.0")
@@ -62,13 +67,15 @@ impl User {
             .send()
             .await
             .expect("an answer to the creation");
-        assert_eq!(answer.status(), StatusCode::CREATED, "{:?}", answer.text().await);
+        if answer.status() != StatusCode::CREATED {
+            return Err(reason(answer).await);
+        }
         let header = |name: &str| {
             let value = answer.headers().get(name).unwrap_or_else(|| panic!("no {name}"));
             value.to_str().expect("plain text").to_owned()
         };
         let url = reqwest::Url::parse(&self.base).unwrap().join(&header("Location")).expect("a location").to_string();
-        Upload { url, clip: header("X-Clip-Id"), version: header("X-Version-Id") }
+        Ok(Upload { url, clip: header("X-Clip-Id"), version: header("X-Version-Id") })
     }
 
     pub async fn upload_offset(&self, upload: &Upload) -> reqwest::Result<usize> {
@@ -79,16 +86,22 @@ impl User {
 
     /// Sends from `offset` on; the offset that the server answers is what it has made durable.
     pub async fn send(&self, upload: &Upload, offset: usize, body: impl Into<Body>) -> reqwest::Result<usize> {
-        let request = self.request(reqwest::Method::PATCH, &upload.url);
-        let answer = request
-            .header("Tus-Resumable", "1.0.0")
-            .header("Upload-Offset", offset)
-            .header("Content-Type", "application/offset+octet-stream")
-            .body(body)
-            .send()
-            .await?
-            .error_for_status()?;
+        let answer = self.patch(upload, offset, body).await?.error_for_status()?;
         Ok(answer.headers()["Upload-Offset"].to_str().unwrap().parse().expect("a number"))
+    }
+
+    async fn patch(&self, upload: &Upload, offset: usize, body: impl Into<Body>) -> reqwest::Result<Response> {
+        let request = self.request(reqwest::Method::PATCH, &upload.url);
+        let request = request.header("Tus-Resumable", "1.0.0").header("Upload-Offset", offset);
+        request.header("Content-Type", "application/offset+octet-stream").body(body).send().await
+    }
+
+    /// For a file that is not welcome: the error that stopped it on the way, or the upload that went through.
+    pub async fn try_upload(&self, path: &Path, about: &About) -> Result<Upload, Value> {
+        let bytes = std::fs::read(path).expect("the file to upload");
+        let upload = self.try_create_upload(bytes.len(), about).await?;
+        let answer = self.patch(&upload, 0, bytes).await.expect("an answer to the upload");
+        if answer.status().is_success() { Ok(upload) } else { Err(reason(answer).await) }
     }
 
     /// The way a phone does it: one open-ended PATCH, and after a failure the same from where the server is.
@@ -103,13 +116,20 @@ impl User {
         crate::until("the upload to finish", Duration::from_secs(60), || async {
             let offset = self.upload_offset(upload).await.map_err(|e| format!("HEAD: {e:?}"))?;
             if offset < bytes.len() {
-                let reached = self.send(upload, offset, bytes.slice(offset..)).await.map_err(|e| format!("PATCH: {e:?}"))?;
+                let reached =
+                    self.send(upload, offset, bytes.slice(offset..)).await.map_err(|e| format!("PATCH: {e:?}"))?;
                 assert_eq!(reached, bytes.len());
             }
             Ok(())
         })
         .await
     }
+}
+
+async fn reason(answer: Response) -> Value {
+    let status = answer.status();
+    let text = answer.text().await.unwrap_or_default();
+    serde_json::from_str(&text).unwrap_or_else(|_| Value::String(format!("{status} {text}")))
 }
 
 /// The bytes at about `rate` bytes a second, so that something can happen in the middle.

@@ -25,7 +25,8 @@ impl User {
 
     pub async fn sign_in(base: &str, phone: &str, password: &str) -> Self {
         let mut user = Self::stranger(base);
-        let request = user.request(Method::POST, "/api/v1/session").json(&json!({"phone": phone, "password": password}));
+        let request =
+            user.request(Method::POST, "/api/v1/session").json(&json!({"phone": phone, "password": password}));
         let answer = request.send().await.expect("an answer to the sign-in");
         let (status, headers) = (answer.status(), answer.headers().clone());
         user.me = answer.json().await.expect("who I am");
@@ -50,7 +51,12 @@ impl User {
         if self.cookie.is_empty() { request } else { request.header(COOKIE, &self.cookie) }
     }
 
-    pub async fn try_call(&self, method: Method, path: &str, body: Option<Value>) -> Result<(StatusCode, Value), String> {
+    pub async fn try_call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> Result<(StatusCode, Value), String> {
         let mut request = self.request(method, &format!("/api/v1{path}"));
         if let Some(body) = body {
             request = request.json(&body);
@@ -145,7 +151,8 @@ impl User {
     pub async fn claim(&self, clip: &str) -> Value {
         let queue = self.get("/review/tickets?view=waiting").await;
         let tickets = queue["tickets"].as_array().expect("tickets");
-        let ticket = tickets.iter().find(|t| t["clip_id"] == clip).unwrap_or_else(|| panic!("{clip} is not in {queue}"));
+        let ticket =
+            tickets.iter().find(|t| t["clip_id"] == clip).unwrap_or_else(|| panic!("{clip} is not in {queue}"));
         self.post(&format!("/review/tickets/{}/claim", ticket["id"].as_str().unwrap()), json!({})).await
     }
 

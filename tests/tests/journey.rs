@@ -24,7 +24,7 @@ async fn the_whole_path_on_postgres() {
 async fn whole_path(server: TestServer) {
     let mentor = server.sign_in("mentor", 0).await;
     let desk = server.sign_in("staff", 0).await;
-    let trainee = someone_new(&server).await;
+    let (trainee, _) = server.newcomer().await;
     let cohort = trainee.me["cohorts"][0]["id"].as_str().expect("her cohort").to_owned();
 
     // She learns, and the course remembers.
@@ -109,7 +109,10 @@ async fn whole_path(server: TestServer) {
     trainee.submit(clip, "A1").await;
     let review = mentor.claim(clip).await;
     let earlier = &review["earlier"][0];
-    assert!(earlier["items"].as_array().unwrap().iter().any(|i| i["id"] == fix_id), "the open point is there: {earlier}");
+    assert!(
+        earlier["items"].as_array().unwrap().iter().any(|i| i["id"] == fix_id),
+        "the open point is there: {earlier}"
+    );
     let draft = mentor
         .save_draft(&review, |d| {
             d["items"] = json!([item("praise", 1500, "声音清楚多了")]);
@@ -135,19 +138,6 @@ async fn whole_path(server: TestServer) {
 
     stars(&server, &desk).await;
     server.end().await;
-}
-
-/// A trainee of the demo who has handed in nothing yet for the first assignment.
-async fn someone_new(server: &TestServer) -> User {
-    for n in (0..12).rev() {
-        let trainee = server.sign_in("trainee", n).await;
-        let course = trainee.get("/course").await;
-        let first = course["assignments"].as_array().unwrap().iter().find(|a| a["code"] == "A1").expect("A1").clone();
-        if first["state"] == "none" {
-            return trainee;
-        }
-    }
-    panic!("the demo has no trainee who is about to begin");
 }
 
 async fn hidden(user: &User, clip: &str) {
@@ -230,7 +220,8 @@ async fn stars(server: &TestServer, desk: &User) {
     let bare = desk.request(Method::POST, &snapshots).multipart(numbers()).send().await.unwrap();
     assert!(bare.status().is_client_error(), "no evidence, no number: {}", bare.status());
     let picture = Part::bytes(png()).file_name("screen.png").mime_str("image/png").unwrap();
-    let answer = desk.request(Method::POST, &snapshots).multipart(numbers().part("evidence", picture)).send().await.unwrap();
+    let answer =
+        desk.request(Method::POST, &snapshots).multipart(numbers().part("evidence", picture)).send().await.unwrap();
     let (status, snapshot): (_, Value) = (answer.status(), answer.json().await.unwrap());
     assert!(status.is_success(), "{status} {snapshot}");
     assert_eq!((snapshot["followers"].as_i64(), snapshot["views"].is_null()), (Some(1234), true));
@@ -240,7 +231,8 @@ async fn stars(server: &TestServer, desk: &User) {
 
     // The evaluation explains each criterion and can be repeated; a level that isn't reached isn't awarded.
     let other = candidates.iter().find(|c| c["missing"] != 0).expect("someone who has not enough yet");
-    let far = desk.post(&format!("/trainees/{}/star-evaluation", other["person"]["id"].as_str().unwrap()), json!({})).await;
+    let far =
+        desk.post(&format!("/trainees/{}/star-evaluation", other["person"]["id"].as_str().unwrap()), json!({})).await;
     let reachable = far["reachable_level"].as_i64().expect("a level");
     let path = format!("/trainees/{}/stars", other["person"]["id"].as_str().unwrap());
     desk.refused(Method::POST, &path, Some(json!({"evaluation_id": far["id"], "level": reachable + 1}))).await;
@@ -279,7 +271,7 @@ fn png() -> Vec<u8> {
 async fn one_clip_has_one_mentor_at_a_time() {
     let server = TestServer::start().await;
     let (first, second) = (server.sign_in("mentor", 0).await, server.sign_in("mentor", 1).await);
-    let trainee = someone_new(&server).await;
+    let (trainee, _) = server.newcomer().await;
     let file = media::portrait(4);
     let clip = trainee.upload(&file, &About::file(&file, "抢一条")).await.clip;
     trainee.wait_playable(&clip).await;
