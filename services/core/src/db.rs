@@ -159,6 +159,11 @@ impl Tx {
     }
 }
 
+/// `$4, $5, $6`: the marks of a list of values, for the one thing portable SQL has no parameter for.
+pub(crate) fn marks(first: usize, n: usize) -> String {
+    (first..first + n).map(|i| format!("${i}")).collect::<Vec<_>>().join(", ")
+}
+
 /// Whether this failure is a second row where only one may be. SQLite names columns and PostgreSQL the constraint,
 /// so the call that can cause it decides what it means.
 pub fn is_duplicate(error: &sqlx::Error) -> bool {

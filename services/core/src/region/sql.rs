@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use sha2::{Digest, Sha256};
 
 use super::{COUNTY, Region, RegionRef, rules};
-use crate::db::Tx;
+use crate::db::{Tx, marks};
 use crate::error::{Error, OrNotFound, Result};
 use crate::on;
 use crate::time::Day;
@@ -81,11 +81,6 @@ fn parse(text: &'static str) -> Result<Vec<Region>> {
         seen.insert(code, (raw, path));
     }
     Ok(places)
-}
-
-/// `$4, $5, $6`
-fn marks(first: usize, n: usize) -> String {
-    (first..first + n).map(|i| format!("${i}")).collect::<Vec<_>>().join(", ")
 }
 
 pub async fn get(tx: &mut Tx, code: &str) -> Result<Region> {

@@ -1,8 +1,10 @@
 //! A classroom for tests of this and the other crates: a cohort with a trainee, two mentors, a staff desk and a
 //! stranger, and clips that play without a worker having made them.
 
+use super::{DraftInput, DraftItem, Kind, Outcome, draft, queue};
 use crate::access::Principal;
 use crate::account;
+use crate::content;
 use crate::db::{Db, Tx};
 use crate::ids::{ClipId, CohortId, GrantId, RenditionId, UserId, VersionId};
 use crate::on;
@@ -139,4 +141,37 @@ pub async fn end_leases(db: &Db) {
     let mut tx = db.write().await.expect("a transaction");
     on!(&mut tx, c => sqlx::query("update review_tickets set lease_until = 1 where state = 'claimed'").execute(c).await.map(drop)).expect("an update");
     tx.commit().await.expect("a commit");
+}
+
+/// A clip of the trainee that went the whole way: handed in, taken, scored `level` throughout, and passed or returned.
+pub async fn reviewed(db: &Db, room: &Classroom, assignment: &str, level: i64, outcome: Outcome) -> ClipId {
+    let rubric = content::rubric();
+    let praise =
+        DraftItem {
+            id: None, kind: Kind::Praise, t_start_ms: 1_000, t_end_ms: None, dim: None, body: "开头好".into()
+        };
+    let fix = DraftItem { kind: Kind::Fix, body: "离手机近一点".into(), ..praise.clone() };
+    let input = DraftInput {
+        rev: 0,
+        items: vec![praise, fix],
+        scores: rubric.video.iter().map(|d| (d.code.clone(), Some(level))).collect(),
+        gates: rubric.gates.iter().map(|g| (g.code.clone(), Some(true))).collect(),
+        summary: "讲得清楚".into(),
+        next_step: "再拍一条近的".into(),
+        outcome: None,
+        settled: vec![],
+    };
+    let mut tx = db.write().await.expect("a transaction");
+    let (clip, _) = clip(&mut tx, &room.trainee, Some(&room.cohort), Some(assignment)).await;
+    crate::clip::sql::submit(&mut tx, At::now(), &clip, None, None).await.expect("a submitted clip");
+    let ticket = queue::newest_of_clip(&mut tx, &clip).await.expect("a queue").expect("a ticket").id;
+    queue::claim(&mut tx, &ticket, &room.mentor).await.expect("a lease");
+    let held = queue::get(&mut tx, &ticket).await.expect("a ticket");
+    draft::begin(&mut tx, At::now(), &held, &room.mentor).await.expect("a draft");
+    let rev = draft::load(&mut tx, &ticket, &room.mentor).await.expect("a draft").rev;
+    let saved = draft::save(&mut tx, &ticket, &room.mentor, DraftInput { rev, ..input }).await.expect("a kept draft");
+    let draft::Saved::Kept(kept) = saved else { panic!("the lease was lost") };
+    draft::send(&mut tx, &ticket, &room.mentor, kept.rev, outcome).await.expect("a sent review");
+    tx.commit().await.expect("a commit");
+    clip
 }
