@@ -56,6 +56,10 @@ export const verifyCertificate = (number: string) =>
 
 /** What happened, whether anything is lost, what next: in the bar over the page. */
 export function sayFailure(error: unknown) {
-  const failure = asFailure(error)
-  say(`${failure.message}${failure.next_step}`)
+  say(wordsOf(asFailure(error)))
+}
+
+/** Message and next step as two sentences, whether or not their writers closed them. */
+export function wordsOf(failure: Failure): string {
+  return [failure.message, failure.next_step].filter(Boolean).map(text => (/[。？！”]$/.test(text) ? text : `${text}。`)).join('')
 }

@@ -13,10 +13,20 @@ describe('cohort', () => {
     const groups = groupsOf([one('丙', { group_no: null }), one('乙', { seat_no: 2 }), one('甲', { seat_no: 1 }), one('丁', { state: 'withdrawn' })])
     expect(groups.map(g => [g.name, g.trainees.map(t => t.person.name).join('')])).toEqual([['一组', '甲乙'], ['没分组', '丙']])
   })
-  it('lists the longest stuck first', () => {
-    const wait = (since: number) => ({ what: '等点评', since, clip_id: null })
-    const progress = { trainees: [one('甲', { waiting: wait(9) }), one('乙'), one('丙', { waiting: wait(3) })] } as CohortProgress
-    expect(stuckOf(progress).map(t => t.person.name)).toEqual(['丙', '甲'])
+  it('calls stuck what a promise, a return or a silence has left lying, the longest first', () => {
+    const now = new Date(2026, 10, 23, 9).getTime()
+    const ago = (days: number) => now - days * 86_400_000
+    const mark = (state: 'submitted' | 'returned', days: number) => ({ A4: { state, since: ago(days), clip_id: null } })
+    const here = { last_active_at: ago(1) }
+    const trainees = [
+      one('等', { ...here, marks: mark('submitted', 2.5) }), one('刚交', { ...here, marks: mark('submitted', 1) }),
+      one('退', { ...here, marks: mark('returned', 6) }), one('刚退', { ...here, marks: mark('returned', 2) }),
+      one('静', { last_active_at: ago(8) }), one('没来'), one('结业', { state: 'graduated' }),
+    ]
+    const stuck = (starts_on: string) => stuckOf({ cohort: { starts_on }, trainees } as CohortProgress, now)
+    expect(stuck('2026-11-09').map(s => [s.one.person.name, s.label]))
+      .toEqual([['没来', '没来过'], ['静', '8 天没来'], ['退', '退了没交'], ['等', '等太久']])
+    expect(stuck('2026-11-22').map(s => s.one.person.name)).not.toContain('没来')
   })
   it('draws four signs', () => {
     expect((['reviewing', 'draft', 'returned', undefined] as const).map(signOf)).toEqual(['waiting', 'none', 'returned', 'none'])
@@ -27,7 +37,7 @@ describe('cohort', () => {
     expect(weeksOf(cohort, new Date(2027, 0, 1).getTime())).toBe('2026年12月20日结的班')
   })
   it('exports a table that no spreadsheet runs', () => {
-    const csv = toCsv({ trainees: [one('=1+1')], assignments: [{ code: 'A1', title: '', kind: '', module: '' }] } as unknown as CohortProgress, 0)
+    const csv = toCsv({ cohort: { starts_on: '2026-11-09' }, trainees: [one('=1+1')], assignments: [{ code: 'A1', title: '', kind: '', module: '' }] } as unknown as CohortProgress, 0)
     expect(csv.split('\r\n')[1]).toBe("一组,'=1+1,龙山县,捞车村,3/45,1,0,0,,还没来过,通过")
   })
 })

@@ -1,5 +1,5 @@
 // What a cohort page says about its people. Pure.
-import { day, ordinal, since } from '../words'
+import { day, ordinal, PROMISE, since, span } from '../words'
 import type { CohortProgress, CohortSummary, MarkState, TraineeProgress } from '../types'
 
 export const MARKS: Record<MarkState, string> = {
@@ -34,9 +34,40 @@ export function groupsOf(trainees: readonly TraineeProgress[]): Group[] {
     }))
 }
 
-/** Who needs somebody, the longest first. */
-export function stuckOf(progress: CohortProgress): TraineeProgress[] {
-  return progress.trainees.filter(one => one.waiting && one.state === 'active').sort((a, b) => a.waiting!.since - b.waiting!.since)
+const DAY = 86_400_000
+/** After a return, three days without a new version; a week without a sign of her. */
+const RETURNED = 3 * DAY
+const SILENT = 7 * DAY
+
+export interface Stuck {
+  one: TraineeProgress
+  /** As short as a seat is wide. */
+  label: string
+  words: string
+  since: number | null
+}
+
+/** Who needs somebody today and why: a broken promise, a return that lies, a week of silence. The longest first. */
+export function stuckOf(progress: CohortProgress, now: number): Stuck[] {
+  const begun = now - Date.parse(`${progress.cohort.starts_on}T00:00:00`)
+  return progress.trainees
+    .filter(one => one.state === 'active')
+    .map(one => whyStuck(one, now, begun))
+    .filter(found => found !== null)
+    .sort((a, b) => (a.since ?? 0) - (b.since ?? 0))
+}
+
+function whyStuck(one: TraineeProgress, now: number, begun: number): Stuck | null {
+  const oldest = (is: (state: MarkState) => boolean) => Object.entries(one.marks)
+    .filter(([, mark]) => is(mark.state) && mark.since !== null)
+    .sort(([, a], [, b]) => a.since! - b.since!)[0]
+  const waits = oldest(state => state === 'submitted' || state === 'reviewing')
+  if (waits && now - waits[1].since! > PROMISE) return { one, label: '等太久', words: `${waits[0]} 等老师看`, since: waits[1].since }
+  const back = oldest(state => state === 'returned')
+  if (back && now - back[1].since! > RETURNED) return { one, label: '退了没交', words: `${back[0]} 退回没再拍`, since: back[1].since }
+  if (one.last_active_at === null) return begun > SILENT ? { one, label: '没来过', words: '开班到现在没来过', since: null } : null
+  const silent = now - one.last_active_at
+  return silent > SILENT ? { one, label: `${span(silent)}没来`, words: '没打开', since: one.last_active_at } : null
 }
 
 export function signsOf(one: TraineeProgress): Record<Sign, number> {
@@ -60,15 +91,21 @@ export function weeksOf(cohort: CohortSummary, now: number): string {
   return `第 ${Math.min(all, Math.floor((now - start) / week) + 1)} 周，共 ${all} 周`
 }
 
+export function stuckWords(stuck: Stuck | undefined, now: number): string {
+  if (!stuck) return ''
+  return stuck.since === null ? stuck.words : `${stuck.words} ${since(stuck.since, now)}`
+}
+
 /** A table for a spreadsheet: the mark at the head lets it read Chinese. */
 export function toCsv(progress: CohortProgress, now: number): string {
+  const stuck = new Map(stuckOf(progress, now).map(found => [found.one.person.id, found]))
   const head = ['组', '姓名', '县', '村', '课程', '通过', '等点评', '退回', '卡在哪', '上次来', ...progress.assignments.map(a => a.code)]
   const rows = groupsOf(progress.trainees).flatMap(group => group.trainees.map(one => {
     const sums = signsOf(one)
     return [
       group.name, one.person.name, one.person.county, one.person.village, `${one.lessons_done}/${one.lessons_total}`,
       sums.passed, sums.waiting, sums.returned,
-      one.waiting ? `${one.waiting.what} ${since(one.waiting.since, now)}` : '',
+      stuckWords(stuck.get(one.person.id), now),
       one.last_active_at ? since(one.last_active_at, now) : '还没来过',
       ...progress.assignments.map(a => MARKS[one.marks[a.code]?.state ?? 'none']),
     ]
