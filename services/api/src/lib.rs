@@ -4,9 +4,17 @@
 
 mod account;
 pub mod auth;
+mod clip;
+mod course;
 pub mod error;
+mod extract;
+mod feedback;
+mod media;
 mod request_id;
+mod review;
 mod state;
+#[cfg(test)]
+mod testing;
 mod web;
 
 use axum::http::{HeaderName, HeaderValue};
@@ -31,7 +39,13 @@ pub const BASE: &str = "/api/v1";
 struct Document;
 
 fn api() -> OpenApiRouter<AppState> {
-    OpenApiRouter::with_openapi(Document::openapi()).nest(BASE, OpenApiRouter::new().merge(account::router()))
+    let areas = OpenApiRouter::new()
+        .merge(account::router())
+        .merge(clip::router())
+        .merge(course::router())
+        .merge(feedback::router())
+        .merge(review::router());
+    OpenApiRouter::with_openapi(Document::openapi()).nest(BASE, areas).merge(media::router())
 }
 
 /// The OpenAPI document of every route there is.

@@ -9,7 +9,7 @@ mod sql;
 pub use keys::Keys;
 pub use overview::{MyCohort, Part, cohorts_of, unheard};
 pub use password::{PasswordHasher, one_time_password};
-pub use session::{Session, SessionToken, sign_in, sign_out, who_is};
+pub use session::{Session, SessionToken, open_session, sign_in, sign_out, who_is};
 pub use sql::{NewUser, create, find_by_phone, grant_admin, grant_staff, principal};
 
 use crate::error::Refusal;

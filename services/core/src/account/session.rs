@@ -69,13 +69,19 @@ pub async fn sign_in(
     let Some((user, _)) = stored else { return Err(Error::NotFound) };
     let mut tx = db.write().await?;
     on!(&mut tx, c => sqlx::query("delete from sign_in_failures where phone_hash = $1").bind(&phone_hash).execute(c).await.map(drop))?;
-    let token = SessionToken::random();
-    on!(&mut tx, c => sqlx::query(
-        "insert into sessions (token_hash, user_id, created_at, last_seen_at, expires_at) values ($1, $2, $3, $3, $4)")
-        .bind(token.hash()).bind(&user).bind(now).bind(now + SESSION_IDLE).execute(c).await.map(drop))?;
+    let token = open_session(&mut tx, now, &user).await?;
     let principal = super::principal(&mut tx, now, &user).await?;
     tx.commit().await?;
     Ok(Session { token, principal })
+}
+
+/// A session for somebody whose password was checked, or who was let in otherwise.
+pub async fn open_session(tx: &mut Tx, now: At, user: &UserId) -> Result<SessionToken> {
+    let token = SessionToken::random();
+    on!(&mut *tx, c => sqlx::query(
+        "insert into sessions (token_hash, user_id, created_at, last_seen_at, expires_at) values ($1, $2, $3, $3, $4)")
+        .bind(token.hash()).bind(user).bind(now).bind(now + SESSION_IDLE).execute(c).await.map(drop))?;
+    Ok(token)
 }
 
 async fn count_guess(tx: &mut Tx, now: At, phone_hash: &str) -> Result<()> {

@@ -3,11 +3,11 @@
 
 use super::rules::{Standing, what_next, why_not_submit};
 use super::{Clip, ClipEvent, ClipState, MediaState, Rendition, Segment, Version};
-use crate::db::Tx;
+use crate::db::{Db, Tx};
 use crate::error::{Error, OrNotFound, Refusal, Result};
 use crate::ids::{ClipId, CohortId, RenditionId, UserId, VersionId};
 use crate::review::{self, Ticket, TicketState};
-use crate::time::At;
+use crate::time::{At, Millis};
 use crate::{audit, content, on};
 
 pub const TITLE_MAX: usize = 60;
@@ -242,4 +242,24 @@ pub async fn segments(tx: &mut Tx, rendition: &RenditionId) -> Result<Vec<Segmen
 pub async fn segment(tx: &mut Tx, rendition: &RenditionId, n: i64) -> Result<Segment> {
     let sql = "select n, duration_ms, bytes, key from rendition_segments where rendition_id = $1 and n = $2";
     on!(tx, c => sqlx::query_as(sql).bind(rendition).bind(n).fetch_optional(c).await).or_not_found()
+}
+
+/// Somebody's look at a clip that isn't hers stays in the audit log: once an hour, not for each time a page asks again.
+pub async fn log_look(db: &Db, now: At, reader: &UserId, clip: &Clip) -> Result<()> {
+    if clip.owner_id == *reader {
+        return Ok(());
+    }
+    let sql =
+        "select count(*) from audit_events where subject = $1 and action = 'clip.looked' and actor_id = $2 and at > $3";
+    let mut tx = db.read().await?;
+    let lately: i64 = on!(&mut tx, c => sqlx::query_scalar(sql)
+        .bind(&clip.id).bind(reader).bind(now - Millis::hours(1)).fetch_one(c).await)?;
+    drop(tx);
+    if lately == 0 {
+        let mut tx = db.write().await?;
+        let detail = serde_json::json!({ "state": clip.state });
+        audit::append(&mut tx, now, Some(reader), "clip.looked", clip.id.as_str(), &detail).await?;
+        tx.commit().await?;
+    }
+    Ok(())
 }

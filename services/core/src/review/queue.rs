@@ -83,6 +83,7 @@ pub async fn list(tx: &mut Tx, mentor: &UserId, view: View) -> Result<Vec<Ticket
         View::Mine => "select * from review_tickets where state = 'claimed' and holder_id = $1 order by due_at, id",
         View::Sent => {
             "select t.* from review_tickets t join reviews r on r.ticket_id = t.id and r.state = 'sent'
+             join clips c on c.id = t.clip_id and c.state <> 'withdrawn'
              where r.reviewer_id = $1 order by r.sent_at desc, t.id desc limit 100"
         }
     };
@@ -96,7 +97,9 @@ pub async fn counts(tx: &mut Tx, mentor: &UserId) -> Result<Counts> {
                 join memberships m on m.cohort_id = t.cohort_id and m.user_id = $1 and m.part = 'mentor' and m.state <> 'withdrawn'
                 where t.state = 'waiting' and c.owner_id <> $1),
                (select count(*) from review_tickets where state = 'claimed' and holder_id = $1),
-               (select count(*) from reviews where state = 'sent' and reviewer_id = $1)")
+               (select count(*) from reviews r join review_tickets t on t.id = r.ticket_id
+                join clips c on c.id = t.clip_id and c.state <> 'withdrawn'
+                where r.state = 'sent' and r.reviewer_id = $1)")
         .bind(mentor).fetch_one(c).await)?;
     Ok(Counts { waiting, mine, sent: sent.min(SENT_SHOWN) })
 }

@@ -160,10 +160,3 @@ pub async fn unheard_of_clip(tx: &mut Tx, clip: &ClipId) -> Result<i64> {
                where v.clip_id = $1 and i.state = 'sent'";
     Ok(on!(tx, c => sqlx::query_scalar(sql).bind(clip).fetch_one(c).await)?)
 }
-
-/// The same over all her clips: the number on her home screen.
-pub async fn unheard_of_owner(tx: &mut Tx, owner: &UserId) -> Result<i64> {
-    let sql = "select count(*) from feedback_items i join clip_versions v on v.id = i.version_id
-               join clips c on c.id = v.clip_id where c.owner_id = $1 and c.state <> 'withdrawn' and i.state = 'sent'";
-    Ok(on!(tx, c => sqlx::query_scalar(sql).bind(owner).fetch_one(c).await)?)
-}

@@ -175,3 +175,11 @@ pub async fn reviewed(db: &Db, room: &Classroom, assignment: &str, level: i64, o
     tx.commit().await.expect("a commit");
     clip
 }
+
+/// Signs somebody in without her password, and gives the cookie's value.
+pub async fn session(db: &Db, user: &UserId) -> String {
+    let mut tx = db.write().await.expect("a transaction");
+    let token = account::open_session(&mut tx, At::now(), user).await.expect("a session");
+    tx.commit().await.expect("a commit");
+    token.as_str().to_owned()
+}

@@ -237,7 +237,8 @@ both_databases! {
         assert_eq!(code(claim(&db, &id, &room.second_mentor).await.unwrap_err()), "ticket_sent");
         let mut tx = db.read().await.unwrap();
         assert_eq!(sent::of_clip(&mut tx, &clip, &room.trainee).await.unwrap(), [review]);
-        assert_eq!(sent::unheard_of_owner(&mut tx, &room.trainee).await.unwrap(), 2);
+        assert_eq!(crate::account::unheard(&mut tx, &room.trainee).await.unwrap(), 2);
+        assert_eq!(sent::unheard_of_clip(&mut tx, &clip).await.unwrap(), 2);
         assert_eq!(queue::list(&mut tx, &room.mentor, View::Sent).await.unwrap().len(), 1);
         assert_eq!(crate::audit::first_broken(&mut tx).await.unwrap(), None);
     }
