@@ -28,6 +28,7 @@ export function told(draft: Draft, around: Around): Told {
         ? { short: '排着队', title: '排着队', text: `前面还有 ${around.ahead} 条，传完就到这条。`, icon: 'clock', tone: 'wait' }
         : { short: '马上传', title: '马上就传', text: '片子在手机里存好了，不会丢。', icon: 'clock', tone: 'wait' }
     case 'sending':
+      if (left === 0) return { short: '正在收好', title: '传完了，正在收好', text: '再等一小会儿，老师那边收好了就能看。', icon: 'signal', tone: 'go' }
       return {
         short: '正在传',
         title: around.resumed && around.bytes_per_second === 0 ? '接着上回的传' : '正在传',
