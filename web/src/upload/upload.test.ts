@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { backoff, chunkAfter, judge, MIN_CHUNK, Speed } from './pace'
 import { nextToSend, step, stillToSend, type Draft } from './state'
-import { costWords, restingNote, titleFor, told } from './words'
+import { costWords, titleFor } from './before'
+import { restingNote, told } from './words'
 
 const draft = (with_: Partial<Draft> = {}): Draft => ({
   id: 'd1', owner: 'usr_1', title: '村里的打鼓队', assignment: null, clip: null, filename: 'a.mp4', filetype: 'video/mp4',

@@ -1,0 +1,16 @@
+// What is said before a file goes: what it costs and what it may be called. Pure.
+import { mb } from '@/shared/words'
+
+/** Ten yuan for a gigabyte, as in the small data packages that she buys. */
+export function costWords(bytes: number): string {
+  const mao = Math.max(1, Math.round(bytes / 10_000_000))
+  const money = mao < 10 ? `${mao} 毛钱` : `${(mao / 10).toFixed(1).replace(/\.0$/, '')} 块钱`
+  return `这条 ${mb(bytes)}，用流量大约要 ${money}。`
+}
+
+/** A title she need not type: what the assignment is called, or the day. */
+export function titleFor(assignment: string | null, made_at: number): string {
+  if (assignment) return assignment.split(/[：:，,]/)[0].slice(0, 40)
+  const d = new Date(made_at)
+  return `${d.getMonth() + 1}月${d.getDate()}日拍的`
+}
