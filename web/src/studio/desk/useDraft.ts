@@ -106,10 +106,10 @@ export function useDraft(ticket: string, desk: Desk) {
       say('这条在别的窗口也改过，两边写的都留着。')
       plan(0)
     } catch (error) {
-      const what = asFailure(error)
-      failure.value = what
-      state.value = what.offline ? 'offline' : 'lost'
-      if (what.offline) plan(RETRY)
+      // why the save was refused is the news; that the desk is shut now only follows from it
+      const shut = !asFailure(error).offline
+      state.value = shut ? 'lost' : 'offline'
+      if (!shut) plan(RETRY)
     }
   }
 
