@@ -17,6 +17,7 @@ export function knowMe(): Promise<void> {
   asked ??= api.whoAmI().then(
     found => { me.value = found },
     error => {
+      // only a found person is remembered: she may sign in elsewhere a moment later
       asked = null
       if (error instanceof api.Failure && error.status === 401) me.value = null
       else throw error
