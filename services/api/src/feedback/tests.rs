@@ -1,1 +1,52 @@
+use serde_json::json;
+use weijia_core::review::Outcome;
+use weijia_core::review::testing::reviewed;
 
+use crate::testing::School;
+
+#[tokio::test]
+async fn she_hears_and_answers() {
+    let school = School::open().await;
+    let room = &school.room;
+    let clip = reviewed(&school.db, room, "A1", 4, Outcome::Return).await;
+    let feedback = school.get(&room.trainee, &format!("/clips/{clip}/feedback")).await.ok(200);
+    let item = feedback["reviews"][0]["items"][0]["id"].as_str().unwrap();
+    assert_eq!(feedback["reviews"][0]["items"][0]["state"], "sent");
+    for _ in 0..2 {
+        assert_eq!(school.act(&room.trainee, &format!("/feedback/{item}/heard")).await.ok(200)["state"], "heard");
+    }
+    for _ in 0..2 {
+        let answered =
+            school.post(&room.trainee, &format!("/feedback/{item}/replies"), json!({"body": "明天再拍"})).await.ok(200);
+        assert_eq!(answered["replies"].as_array().unwrap().len(), 1, "the same words twice are one answer");
+        assert_eq!(
+            (&answered["replies"][0]["mine"], &answered["replies"][0]["author"]),
+            (&json!(true), &json!("向春桃"))
+        );
+    }
+    assert_eq!(
+        school.post(&room.trainee, &format!("/feedback/{item}/replies"), json!({"body": " "})).await.code(422),
+        "bad_reply"
+    );
+    let seen = school.get(&room.mentor, &format!("/clips/{clip}/feedback")).await.ok(200);
+    assert_eq!(seen["reviews"][0]["items"][0]["replies"][0]["mine"], false);
+}
+
+#[tokio::test]
+async fn feedback_is_reached_through_its_clip_alone() {
+    let school = School::open().await;
+    let room = &school.room;
+    let clip = reviewed(&school.db, room, "A1", 4, Outcome::Return).await;
+    let path = format!("/clips/{clip}/feedback");
+    let feedback = school.get(&room.trainee, &path).await.ok(200);
+    let item = feedback["reviews"][0]["items"][0]["id"].as_str().unwrap();
+    school.get(&room.staff, &path).await.ok(200);
+    school.get(&room.stranger, &path).await.code(404);
+    for who in [&room.stranger, &room.staff, &room.mentor, &room.second_mentor] {
+        assert_eq!(school.act(who, &format!("/feedback/{item}/heard")).await.code(404), "not_found");
+        let reply = school.post(who, &format!("/feedback/{item}/replies"), json!({"body": "我来答"})).await;
+        assert_eq!(reply.code(404), "not_found");
+    }
+    school.delete(&room.trainee, &format!("/clips/{clip}")).await.ok(204);
+    school.get(&room.mentor, &path).await.code(404);
+}

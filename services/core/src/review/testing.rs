@@ -183,3 +183,10 @@ pub async fn session(db: &Db, user: &UserId) -> String {
     tx.commit().await.expect("a commit");
     token.as_str().to_owned()
 }
+
+/// How often the audit log tells of that.
+pub async fn events(tx: &mut Tx, action: &str, subject: &str) -> i64 {
+    on!(tx, c => sqlx::query_scalar("select count(*) from audit_events where action = $1 and subject = $2")
+        .bind(action).bind(subject).fetch_one(c).await)
+    .expect("a count")
+}
