@@ -263,3 +263,7 @@ pub async fn log_look(db: &Db, now: At, reader: &UserId, clip: &Clip) -> Result<
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "sql_tests.rs"]
+mod tests;

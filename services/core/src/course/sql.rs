@@ -52,3 +52,38 @@ pub async fn complete_lesson(tx: &mut Tx, now: At, user: &UserId, cohort: &Cohor
         .bind(user).bind(cohort).bind(lesson).bind(now).execute(c).await.map(drop))?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::both_databases;
+    use crate::course::{Mark, NextKind};
+    use crate::review::Outcome;
+    use crate::review::testing::{Classroom, clip, reviewed};
+
+    both_databases! {
+        a_lesson_is_done_once_and_an_assignment_follows_its_clip(db) {
+            let room = Classroom::open(&db).await;
+            let mut tx = db.write().await.unwrap();
+            assert_eq!(current_cohort(&mut tx, &room.trainee).await.unwrap(), Some(room.cohort.clone()));
+            assert_eq!(current_cohort(&mut tx, &room.mentor).await.unwrap(), None);
+            for now in [At(7), At(8)] {
+                complete_lesson(&mut tx, now, &room.trainee, &room.cohort, "M0-1").await.unwrap();
+            }
+            assert!(complete_lesson(&mut tx, At(9), &room.trainee, &room.cohort, "M0-99").await.is_err());
+            clip(&mut tx, &room.trainee, Some(&room.cohort), Some("A4")).await;
+            let before = course(&mut tx, &room.trainee, &room.cohort).await.unwrap();
+            tx.commit().await.unwrap();
+            assert_eq!((before.lessons_done, before.modules[0].lessons[0].completed_at), (1, Some(At(7))));
+            assert_eq!((before.next.kind, before.next.code.as_str()), (NextKind::Lesson, "M0-2"));
+            assert_eq!((before.assignments[3].state, before.assignments[0].state), (Mark::Draft, Mark::None));
+
+            let returned = reviewed(&db, &room, "A1", 4, Outcome::Return).await;
+            let mut tx = db.read().await.unwrap();
+            let after = course(&mut tx, &room.trainee, &room.cohort).await.unwrap();
+            assert_eq!((after.assignments[0].state, after.assignments[0].clip_id.as_ref()), (Mark::Returned, Some(&returned)));
+            assert_eq!((after.next.kind, after.next.clip_id), (NextKind::Feedback, Some(returned)));
+            assert!(matches!(course(&mut tx, &room.trainee, &CohortId::new()).await, Err(Error::NotFound)));
+        }
+    }
+}
