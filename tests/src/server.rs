@@ -191,7 +191,8 @@ impl TestServer {
         let db = self.db().await;
         let mut tx = db.read().await.expect("a transaction");
         let sql = "select original_key from clip_versions where id = $1";
-        let key = on!(&mut tx, c => sqlx::query_scalar::<_, String>(sql).bind(version).fetch_one(c).await).expect("a key");
+        let key =
+            on!(&mut tx, c => sqlx::query_scalar::<_, String>(sql).bind(version).fetch_one(c).await).expect("a key");
         drop(tx);
         db.close().await;
         self.storage().await.get(&key).await.expect("the original")

@@ -79,7 +79,8 @@ fn the_readmes_name_every_setting() {
     let example = read("weijia.example.env");
     let assignments = example.lines().filter_map(|line| line.trim_start_matches('#').split_once('='));
     let is_name = |name: &str| name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
-    let settings: Vec<&str> = assignments.map(|(name, _)| name).filter(|name| !name.is_empty() && is_name(name)).collect();
+    let settings: Vec<&str> =
+        assignments.map(|(name, _)| name).filter(|name| !name.is_empty() && is_name(name)).collect();
     assert!(settings.len() >= 10, "{settings:?}");
     for document in ["README.md", "README.en.md"] {
         let named = spans(&read(document));

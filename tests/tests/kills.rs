@@ -73,7 +73,11 @@ async fn once(server: &TestServer, upload: &Upload, title: &str, bytes: &Bytes) 
     assert_eq!(count("select count(*) from clip_versions where clip_id = $1", &upload.clip).await, 1);
     assert_eq!(count("select count(*) from uploads where version_id = $1", &upload.version).await, 1);
     assert_eq!(count("select count(*) from jobs where subject = $1", &upload.version).await, 1);
-    assert_eq!(sha256(&server.original(&upload.version).await), sha256(bytes), "{title}: what is kept is what was sent");
+    assert_eq!(
+        sha256(&server.original(&upload.version).await),
+        sha256(bytes),
+        "{title}: what is kept is what was sent"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
