@@ -4,14 +4,19 @@
 
 mod account;
 pub mod auth;
+mod certificate;
 mod clip;
+mod cohort;
 mod course;
 pub mod error;
 mod extract;
 mod feedback;
+mod growth;
 mod media;
+mod region;
 mod request_id;
 mod review;
+mod star;
 mod state;
 #[cfg(test)]
 mod testing;
@@ -41,10 +46,15 @@ struct Document;
 fn api() -> OpenApiRouter<AppState> {
     let areas = OpenApiRouter::new()
         .merge(account::router())
+        .merge(certificate::router())
         .merge(clip::router())
+        .merge(cohort::router())
         .merge(course::router())
         .merge(feedback::router())
-        .merge(review::router());
+        .merge(growth::router())
+        .merge(region::router())
+        .merge(review::router())
+        .merge(star::router());
     OpenApiRouter::with_openapi(Document::openapi()).nest(BASE, areas).merge(media::router())
 }
 

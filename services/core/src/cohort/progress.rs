@@ -144,6 +144,7 @@ pub struct AssignmentMark {
 
 /// What stands still with her, and since when.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = TraineeWaiting)]
 pub struct Waiting {
     pub what: String,
     pub since: At,

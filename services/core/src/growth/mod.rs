@@ -56,14 +56,23 @@ impl Platform {
     Debug, Clone, Copy, Default, PartialEq, Eq, sqlx::FromRow, serde::Serialize, serde::Deserialize, utoipa::ToSchema,
 )]
 pub struct Figures {
+    #[schema(required)]
     pub followers: Option<i64>,
+    #[schema(required)]
     pub views: Option<i64>,
+    #[schema(required)]
     pub originals: Option<i64>,
+    #[schema(required)]
     pub active_weeks: Option<i64>,
+    #[schema(required)]
     pub lives: Option<i64>,
+    #[schema(required)]
     pub service: Option<i64>,
+    #[schema(required)]
     pub column_episodes: Option<i64>,
+    #[schema(required)]
     pub adopted_upward: Option<i64>,
+    #[schema(required)]
     pub impact_points: Option<i64>,
 }
 

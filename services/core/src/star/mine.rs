@@ -4,6 +4,7 @@ use super::{Criterion, Evaluation, rules};
 
 /// The next star and how far it is.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, utoipa::ToSchema)]
+#[schema(as = NextStar)]
 pub struct MyNext {
     pub level: i64,
     pub title: String,

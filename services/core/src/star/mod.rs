@@ -51,6 +51,7 @@ pub struct Evaluation {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = StarLevel)]
 pub struct LevelResult {
     pub level: i64,
     pub title: String,
@@ -64,7 +65,8 @@ pub struct Criterion {
     pub title: String,
     pub needed: f64,
     pub unit: String,
-    /// Absent: not registered, which is not zero.
+    /// Null: not registered, which is not zero.
+    #[schema(required)]
     pub have: Option<f64>,
     pub met: bool,
     /// 差 5 条, 够了, 还没登记，补上就算
@@ -74,6 +76,7 @@ pub struct Criterion {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = StarScore)]
 pub struct Score {
     pub total: f64,
     pub blocks: Vec<BlockScore>,
@@ -81,16 +84,19 @@ pub struct Score {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = StarBlockScore)]
 pub struct BlockScore {
     pub code: String,
     pub title: String,
     pub max: f64,
-    /// Absent: nothing is registered that it could be computed from.
+    /// Null: nothing is registered that it could be computed from.
+    #[schema(required)]
     pub value: Option<f64>,
     pub why: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = StarDeduction)]
 pub struct DeductionScore {
     pub code: String,
     pub text: String,

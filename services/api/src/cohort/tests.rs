@@ -1,0 +1,104 @@
+use serde_json::json;
+use weijia_core::review::Outcome;
+use weijia_core::review::testing::reviewed;
+
+use crate::testing::School;
+
+fn cohort(series_no: i64, region_code: &str) -> serde_json::Value {
+    json!({"series_no": series_no, "title": "二班", "host": "县妇联", "region_code": region_code,
+           "starts_on": "2026-06-16", "ends_on": "2026-09-30"})
+}
+
+#[tokio::test]
+async fn a_desk_opens_cohorts_in_its_own_region_only() {
+    let school = School::open().await;
+    let room = &school.room;
+    let opened = school.post(&room.staff, "/cohorts", cohort(50, "433130")).await.ok(201);
+    assert_eq!((opened["series_no"].as_i64(), opened["region"]["name"].as_str()), (Some(50), Some("龙山县")));
+    assert_eq!(school.post(&room.staff, "/cohorts", cohort(50, "433130")).await.code(409), "series_taken");
+    // Above her, unknown, and nobody's to open.
+    assert_eq!(school.post(&room.staff, "/cohorts", cohort(51, "4331")).await.code(404), "not_found");
+    assert_eq!(school.post(&room.staff, "/cohorts", cohort(51, "99")).await.code(404), "not_found");
+    for who in [&room.mentor, &room.trainee, &room.stranger] {
+        assert_eq!(school.post(who, "/cohorts", cohort(51, "433130")).await.code(404), "not_found");
+    }
+    let mut backwards = cohort(51, "433130");
+    backwards["ends_on"] = "2026-01-01".into();
+    assert_eq!(school.post(&room.staff, "/cohorts", backwards).await.code(422), "cohort_invalid");
+    let mut no_day = cohort(51, "433130");
+    no_day["ends_on"] = "2026-02-30".into();
+    assert_eq!(school.post(&room.staff, "/cohorts", no_day).await.code(422), "bad_request");
+
+    let numbers = async |who| {
+        let answer = school.get(who, "/cohorts").await.ok(200);
+        answer["cohorts"].as_array().unwrap().iter().map(|c| c["series_no"].as_i64().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(numbers(&room.staff).await, [50, 49]);
+    assert_eq!(numbers(&room.mentor).await, [49]);
+    assert_eq!(numbers(&room.trainee).await, [0; 0]);
+}
+
+#[tokio::test]
+async fn a_roster_gives_new_people_a_password_that_works() {
+    let school = School::open().await;
+    let (room, path) = (&school.room, format!("/cohorts/{}/members", school.room.cohort));
+    let line = |name: &str, phone: &str, region: &str, part: &str| json!({"name": name, "phone": phone, "region_code": region, "part": part, "group_no": 1});
+    let roster = json!({"members": [
+        line("彭秀英", "138 1234 5678", "433130105201", "trainee"),
+        line("彭秀英", "13812345678", "433130105201", "trainee"),
+        line("写错了", "12345", "433130105201", "trainee"),
+        line("外县人", "13912345678", "4331", "trainee"),
+        line("田老师", "13712345678", "4331", "mentor"),
+    ]});
+    let answer = school.post(&room.staff, &path, roster.clone()).await.ok(200);
+    let added = answer["added"].as_array().unwrap();
+    assert_eq!(added.iter().map(|a| a["name"].as_str().unwrap()).collect::<Vec<_>>(), ["彭秀英", "田老师"]);
+    assert_eq!(added[0]["phone_masked"], "138****5678");
+    let reasons: Vec<_> = answer["skipped"].as_array().unwrap().iter().map(|s| s["reason"].as_str().unwrap()).collect();
+    assert_eq!(reasons, ["已经在班里了。", "这个手机号不对。", "这个地方不归你管，请那边的同志来加。"]);
+
+    let sign_in = json!({"phone": "13812345678", "password": added[0]["password"]});
+    let request = axum::http::Request::post("/api/v1/session").header("content-type", "application/json");
+    let answer = school.send(request.body(sign_in.to_string().into()).unwrap()).await.ok(200);
+    assert_eq!((answer["name"].as_str(), answer["role"].as_str()), (Some("彭秀英"), Some("trainee")));
+
+    for who in [&room.mentor, &room.trainee, &room.stranger] {
+        assert_eq!(school.post(who, &path, roster.clone()).await.code(404), "not_found");
+    }
+    let many: Vec<_> = (0..201).map(|_| line("谁", "12345", "43", "trainee")).collect();
+    assert_eq!(school.post(&room.staff, &path, json!({"members": many})).await.code(422), "roster_too_long");
+    assert_eq!(school.post(&room.staff, "/cohorts/nonsense/members", roster).await.code(404), "not_found");
+}
+
+#[tokio::test]
+async fn each_number_of_the_sentence_opens_its_rows() {
+    let school = School::open().await;
+    let (room, path) = (&school.room, format!("/cohorts/{}", school.room.cohort));
+    let passed = reviewed(&school.db, room, "A1", 4, Outcome::Pass).await;
+    reviewed(&school.db, room, "A4", 2, Outcome::Return).await;
+    for who in [&room.staff, &room.mentor] {
+        let shown = school.get(who, &format!("{path}/progress")).await.ok(200);
+        assert_eq!(shown["sentence"], json!({"waiting": 0, "overdue": 0, "stuck": 1, "passed": 1}));
+        let her = &shown["trainees"][0];
+        assert_eq!(her["marks"]["A1"]["state"], "passed");
+        assert_eq!((her["waiting"]["what"].as_str(), her["star_level"].is_null()), (Some("等她再拍一次"), true));
+        assert_eq!((her["lessons_total"].as_i64(), shown["assignments"].as_array().unwrap().len()), (Some(54), 12));
+        for (which, n) in [("waiting", 0), ("overdue", 0), ("returned", 1), ("stuck", 1), ("passed", 1)] {
+            let rows = school.get(who, &format!("{path}/clips?which={which}")).await.ok(200);
+            assert_eq!(rows["clips"].as_array().unwrap().len(), n, "{which}");
+        }
+        let rows = school.get(who, &format!("{path}/clips?which=passed")).await.ok(200);
+        let row = &rows["clips"][0];
+        assert_eq!(
+            (row["clip_id"].as_str(), row["trainee"]["village"].as_str()),
+            (Some(passed.as_str()), Some("比耳村"))
+        );
+        assert_eq!(row["assignment"]["code"], "A1");
+        assert!(row["poster"].as_str().unwrap().starts_with("/media/"));
+    }
+    for who in [&room.trainee, &room.stranger] {
+        assert_eq!(school.get(who, &format!("{path}/progress")).await.code(404), "not_found");
+        assert_eq!(school.get(who, &format!("{path}/clips?which=waiting")).await.code(404), "not_found");
+    }
+    assert_eq!(school.get(&room.staff, &format!("{path}/clips?which=all")).await.code(422), "bad_request");
+}
