@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { actOf, currentMark, inOrder, markWord, sinceWords, standing } from './words'
+import { actOf, currentMark, inOrder, markWord, standing } from './words'
 
 const clip = { state: 'draft', media_state: 'ready', playable: true, can_submit: false, refusal: null } as const
 
@@ -15,16 +15,6 @@ describe('how a clip stands', () => {
     expect(standing({ ...clip, media_state: 'processing', playable: false }).word).toBe('老师那边在准备')
     expect(standing({ ...clip, state: 'submitted', media_state: 'processing' }).word).toBe('等老师看')
   })
-})
-
-it('says since when, and until when there is an answer', () => {
-  const now = new Date(2026, 8, 30, 15, 0).getTime()
-  const hour = 3_600_000
-  const ticket = { state: 'waiting', submitted_at: now - 2 * hour, due_at: now + 46 * hour, mentor: null } as const
-  const waits = { ...clip, state: 'submitted', state_since: now - 2 * hour, ticket } as const
-  expect(sinceWords(waits, now)).toBe('今天 13:00 交的，最晚后天 13:00 有回话')
-  expect(sinceWords({ ...waits, ticket: { ...ticket, due_at: now - hour } }, now)).toContain('不用重交')
-  expect(sinceWords({ ...waits, ticket: null, playable: false, media_state: 'processing', state_since: now }, now)).toBe('刚刚开始的')
 })
 
 describe('the one thing to do', () => {

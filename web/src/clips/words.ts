@@ -1,7 +1,6 @@
 // How a clip stands, in one label and one sentence. Pure.
 import type { Clip, ClipSummary } from '@/api/types'
 import type { IconName } from '@/shared/Icon.vue'
-import { when } from '@/shared/words'
 
 export interface Standing {
   word: string
@@ -31,18 +30,6 @@ export function standing(clip: Stands): Standing {
     case 'passed':
       return { word: '过了', icon: 'check', tone: 'tea' }
   }
-}
-
-/** Since when it is so, and until when there is an answer. */
-export function sinceWords(clip: Pick<Clip, 'state' | 'media_state' | 'playable' | 'state_since' | 'ticket'>, now: number): string {
-  const ticket = clip.ticket
-  if (ticket && (ticket.state === 'waiting' || ticket.state === 'claimed')) {
-    return ticket.due_at > now
-      ? `${when(ticket.submitted_at, now)} 交的，最晚${when(ticket.due_at, now)} 有回话`
-      : `${when(ticket.submitted_at, now)} 交的，比说好的晚了，不用重交，排在最前面`
-  }
-  if (!clip.playable && clip.media_state !== 'failed') return `${when(clip.state_since, now)}开始的`
-  return when(clip.state_since, now)
 }
 
 /** The one thing to do on a clip's page; null: nothing but to wait. */

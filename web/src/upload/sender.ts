@@ -54,10 +54,6 @@ export function send(draft: Draft, file: Blob, chunk_size: number, hooks: Hooks)
     retryDelays: null,
     storeFingerprintForResuming: false,
     metadata: metadataOf(draft),
-    onBeforeRequest(request) {
-      // A creation whose answer was lost must not make a second clip.
-      if (request.getMethod() === 'POST') request.setHeader('Idempotency-Key', draft.id)
-    },
     onAfterResponse(request, response) {
       listen()
       if (request.getMethod() === 'POST') {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { backoff, chunkAfter, judge, MIN_CHUNK, Speed } from './pace'
 import { nextToSend, step, stillToSend, type Draft } from './state'
+import { fits } from './adopt'
 import { costWords, titleFor } from './before'
 import { restingNote, told } from './words'
 
@@ -46,6 +47,16 @@ describe('whose turn it is', () => {
     expect(nextToSend(drafts, false)?.id).toBe('b')
     expect(nextToSend(drafts, true)?.id).toBe('a')
   })
+})
+
+it('takes up a creation whose answer was lost, and no other', () => {
+  const upload = { id: 'upl_1', url: '/u/1', offset: 0, length: 30_000_000 }
+  const clip = { id: 'clp_1', version: 'ver_1', upload }
+  expect(fits(draft(), clip, new Set())).toEqual({ url: '/u/1', clip_id: 'clp_1', version_id: 'ver_1' })
+  expect(fits(draft({ size: 1 }), clip, new Set())).toBe(null)
+  expect(fits(draft(), { ...clip, upload: { ...upload, offset: 5 } }, new Set())).toBe(null)
+  expect(fits(draft(), { ...clip, upload: null }, new Set())).toBe(null)
+  expect(fits(draft(), clip, new Set(['/u/1']))).toBe(null)
 })
 
 describe('going on after trouble', () => {

@@ -3,6 +3,7 @@ import { computed, ref, shallowReactive } from 'vue'
 import { api, asFailure, data } from '@/api/client'
 import { me } from '@/app/session'
 import { say } from '@/shared/toast'
+import { adopt } from './adopt'
 import { backoff, chunkAfter, Speed } from './pace'
 import type { Running } from './sender'
 import { nextToSend, step, stillToSend, type Draft, type Event } from './state'
@@ -49,6 +50,7 @@ export async function openFor(user: string) {
       continue
     }
     if (draft.offset > 0 && stillToSend(draft)) resumed.add(draft.id)
+    if (draft.phase === 'sending' || draft.phase === 'no_signal') asked.add(draft.id)
     drafts.set(draft.id, draft.phase === 'signed_out' ? step(draft, { type: 'wait_turn' }, Date.now()) : draft)
     if (draft.phase === 'preparing') void watchClip(draft.id)
   }
@@ -154,6 +156,9 @@ async function sendAll() {
   }
 }
 
+/** Drafts for which a creation was sent, whatever became of it. */
+const asked = new Set<string>()
+
 /** True when the server has more than before: the next try need not wait. */
 async function sendOnce(draft: Draft): Promise<boolean> {
   const file = held.get(draft.id) ?? (await store.keptFile(draft))
@@ -162,6 +167,17 @@ async function sendOnce(draft: Draft): Promise<boolean> {
     return true
   }
   if (draft.phase === 'queued') tell(draft.id, { type: 'start' })
+  if (!draft.url && asked.has(draft.id)) {
+    const taken = new Set([...drafts.values()].map((other) => other.url ?? ''))
+    const found = await adopt(draft, taken).catch(() => undefined)
+    if (found === undefined) {
+      tell(draft.id, { type: 'cut' })
+      return false
+    }
+    if (found) tell(draft.id, { type: 'created', ...found })
+    draft = drafts.get(draft.id) ?? draft
+  }
+  asked.add(draft.id)
   speed.reset()
   void keepAwake()
   const code = await sender().catch(() => null)
