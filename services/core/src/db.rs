@@ -90,15 +90,24 @@ impl Db {
 
     /// Connects and brings the schema up to date.
     pub async fn open(url: &str) -> sqlx::Result<Db> {
+        Self::open_with(url, &MIGRATIONS).await
+    }
+
+    /// The same for another schema than the domain's: the embedded store keeps its index like this.
+    pub async fn open_with(url: &str, migrations: &sqlx::migrate::Migrator) -> sqlx::Result<Db> {
         let db = Self::connect(url).await?;
-        db.migrate().await?;
+        db.run(migrations).await?;
         Ok(db)
     }
 
     pub async fn migrate(&self) -> sqlx::Result<()> {
+        self.run(&MIGRATIONS).await
+    }
+
+    async fn run(&self, migrations: &sqlx::migrate::Migrator) -> sqlx::Result<()> {
         match self {
-            Db::Sqlite { write, .. } => MIGRATIONS.run(write).await?,
-            Db::Postgres(pool) => MIGRATIONS.run(pool).await?,
+            Db::Sqlite { write, .. } => migrations.run(write).await?,
+            Db::Postgres(pool) => migrations.run(pool).await?,
         }
         Ok(())
     }

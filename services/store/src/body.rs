@@ -1,0 +1,165 @@
+//! Taking a body in: to disk and through the hashes as it comes, in batches, so that memory stays small whatever is
+//! sent. One batch is written while the next is gathered.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use md5::{Digest, Md5};
+use s3s::checksum::ChecksumHasher;
+use s3s::dto::StreamingBlob;
+use s3s::stream::ByteStream;
+use s3s::{S3Error, S3ErrorCode, TrailingHeaders, s3_error};
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use crate::blobs::{Blobs, Draft};
+use crate::errors::Result;
+use crate::sums::Sums;
+
+const BATCH: usize = 256 * 1024;
+/// Nothing at all for this long: the sender is gone.
+const IDLE: Duration = Duration::from_secs(60);
+/// S3's own limit for what is sent in one request.
+const LARGEST: u64 = 5 << 30;
+
+/// What the request says about its body.
+#[derive(Default)]
+pub struct Announced {
+    pub len: Option<i64>,
+    pub md5: Option<String>,
+    pub sums: Sums,
+    /// The algorithm of a checksum that follows the body.
+    pub algorithm: Option<String>,
+    pub trailers: Option<TrailingHeaders>,
+}
+
+/// A body on disk, verified but not yet durable.
+pub struct Received {
+    pub draft: Draft,
+    pub len: i64,
+    pub md5: [u8; 16],
+    pub sums: Sums,
+}
+
+impl Received {
+    /// The ETag of what was sent in one piece.
+    pub fn etag(&self) -> String {
+        hex::encode(self.md5)
+    }
+}
+
+pub async fn receive(blobs: &Blobs, body: Option<StreamingBlob>, mut announced: Announced) -> Result<Received> {
+    let expected = length(&announced, body.as_ref())?;
+    let md5 = announced.md5.as_deref().map(digest).transpose()?;
+    let sink = {
+        let (blobs, sums) = (blobs.clone(), announced.sums.hasher(announced.algorithm.as_deref()));
+        spawn_blocking(move || Ok(Sink { draft: blobs.draft()?, md5: Md5::new(), sums, len: 0 }))
+    };
+    let sink = match body {
+        Some(body) => pour(body, sink, expected).await?,
+        None => sink.await??,
+    };
+    if sink.len != expected {
+        return Err(s3_error!(IncompleteBody, "{} bytes came of {expected} announced", sink.len).into());
+    }
+    let found: [u8; 16] = sink.md5.finalize().into();
+    if md5.is_some_and(|sent| sent != found) {
+        return Err(s3_error!(BadDigest, "The Content-MD5 you specified did not match what we received.").into());
+    }
+    if let Some(headers) = announced.trailers.as_ref().and_then(TrailingHeaders::take) {
+        announced.sums.read_trailers(&headers);
+    }
+    let sums = Sums::from(sink.sums.finalize());
+    announced.sums.verify(&sums)?;
+    Ok(Received { draft: sink.draft, len: sink.len as i64, md5: found, sums })
+}
+
+/// The file and the hashes, which travel together between the tasks that write.
+struct Sink {
+    draft: Draft,
+    md5: Md5,
+    sums: ChecksumHasher,
+    len: u64,
+}
+
+impl Sink {
+    fn write(mut self, batch: Vec<Bytes>) -> Result<Sink> {
+        for bytes in batch {
+            self.md5.update(&bytes);
+            self.sums.update(&bytes);
+            self.draft.write(&bytes)?;
+            self.len += bytes.len() as u64;
+        }
+        Ok(self)
+    }
+}
+
+async fn pour(mut body: StreamingBlob, mut sink: JoinHandle<Result<Sink>>, expected: u64) -> Result<Sink> {
+    let (mut batch, mut size, mut total) = (Vec::new(), 0, 0u64);
+    loop {
+        let next = tokio::time::timeout(IDLE, body.next()).await;
+        let chunk = match next.map_err(|_| s3_error!(RequestTimeout, "nothing came for {} s", IDLE.as_secs()))? {
+            Some(chunk) => Some(chunk.map_err(broken)?),
+            None => None,
+        };
+        let last = chunk.is_none();
+        if let Some(bytes) = chunk {
+            total += bytes.len() as u64;
+            if total > expected {
+                return Err(s3_error!(IncompleteBody, "more bytes came than the {expected} announced").into());
+            }
+            size += bytes.len();
+            batch.push(bytes);
+        }
+        if size >= BATCH || last {
+            let (written, full) = (sink.await??, std::mem::take(&mut batch));
+            size = 0;
+            sink = spawn_blocking(move || written.write(full));
+        }
+        if last {
+            return sink.await?;
+        }
+    }
+}
+
+/// The stream's own checks speak here: the signature of a chunk, the signed hash of the whole, the length.
+fn broken(error: s3s::StdError) -> S3Error {
+    let text = error.to_string();
+    let code = if text.contains("Sha256Mismatch") {
+        S3ErrorCode::Custom("XAmzContentSHA256Mismatch".into())
+    } else if text.contains("SignatureMismatch") {
+        S3ErrorCode::SignatureDoesNotMatch
+    } else {
+        S3ErrorCode::IncompleteBody
+    };
+    let mut answer = S3Error::with_message(code, "the body broke off, or isn't what was signed");
+    if answer.status_code().is_none() {
+        answer.set_status_code(hyper::StatusCode::BAD_REQUEST);
+    }
+    answer.set_source(error);
+    answer
+}
+
+fn length(announced: &Announced, body: Option<&StreamingBlob>) -> Result<u64, S3Error> {
+    let len = match announced.len {
+        Some(len) => u64::try_from(len).map_err(|_| s3_error!(InvalidArgument, "a negative Content-Length"))?,
+        None => match body.map(|body| body.remaining_length().exact()) {
+            None => 0,
+            Some(Some(len)) => len as u64,
+            Some(None) => {
+                return Err(s3_error!(MissingContentLength, "You must provide the Content-Length HTTP header."));
+            }
+        },
+    };
+    if len > LARGEST {
+        return Err(s3_error!(EntityTooLarge, "Your proposed upload exceeds the maximum allowed size."));
+    }
+    Ok(len)
+}
+
+fn digest(base64: &str) -> Result<[u8; 16], S3Error> {
+    let bytes = data_encoding::BASE64.decode(base64.as_bytes()).ok();
+    bytes
+        .and_then(|bytes| bytes.try_into().ok())
+        .ok_or_else(|| s3_error!(InvalidDigest, "The Content-MD5 you specified is not valid."))
+}
