@@ -20,6 +20,7 @@ mod star;
 mod state;
 #[cfg(test)]
 mod testing;
+pub mod upload;
 mod web;
 
 use axum::http::{HeaderName, HeaderValue};
@@ -54,7 +55,8 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(growth::router())
         .merge(region::router())
         .merge(review::router())
-        .merge(star::router());
+        .merge(star::router())
+        .merge(upload::router());
     OpenApiRouter::with_openapi(Document::openapi()).nest(BASE, areas).merge(media::router())
 }
 
@@ -81,6 +83,12 @@ pub fn app(state: AppState) -> Router {
              worker-src 'self' blob:; frame-ancestors 'none'; base-uri 'self'; form-action 'self'",
         ))
         .with_state(state)
+}
+
+/// What the server does beside answering, until it is asked to stop and every upload has made durable what it has.
+pub async fn background(state: AppState) {
+    state.uploads.clone().keep_reconciled().await;
+    state.uploads.drained().await;
 }
 
 fn header(name: &'static str, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {

@@ -8,6 +8,8 @@ use weijia_core::account::{Keys, PasswordHasher};
 use weijia_core::db::Db;
 use weijia_core::storage::Storage;
 
+use crate::upload::{Limits, Uploads};
+
 #[derive(Clone)]
 pub struct AppState {
     pub db: Db,
@@ -17,6 +19,24 @@ pub struct AppState {
     pub settings: Arc<Settings>,
     /// Cancelled when the server is asked to end: long requests save what they have and answer.
     pub stopping: CancellationToken,
+    /// What all uploads share. Before the process ends, wait for [`Uploads::drained`].
+    pub uploads: Uploads,
+}
+
+impl AppState {
+    pub fn new(
+        db: Db,
+        storage: Storage,
+        keys: Keys,
+        hasher: PasswordHasher,
+        settings: Settings,
+        stopping: CancellationToken,
+    ) -> AppState {
+        let max_length = i64::try_from(settings.max_upload_bytes).unwrap_or(i64::MAX);
+        let limits = Limits { max_length, ..Limits::default() };
+        let uploads = Uploads::new(db.clone(), storage.clone(), limits, stopping.clone());
+        AppState { db, storage, keys, hasher, settings: Arc::new(settings), stopping, uploads }
+    }
 }
 
 #[derive(Debug, Clone)]

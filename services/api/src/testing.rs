@@ -1,6 +1,5 @@
 //! The whole router over a real database, asked as a browser would ask.
 
-use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
@@ -73,14 +72,8 @@ impl School {
             secret_key: "test".into(),
             addressing: Addressing::Path,
         });
-        let app = crate::app(AppState {
-            db: db.clone(),
-            storage,
-            keys: keys.clone(),
-            hasher: PasswordHasher::new(),
-            settings: Arc::new(Settings::default()),
-            stopping: Default::default(),
-        });
+        let (hasher, settings) = (PasswordHasher::new(), Settings::default());
+        let app = crate::app(AppState::new(db.clone(), storage, keys.clone(), hasher, settings, Default::default()));
         Self { db, keys, room, app, _folder: folder }
     }
 

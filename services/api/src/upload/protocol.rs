@@ -1,0 +1,161 @@
+//! The dialect of tus 1.0: headers in, headers out. Nothing else knows about it, so another one can be added beside it.
+
+use std::collections::BTreeMap;
+
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use base64::Engine;
+
+use crate::error::ApiError;
+
+pub const VERSION: &str = "1.0.0";
+pub const EXTENSIONS: &str = "creation,creation-with-upload,termination";
+pub const OFFSET_STREAM: &str = "application/offset+octet-stream";
+
+pub const TUS_RESUMABLE: HeaderName = HeaderName::from_static("tus-resumable");
+pub const TUS_VERSION: HeaderName = HeaderName::from_static("tus-version");
+pub const TUS_EXTENSION: HeaderName = HeaderName::from_static("tus-extension");
+pub const TUS_MAX_SIZE: HeaderName = HeaderName::from_static("tus-max-size");
+pub const UPLOAD_OFFSET: HeaderName = HeaderName::from_static("upload-offset");
+pub const UPLOAD_LENGTH: HeaderName = HeaderName::from_static("upload-length");
+pub const UPLOAD_METADATA: HeaderName = HeaderName::from_static("upload-metadata");
+pub const X_CLIP_ID: HeaderName = HeaderName::from_static("x-clip-id");
+pub const X_VERSION_ID: HeaderName = HeaderName::from_static("x-version-id");
+pub const METHOD_OVERRIDE: HeaderName = HeaderName::from_static("x-http-method-override");
+
+const EXPOSED: HeaderValue = HeaderValue::from_static(
+    "Location, Tus-Resumable, Tus-Version, Tus-Extension, Tus-Max-Size, Upload-Offset, Upload-Length, Upload-Metadata, \
+     X-Clip-Id, X-Version-Id, X-Request-Id",
+);
+
+/// Around every endpoint: asks for the version we speak, and says it on every answer, whatever the answer.
+pub async fn speak_tus(request: Request, next: Next) -> Response {
+    let asked = request.headers().get(TUS_RESUMABLE);
+    let understood = request.method() == Method::OPTIONS || asked.is_some_and(|v| v == VERSION);
+    let mut response = if understood {
+        next.run(request).await
+    } else {
+        let (message, next_step) = ("这个上传工具的版本对不上。", "更新到新版再试。片子还在手机里，不会丢。");
+        let mut error = refuse(StatusCode::PRECONDITION_FAILED, "tus_version", message, next_step);
+        error.headers.insert(TUS_VERSION, HeaderValue::from_static(VERSION));
+        error.into_response()
+    };
+    let headers = response.headers_mut();
+    headers.insert(TUS_RESUMABLE, HeaderValue::from_static(VERSION));
+    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+pub fn refuse(status: StatusCode, code: &'static str, message: &str, next_step: &str) -> ApiError {
+    ApiError::new(status, code, message, next_step)
+}
+
+/// An error that also says up to where the bytes are durable all the same.
+pub fn with_offset(mut error: ApiError, offset: i64) -> ApiError {
+    error.headers.insert(UPLOAD_OFFSET, HeaderValue::from(offset));
+    error
+}
+
+fn unreadable(what: &str) -> ApiError {
+    refuse(
+        StatusCode::BAD_REQUEST,
+        "bad_upload_request",
+        &format!("上传的请求里 {what} 不对。"),
+        "刷新页面，再传一次。",
+    )
+}
+
+/// A header that holds a whole number, if it is there.
+pub fn number(headers: &HeaderMap, name: &HeaderName) -> Result<Option<i64>, ApiError> {
+    let Some(value) = headers.get(name) else { return Ok(None) };
+    let text = value.to_str().unwrap_or_default().trim();
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    match text.parse() {
+        Ok(n) if digits => Ok(Some(n)),
+        _ => Err(unreadable(name.as_str())),
+    }
+}
+
+pub fn required(headers: &HeaderMap, name: &HeaderName) -> Result<i64, ApiError> {
+    number(headers, name)?.ok_or_else(|| unreadable(name.as_str()))
+}
+
+pub fn is_offset_stream(headers: &HeaderMap) -> bool {
+    let given = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    given.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(OFFSET_STREAM)
+}
+
+pub fn set(response: &mut Response, name: HeaderName, value: impl ToString) {
+    if let Ok(value) = HeaderValue::from_str(&value.to_string()) {
+        response.headers_mut().insert(name, value);
+    }
+}
+
+/// Upload-Metadata: pairs of a key and a base64 value, separated by commas.
+#[derive(Debug, Default)]
+pub struct Metadata {
+    pub raw: String,
+    pairs: BTreeMap<String, String>,
+}
+
+impl Metadata {
+    pub fn read(headers: &HeaderMap) -> Result<Metadata, ApiError> {
+        let bad = || unreadable(UPLOAD_METADATA.as_str());
+        let Some(value) = headers.get(UPLOAD_METADATA) else { return Ok(Metadata::default()) };
+        let raw = value.to_str().map_err(|_| bad())?.trim().to_owned();
+        let mut pairs = BTreeMap::new();
+        for pair in raw.split(',').map(str::trim).filter(|pair| !pair.is_empty()) {
+            let (key, value) = pair.split_once(' ').unwrap_or((pair, ""));
+            let bytes = base64::engine::general_purpose::STANDARD.decode(value.trim()).map_err(|_| bad())?;
+            let text = String::from_utf8(bytes).map_err(|_| bad())?;
+            if pairs.insert(key.to_owned(), text).is_some() {
+                return Err(bad());
+            }
+        }
+        Ok(Metadata { raw, pairs })
+    }
+
+    /// A value that says something.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.pairs.get(key).map(|text| text.trim()).filter(|text| !text.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn metadata(text: &'static str) -> Result<Metadata, ApiError> {
+        Metadata::read(&HeaderMap::from_iter([(UPLOAD_METADATA, HeaderValue::from_static(text))]))
+    }
+
+    #[test]
+    fn metadata_is_pairs_of_a_key_and_base64() {
+        let read = metadata("filename d29ybGQ=,title 5oiR55qE5p2R,is_private").ok().unwrap();
+        assert_eq!(read.get("filename"), Some("world"));
+        assert_eq!(read.get("title"), Some("我的村"));
+        assert_eq!(read.get("is_private"), None);
+        assert_eq!(read.raw, "filename d29ybGQ=,title 5oiR55qE5p2R,is_private");
+        assert!(metadata("").ok().unwrap().get("filename").is_none());
+        for bad in ["filename !!!", "filename /w==", "a d29ybGQ=,a d29ybGQ="] {
+            assert!(metadata(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_number_is_digits_only() {
+        let read = |text: &'static str| {
+            let headers = HeaderMap::from_iter([(UPLOAD_OFFSET, HeaderValue::from_static(text))]);
+            required(&headers, &UPLOAD_OFFSET).ok()
+        };
+        assert_eq!(read("0"), Some(0));
+        assert_eq!(read("70"), Some(70));
+        for bad in ["", "-1", "+1", "1.5", "0x10", "99999999999999999999"] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
+        assert!(required(&HeaderMap::new(), &UPLOAD_OFFSET).is_err());
+    }
+}

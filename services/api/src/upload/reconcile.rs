@@ -1,0 +1,89 @@
+//! What somebody may have died before doing: finishing, giving up, emptying the trash. At start, and every minute.
+
+use std::time::Duration;
+
+use weijia_core::Result;
+use weijia_core::storage::trash::{self, Trash};
+use weijia_core::time::{At, Millis};
+use weijia_core::upload::sql;
+
+use super::Uploads;
+
+const EVERY: Duration = Duration::from_secs(60);
+
+/// What one round has done.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Swept {
+    pub finished: usize,
+    pub expired: usize,
+    pub emptied: usize,
+}
+
+impl Uploads {
+    /// Until the server stops. At start even the freshest are looked at: whoever was at them is dead.
+    pub async fn keep_reconciled(self) {
+        let mut untouched_for = Millis(0);
+        loop {
+            match self.reconcile(At::now(), untouched_for).await {
+                Ok(swept) if swept == Swept::default() => {}
+                Ok(swept) => tracing::info!(?swept, "uploads put in order"),
+                Err(error) => tracing::warn!(%error, "uploads could not be put in order, trying again later"),
+            }
+            untouched_for = Millis::minutes(1);
+            tokio::select! {
+                () = self.stopping.cancelled() => return,
+                () = tokio::time::sleep(EVERY) => {}
+            }
+        }
+    }
+
+    /// One round. Every step is idempotent, so that several machines may do it at once.
+    pub async fn reconcile(&self, now: At, untouched_for: Millis) -> Result<Swept> {
+        let mut swept = Swept::default();
+        let mut tx = self.db.read().await?;
+        let completing = sql::completing(&mut tx, now - untouched_for).await?;
+        drop(tx);
+        for id in completing {
+            match self.finish(&id).await {
+                Ok(_) => swept.finished += 1,
+                Err(error) => tracing::warn!(upload = %id, %error, "not finished yet"),
+            }
+        }
+        let mut tx = self.db.write().await?;
+        swept.expired = sql::expire(&mut tx, now).await?;
+        tx.commit().await?;
+        let mut tx = self.db.read().await?;
+        let due = trash::due(&mut tx, now - trash::GRACE, 500).await?;
+        drop(tx);
+        for trash in due {
+            match self.empty(&trash).await {
+                Ok(()) => swept.emptied += 1,
+                Err(error) => tracing::warn!(key = trash.key, %error, "not deleted yet"),
+            }
+        }
+        Ok(swept)
+    }
+
+    async fn empty(&self, trash: &Trash) -> Result<()> {
+        if !trash.s3_upload_id.is_empty() {
+            self.storage.abort_multipart(&trash.key, &trash.s3_upload_id).await?;
+        } else if trash.key.ends_with('/') {
+            let mut after = None;
+            loop {
+                let page = self.storage.list(&trash.key, after.as_deref()).await?;
+                for object in &page.objects {
+                    self.storage.delete(&object.key).await?;
+                }
+                after = page.next;
+                if after.is_none() {
+                    break;
+                }
+            }
+        } else {
+            self.storage.delete(&trash.key).await?;
+        }
+        let mut tx = self.db.write().await?;
+        trash::emptied(&mut tx, trash).await?;
+        Ok(tx.commit().await?)
+    }
+}
