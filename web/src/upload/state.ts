@@ -1,5 +1,7 @@
 // What can become of a file on its way. Pure: an event and a time in, the next draft out.
 
+import type { Clip } from '@/api/types'
+
 export type Phase =
   | 'queued' // another file goes first
   | 'sending' // bytes move
@@ -105,4 +107,17 @@ export function nextToSend(drafts: Draft[], onWifi: boolean): Draft | null {
     (draft) => stillToSend(draft) && draft.phase !== 'signed_out' && (!draft.wifi_only || onWifi),
   )
   return waiting.sort((a, b) => a.made_at - b.made_at)[0] ?? null
+}
+
+export interface Adopted {
+  url: string
+  clip_id: string
+  version_id: string
+}
+
+/** Whether this clip's open upload can be the one that the draft asked for. */
+export function fits(draft: Pick<Draft, 'size'>, clip: Pick<Clip, 'id' | 'version' | 'upload'>, taken: ReadonlySet<string>): Adopted | null {
+  const upload = clip.upload
+  if (!upload || upload.length !== draft.size || upload.offset !== 0 || taken.has(upload.url)) return null
+  return { url: upload.url, clip_id: clip.id, version_id: clip.version }
 }

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { backoff, chunkAfter, judge, MIN_CHUNK, Speed } from './pace'
-import { nextToSend, step, stillToSend, type Draft } from './state'
-import { fits } from './adopt'
+import { fits, nextToSend, step, stillToSend, type Draft } from './state'
 import { costWords, titleFor } from './before'
 import { restingNote, told } from './words'
 
