@@ -14,6 +14,7 @@ pub mod db;
 pub mod error;
 pub mod growth;
 pub mod ids;
+pub mod installation;
 pub mod job;
 pub mod person;
 pub mod region;

@@ -1,0 +1,83 @@
+//! The story of one clip, told from its rows: what `weijia trace` prints.
+
+use crate::db::Tx;
+use crate::error::{Error, Result};
+use crate::ids::ClipId;
+use crate::on;
+use crate::time::At;
+
+#[derive(Debug, PartialEq, Eq)]
+pub struct Event {
+    pub at: At,
+    pub words: String,
+}
+
+/// Everything that happened to a clip, the oldest first.
+pub async fn story(tx: &mut Tx, clip: &ClipId) -> Result<Vec<Event>> {
+    let mut events: Vec<Event> = Vec::new();
+    let mut tell = |at: At, words: String| events.push(Event { at, words });
+
+    let about: Option<(At, String, String, String)> = on!(&mut *tx, c => sqlx::query_as(
+        "select k.created_at, k.title, k.state, u.display_name from clips k join users u on u.id = k.owner_id where k.id = $1")
+        .bind(clip).fetch_optional(c).await)?;
+    let (created, title, state, owner) = about.ok_or(Error::NotFound)?;
+    tell(created, format!("{owner}建了片子《{title}》（现在：{state}）"));
+
+    let uploads: Vec<(At, At, String, i64, String, i64)> = on!(&mut *tx, c => sqlx::query_as(
+        "select p.created_at, p.updated_at, p.id, p.length, p.state, v.n from uploads p join clip_versions v on v.id = p.version_id
+         where p.clip_id = $1 order by p.id")
+        .bind(clip).fetch_all(c).await)?;
+    for (began, changed, id, length, state, n) in uploads {
+        tell(began, format!("第 {n} 版开始上传 {id}，共 {length} 字节"));
+        tell(changed, format!("第 {n} 版的上传：{state}"));
+    }
+
+    type VersionRow = (i64, Option<At>, Option<At>, Option<At>, String, Option<String>, Option<String>);
+    let versions: Vec<VersionRow> = on!(&mut *tx, c => sqlx::query_as(
+        "select n, received_at, playable_at, ready_at, state, reason_code, sha256 from clip_versions where clip_id = $1 order by n")
+        .bind(clip).fetch_all(c).await)?;
+    for (n, received, playable, ready, state, reason, sha256) in versions {
+        if let Some(at) = received {
+            tell(at, format!("第 {n} 版收齐并核对过，sha256 {}", sha256.as_deref().unwrap_or("没有")));
+        }
+        if let Some(at) = playable {
+            tell(at, format!("第 {n} 版能播放了"));
+        }
+        if let Some(at) = ready {
+            tell(at, format!("第 {n} 版各档清晰度都好了"));
+        }
+        if let Some(reason) = reason {
+            tell(received.unwrap_or(created), format!("第 {n} 版没能处理（{state}）：{reason}"));
+        }
+    }
+
+    let jobs: Vec<(At, String, String, i64, Option<String>, Option<String>)> = on!(&mut *tx, c => sqlx::query_as(
+        "select j.updated_at, j.kind, j.state, j.attempt, j.worker, j.reason from jobs j join clip_versions v on v.id = j.subject
+         where v.clip_id = $1 order by j.id")
+        .bind(clip).fetch_all(c).await)?;
+    for (at, kind, state, attempt, worker, reason) in jobs {
+        let by = worker.map(|w| format!("，{w}")).unwrap_or_default();
+        let why = reason.map(|r| format!("：{r}")).unwrap_or_default();
+        tell(at, format!("任务 {kind} {state}（第 {attempt} 次{by}）{why}"));
+    }
+
+    let tickets: Vec<(At, Option<At>, String, String, Option<String>)> = on!(&mut *tx, c => sqlx::query_as(
+        "select t.submitted_at, t.sent_at, t.state, t.assignment_code, u.display_name from review_tickets t
+         left join users u on u.id = t.holder_id where t.clip_id = $1 order by t.id")
+        .bind(clip).fetch_all(c).await)?;
+    for (submitted, sent, state, assignment, holder) in tickets {
+        tell(submitted, format!("交作业 {assignment}，排队等点评（现在：{state}）"));
+        if let Some(at) = sent {
+            tell(at, format!("{}老师的点评发出", holder.as_deref().unwrap_or("")));
+        }
+    }
+
+    let accesses: Vec<(At, String, Option<String>)> = on!(&mut *tx, c => sqlx::query_as(
+        "select a.at, a.action, u.display_name from audit_events a left join users u on u.id = a.actor_id where a.subject = $1 order by a.seq")
+        .bind(clip.as_str()).fetch_all(c).await)?;
+    for (at, action, actor) in accesses {
+        tell(at, format!("{} {action}", actor.as_deref().unwrap_or("系统")));
+    }
+    events.sort_by_key(|e| e.at);
+    Ok(events)
+}

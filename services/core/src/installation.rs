@@ -1,0 +1,51 @@
+//! What this installation is: a few named facts, written once.
+
+use crate::db::{Db, Tx};
+use crate::error::Result;
+use crate::on;
+
+/// Writes the fact unless one of that name is there, and answers the one that holds.
+pub async fn remember(db: &Db, name: &str, value: &str) -> Result<String> {
+    let mut tx = db.write().await?;
+    on!(&mut tx, c => sqlx::query("insert into installation (name, value) values ($1, $2) on conflict (name) do nothing")
+        .bind(name).bind(value).execute(c).await.map(drop))?;
+    let held = on!(&mut tx, c => sqlx::query_scalar("select value from installation where name = $1").bind(name).fetch_one(c).await)?;
+    tx.commit().await?;
+    Ok(held)
+}
+
+pub async fn get(tx: &mut Tx, name: &str) -> Result<Option<String>> {
+    Ok(on!(&mut *tx, c => sqlx::query_scalar("select value from installation where name = $1").bind(name).fetch_optional(c).await)?)
+}
+
+pub async fn set(tx: &mut Tx, name: &str, value: &str) -> Result<()> {
+    on!(&mut *tx, c => sqlx::query(
+        "insert into installation (name, value) values ($1, $2) on conflict (name) do update set value = excluded.value")
+        .bind(name).bind(value).execute(c).await.map(drop))?;
+    Ok(())
+}
+
+/// Whether anybody was ever let in.
+pub async fn has_people(tx: &mut Tx) -> Result<bool> {
+    let people: i64 = on!(&mut *tx, c => sqlx::query_scalar("select count(*) from users").fetch_one(c).await)?;
+    Ok(people > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::both_databases;
+
+    both_databases! {
+        the_first_value_is_remembered(db) {
+            assert_eq!(remember(&db, "secret", "a").await.unwrap(), "a");
+            assert_eq!(remember(&db, "secret", "b").await.unwrap(), "a");
+            let mut tx = db.write().await.unwrap();
+            set(&mut tx, "demo", "people").await.unwrap();
+            set(&mut tx, "demo", "done").await.unwrap();
+            assert_eq!(get(&mut tx, "demo").await.unwrap().as_deref(), Some("done"));
+            assert_eq!(get(&mut tx, "nothing").await.unwrap(), None);
+            assert!(!has_people(&mut tx).await.unwrap());
+        }
+    }
+}
