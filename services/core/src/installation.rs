@@ -15,7 +15,9 @@ pub async fn remember(db: &Db, name: &str, value: &str) -> Result<String> {
 }
 
 pub async fn get(tx: &mut Tx, name: &str) -> Result<Option<String>> {
-    Ok(on!(&mut *tx, c => sqlx::query_scalar("select value from installation where name = $1").bind(name).fetch_optional(c).await)?)
+    Ok(
+        on!(&mut *tx, c => sqlx::query_scalar("select value from installation where name = $1").bind(name).fetch_optional(c).await)?,
+    )
 }
 
 pub async fn set(tx: &mut Tx, name: &str, value: &str) -> Result<()> {

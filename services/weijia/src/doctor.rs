@@ -87,17 +87,25 @@ async fn worker_findings() -> WorkerFindings {
         jail: if jail.is_empty() {
             Ok("片子在隔离的子进程里处理：不能联网，不能读别的文件".into())
         } else {
-            Err(format!("这些没有拦住：{}。内核要 5.13 以上并打开 landlock 和 seccomp；换新一点的系统内核。", jail.join("、")))
+            Err(format!(
+                "这些没有拦住：{}。内核要 5.13 以上并打开 landlock 和 seccomp；换新一点的系统内核。",
+                jail.join("、")
+            ))
         },
     }
 }
 
 fn disk(data: &Path) -> Result<String, String> {
     let existing = data.ancestors().find(|p| p.exists() && !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let facts = rustix::fs::statvfs(existing).map_err(|e| format!("看不到 {} 所在的磁盘：{e}。检查它挂上了没有。", existing.display()))?;
+    let facts = rustix::fs::statvfs(existing)
+        .map_err(|e| format!("看不到 {} 所在的磁盘：{e}。检查它挂上了没有。", existing.display()))?;
     let free = facts.f_bavail * facts.f_frsize;
     let words = format!("{} 还空着 {:.1} GB", data.display(), free as f64 / 1e9);
-    if free < ENOUGH_DISK { Err(format!("{words}，不够一个班用。清出 10 GB 以上，或把 WEIJIA_DATA 放到大一点的盘上。")) } else { Ok(words) }
+    if free < ENOUGH_DISK {
+        Err(format!("{words}，不够一个班用。清出 10 GB 以上，或把 WEIJIA_DATA 放到大一点的盘上。"))
+    } else {
+        Ok(words)
+    }
 }
 
 async fn clock(db: Option<&Db>) -> Result<String, String> {
@@ -106,7 +114,9 @@ async fn clock(db: Option<&Db>) -> Result<String, String> {
         return Err(format!("这台机器说今年是 {year} 年。先把时间校准（timedatectl set-ntp true）。"));
     }
     let Some(db) = db else { return Ok(format!("今天是 {}", At::now().china_date())) };
-    let there = async { db.read().await?.clock().await }.await.map_err(|e| format!("数据库说不出时间：{e}。先把数据库修好。"))?;
+    let there = async { db.read().await?.clock().await }
+        .await
+        .map_err(|e| format!("数据库说不出时间：{e}。先把数据库修好。"))?;
     let apart = (At::now() - there).0.abs();
     if apart > 5_000 {
         Err(format!("这台机器和数据库的时间差 {} 秒。两台都打开自动校时（timedatectl set-ntp true）。", apart / 1000))
@@ -121,9 +131,11 @@ async fn store(settings: &Settings) -> Result<String, String> {
         return Ok(format!("用自带的，放在 {}", folder.display()));
     };
     let storage = Storage::connect(&external);
-    storage
-        .ensure_bucket()
-        .await
-        .map_err(|e| format!("{} 的桶 {} 用不了：{e}。看看 S3_ENDPOINT、密钥、桶名和 S3_ADDRESSING。", external.endpoint, external.bucket))?;
+    storage.ensure_bucket().await.map_err(|e| {
+        format!(
+            "{} 的桶 {} 用不了：{e}。看看 S3_ENDPOINT、密钥、桶名和 S3_ADDRESSING。",
+            external.endpoint, external.bucket
+        )
+    })?;
     Ok(format!("{} 的桶 {} 能用", external.endpoint, external.bucket))
 }

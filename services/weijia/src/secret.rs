@@ -12,7 +12,9 @@ pub struct Secret([u8; 32]);
 impl Secret {
     /// Reads the file, or makes it. Durable before it is used: what is encrypted with it must stay readable.
     pub fn load_or_create(path: &Path) -> Result<Self, String> {
-        let fault = |e: std::io::Error| format!("密钥文件 {} 读不了也建不了：{e}。看看 WEIJIA_SECRET_FILE 和文件夹的权限。", path.display());
+        let fault = |e: std::io::Error| {
+            format!("密钥文件 {} 读不了也建不了：{e}。看看 WEIJIA_SECRET_FILE 和文件夹的权限。", path.display())
+        };
         match std::fs::File::open(path) {
             Ok(file) => Self::read(file, path),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
@@ -43,7 +45,9 @@ impl Secret {
             .and_then(|_| hex::decode(text.trim()).ok())
             .and_then(|bytes| bytes.try_into().ok())
             .map(Self)
-            .ok_or_else(|| format!("密钥文件 {} 不完整。从备份里拿回原来那份；没有它，手机号读不出来。", path.display()))
+            .ok_or_else(|| {
+                format!("密钥文件 {} 不完整。从备份里拿回原来那份；没有它，手机号读不出来。", path.display())
+            })
     }
 
     pub fn bytes(&self) -> &[u8; 32] {
@@ -62,7 +66,8 @@ impl Secret {
         if known == fingerprint {
             Ok(())
         } else {
-            Err("密钥文件和数据库不是一套的。把原来的 secret.key 放回数据文件夹，或用 WEIJIA_SECRET_FILE 指给我。".into())
+            Err("密钥文件和数据库不是一套的。把原来的 secret.key 放回数据文件夹，或用 WEIJIA_SECRET_FILE 指给我。"
+                .into())
         }
     }
 }

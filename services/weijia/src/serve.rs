@@ -34,9 +34,9 @@ pub async fn run(settings: &Settings, options: ServeOptions) -> Result<ExitCode,
 
     settings.prepare_data_folder()?;
     let _lock = DataLock::take(settings.data_folder())?;
-    let listener = TcpListener::bind(address)
-        .await
-        .map_err(|e| format!("WEIJIA_LISTEN（--listen）的地址 {address} 听不了：{e}。换一个端口，或停掉占着它的程序。"))?;
+    let listener = TcpListener::bind(address).await.map_err(|e| {
+        format!("WEIJIA_LISTEN（--listen）的地址 {address} 听不了：{e}。换一个端口，或停掉占着它的程序。")
+    })?;
     let address = listener.local_addr().map_err(|e| e.to_string())?;
     let secret = Secret::load_or_create(&settings.secret_file())?;
     let db = settings.open_database().await?;
@@ -53,9 +53,10 @@ pub async fn run(settings: &Settings, options: ServeOptions) -> Result<ExitCode,
         }
     };
     let storage = Storage::connect(&store);
-    storage.ensure_bucket().await.map_err(|e| {
-        format!("S3_BUCKET 指的桶 {} 用不了：{e}。看看 S3_ENDPOINT、密钥和桶名。", store.bucket)
-    })?;
+    storage
+        .ensure_bucket()
+        .await
+        .map_err(|e| format!("S3_BUCKET 指的桶 {} 用不了：{e}。看看 S3_ENDPOINT、密钥和桶名。", store.bucket))?;
 
     let state = AppState {
         db: db.clone(),
@@ -115,8 +116,13 @@ async fn announce(
     address: std::net::SocketAddr,
 ) -> Result<(), String> {
     // 0.0.0.0 is where we listen, not where a browser goes.
-    let host = if address.ip().is_unspecified() { format!("127.0.0.1:{}", address.port()) } else { address.to_string() };
-    let url = state.settings.public_url.as_ref().map_or(format!("http://{host}"), |u| u.as_str().trim_end_matches('/').to_owned());
+    let host =
+        if address.ip().is_unspecified() { format!("127.0.0.1:{}", address.port()) } else { address.to_string() };
+    let url = state
+        .settings
+        .public_url
+        .as_ref()
+        .map_or(format!("http://{host}"), |u| u.as_str().trim_end_matches('/').to_owned());
     let mut line = json!({ "ready": url });
     if options.demo
         && let Some(people) = demo::fill(state, app, secret, !options.no_worker, &settings.scratch_folder()).await?
@@ -147,7 +153,9 @@ async fn start_embedded_store(
     secret: &Secret,
     stopping: CancellationToken,
 ) -> Result<(StorageSettings, JoinHandle<std::io::Result<()>>), String> {
-    let fault = |e: std::io::Error| format!("自带的对象存储起不来：{e}。看看 {} 的权限和磁盘。", settings.store_folder().display());
+    let fault = |e: std::io::Error| {
+        format!("自带的对象存储起不来：{e}。看看 {} 的权限和磁盘。", settings.store_folder().display())
+    };
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(fault)?;
     let address = listener.local_addr().map_err(fault)?;
     // Derived, not stored: whoever can read the secret may read the store, and nobody else.
@@ -165,11 +173,7 @@ async fn start_embedded_store(
     Ok((store, task))
 }
 
-async fn finish(
-    mut http: JoinHandle<std::io::Result<()>>,
-    worker: Option<JoinHandle<()>>,
-    background: JoinHandle<()>,
-) {
+async fn finish(mut http: JoinHandle<std::io::Result<()>>, worker: Option<JoinHandle<()>>, background: JoinHandle<()>) {
     let all = async {
         let _ = (&mut http).await;
         if let Some(worker) = worker {
@@ -192,7 +196,11 @@ struct Signals {
 impl Signals {
     fn new() -> Result<Self, String> {
         let listen = |kind| signal(kind).map_err(|e| format!("系统不让接收停止信号：{e}"));
-        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())?, stopped: false })
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            stopped: false,
+        })
     }
 
     async fn stop(&mut self) {

@@ -89,8 +89,9 @@ pub struct Settings {
 
 impl Settings {
     pub fn prepare_data_folder(&self) -> Result<(), String> {
-        std::fs::create_dir_all(&self.data)
-            .map_err(|e| format!("WEIJIA_DATA（--data）写的文件夹 {} 用不了：{e}。换一个能写的文件夹。", self.data.display()))
+        std::fs::create_dir_all(&self.data).map_err(|e| {
+            format!("WEIJIA_DATA（--data）写的文件夹 {} 用不了：{e}。换一个能写的文件夹。", self.data.display())
+        })
     }
 
     pub fn listen_address(&self) -> Result<SocketAddr, String> {
@@ -103,7 +104,9 @@ impl Settings {
         let Some(text) = self.public_url.as_deref().filter(|t| !t.is_empty()) else { return Ok(None) };
         match Url::parse(text) {
             Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(Some(url)),
-            _ => Err(format!("WEIJIA_PUBLIC_URL（--public-url）写的“{text}”不是网址。写成 https://weijia.example.cn 这样。")),
+            _ => Err(format!(
+                "WEIJIA_PUBLIC_URL（--public-url）写的“{text}”不是网址。写成 https://weijia.example.cn 这样。"
+            )),
         }
     }
 
@@ -127,22 +130,25 @@ impl Settings {
 
     pub async fn open_database(&self) -> Result<Db, String> {
         let db = self.open_database_unchanged().await?;
-        db.migrate().await.map_err(|e| format!("数据库升级没有做完：{e}。数据没有动，备份后再试，或换回原来的版本。"))?;
+        db.migrate()
+            .await
+            .map_err(|e| format!("数据库升级没有做完：{e}。数据没有动，备份后再试，或换回原来的版本。"))?;
         Ok(db)
     }
 
     /// The external store, or `None` for the embedded one.
     pub fn external_store(&self) -> Result<Option<StorageSettings>, String> {
-        let addressing: Addressing = self
-            .s3_addressing
-            .parse()
-            .map_err(|_| format!("S3_ADDRESSING（--s3-addressing）写的“{}”不对。只能写 path 或 virtual。", self.s3_addressing))?;
+        let addressing: Addressing = self.s3_addressing.parse().map_err(|_| {
+            format!("S3_ADDRESSING（--s3-addressing）写的“{}”不对。只能写 path 或 virtual。", self.s3_addressing)
+        })?;
         if self.s3_bucket.is_empty() {
             return Err("S3_BUCKET（--s3-bucket）是空的。写上桶的名字。".into());
         }
         let Some(endpoint) = self.s3_endpoint.as_deref().filter(|t| !t.is_empty()) else { return Ok(None) };
         if !Url::parse(endpoint).is_ok_and(|u| matches!(u.scheme(), "http" | "https") && u.has_host()) {
-            return Err(format!("S3_ENDPOINT（--s3-endpoint）写的“{endpoint}”不是网址。写成 https://s3.example.cn 这样。"));
+            return Err(format!(
+                "S3_ENDPOINT（--s3-endpoint）写的“{endpoint}”不是网址。写成 https://s3.example.cn 这样。"
+            ));
         }
         let needed = |value: &Option<String>, name: &str| {
             value.clone().filter(|t| !t.is_empty()).ok_or_else(|| format!("用外部 S3（S3_ENDPOINT）时还要写 {name}。"))
@@ -194,7 +200,9 @@ mod tests {
         let shown: Vec<&str> = text
             .lines()
             .filter_map(|l| l.trim_start_matches('#').split_once('=').map(|(name, _)| name))
-            .filter(|name| !name.is_empty() && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_'))
+            .filter(|name| {
+                !name.is_empty() && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+            })
             .collect();
         let command = Cli::command();
         let mut real: Vec<&str> = command.get_arguments().filter_map(|a| a.get_env()?.to_str()).collect();
@@ -211,7 +219,14 @@ mod tests {
         assert!(settings(&["--database-url", "mysql://x"]).database_url().unwrap_err().contains("DATABASE_URL"));
         assert!(settings(&["--s3-endpoint", "x"]).external_store().unwrap_err().contains("S3_ENDPOINT"));
         assert!(settings(&["--s3-addressing", "x"]).external_store().unwrap_err().contains("S3_ADDRESSING"));
-        let keyless = settings(&["--s3-endpoint", "http://127.0.0.1:3900", "--aws-access-key-id", "a", "--aws-secret-access-key", ""]);
+        let keyless = settings(&[
+            "--s3-endpoint",
+            "http://127.0.0.1:3900",
+            "--aws-access-key-id",
+            "a",
+            "--aws-secret-access-key",
+            "",
+        ]);
         assert!(keyless.external_store().unwrap_err().contains("AWS_SECRET_ACCESS_KEY"));
     }
 

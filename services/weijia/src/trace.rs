@@ -9,10 +9,11 @@ use weijia_core::time::At;
 use crate::settings::Settings;
 
 pub async fn run(settings: &Settings, clip: &str) -> Result<ExitCode, String> {
-    let id: ClipId = clip.parse().map_err(|_| format!("“{clip}”不是片子的编号。编号以 clip_ 开头，在片子的网址里。"))?;
+    let id: ClipId =
+        clip.parse().map_err(|_| format!("“{clip}”不是片子的编号。编号以 clip_ 开头，在片子的网址里。"))?;
     let db = settings.open_database_unchanged().await?;
     let mut tx = db.read().await.map_err(|e| e.to_string())?;
-    let story = clip::story(&mut tx, &id).await.map_err(|e| match e {
+    let story = clip::story::tell(&mut tx, &id).await.map_err(|e| match e {
         weijia_core::Error::NotFound => format!("数据库里没有 {id}。看看 --data 和 DATABASE_URL 指的是不是那一个。"),
         other => other.to_string(),
     })?;

@@ -24,7 +24,10 @@ impl LocalWorker {
         if program.is_file() {
             Ok(program)
         } else {
-            Err(format!("旁边没有 weijia-media（{}）。把两个程序放在一起，或加 --no-worker 让别的机器处理片子。", program.display()))
+            Err(format!(
+                "旁边没有 weijia-media（{}）。把两个程序放在一起，或加 --no-worker 让别的机器处理片子。",
+                program.display()
+            ))
         }
     }
 
@@ -63,7 +66,11 @@ impl LocalWorker {
                 }
                 Err(error) => tracing::error!(%error, program = %self.program.display(), "weijia-media does not start"),
             }
-            pause = if started.elapsed() > Duration::from_secs(30) { Duration::from_millis(200) } else { (pause * 2).min(Duration::from_secs(10)) };
+            pause = if started.elapsed() > Duration::from_secs(30) {
+                Duration::from_millis(200)
+            } else {
+                (pause * 2).min(Duration::from_secs(10))
+            };
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
                 () = stopping.cancelled() => {}

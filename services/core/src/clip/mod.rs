@@ -6,6 +6,7 @@ pub mod publish;
 pub mod refusal;
 pub mod rules;
 pub mod sql;
+pub mod story;
 #[cfg(test)]
 pub(crate) mod testing;
 

@@ -13,7 +13,7 @@ pub struct Event {
 }
 
 /// Everything that happened to a clip, the oldest first.
-pub async fn story(tx: &mut Tx, clip: &ClipId) -> Result<Vec<Event>> {
+pub async fn tell(tx: &mut Tx, clip: &ClipId) -> Result<Vec<Event>> {
     let mut events: Vec<Event> = Vec::new();
     let mut tell = |at: At, words: String| events.push(Event { at, words });
 
