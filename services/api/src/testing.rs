@@ -1,6 +1,5 @@
 //! The whole router over a real database, asked as a browser would ask.
 
-
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};

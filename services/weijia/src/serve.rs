@@ -1,9 +1,10 @@
 //! `weijia serve`: API, web, embedded S3 and a local worker, from one data folder.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use serde_json::json;
+use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
@@ -58,16 +59,16 @@ pub async fn run(settings: &Settings, options: ServeOptions) -> Result<ExitCode,
         .await
         .map_err(|e| format!("S3_BUCKET 指的桶 {} 用不了：{e}。看看 S3_ENDPOINT、密钥和桶名。", store.bucket))?;
 
-    let state = AppState {
-        db: db.clone(),
+    let state = AppState::new(
+        db.clone(),
         storage,
-        keys: Keys::from_master(secret.bytes()),
-        hasher: PasswordHasher::new(),
-        settings: std::sync::Arc::new(weijia_api::Settings { public_url, ..weijia_api::Settings::default() }),
-        stopping: stopping.clone(),
-    };
+        Keys::from_master(secret.bytes()),
+        PasswordHasher::new(),
+        weijia_api::Settings { public_url, ..weijia_api::Settings::default() },
+        stopping.clone(),
+    );
     let app = weijia_api::app(state.clone());
-    let background = tokio::spawn(weijia_api::background(state.clone()));
+    let reconciling = tokio::spawn(state.uploads.clone().keep_reconciled());
     let http = {
         let (app, stopping) = (app.clone(), stopping.clone());
         tokio::spawn(async move {
@@ -97,7 +98,7 @@ pub async fn run(settings: &Settings, options: ServeOptions) -> Result<ExitCode,
     }
     tracing::info!("stopping: finishing requests, handing leases back");
     stopping.cancel();
-    finish(http, worker, background).await;
+    finish(http, worker, reconciling, &state).await;
     store_stopping.cancel();
     if let Some(task) = embedded {
         let _ = tokio::time::timeout(Duration::from_secs(1), task).await;
@@ -123,16 +124,22 @@ async fn announce(
         .public_url
         .as_ref()
         .map_or(format!("http://{host}"), |u| u.as_str().trim_end_matches('/').to_owned());
-    let mut line = json!({ "ready": url });
-    if options.demo
-        && let Some(people) = demo::fill(state, app, secret, !options.no_worker, &settings.scratch_folder()).await?
-    {
-        line["people"] = json!(people);
-    }
-    use std::io::Write as _;
+    let people = match options.demo {
+        true => demo::fill(state, app, secret, !options.no_worker, &settings.scratch_folder()).await?,
+        false => None,
+    };
+    let line = serde_json::to_string(&ReadyLine { ready: url, people }).map_err(|e| e.to_string())?;
     let mut stdout = std::io::stdout().lock();
+    // Whoever started us may have stopped listening; that is no reason to stop serving.
     let _ = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
     Ok(())
+}
+
+#[derive(Serialize)]
+struct ReadyLine {
+    ready: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    people: Option<Vec<demo::Person>>,
 }
 
 /// Published content and the regions: what every installation knows before anybody signs in.
@@ -152,7 +159,7 @@ async fn start_embedded_store(
     settings: &Settings,
     secret: &Secret,
     stopping: CancellationToken,
-) -> Result<(StorageSettings, JoinHandle<std::io::Result<()>>), String> {
+) -> Result<(StorageSettings, JoinHandle<()>), String> {
     let fault = |e: std::io::Error| {
         format!("自带的对象存储起不来：{e}。看看 {} 的权限和磁盘。", settings.store_folder().display())
     };
@@ -173,13 +180,19 @@ async fn start_embedded_store(
     Ok((store, task))
 }
 
-async fn finish(mut http: JoinHandle<std::io::Result<()>>, worker: Option<JoinHandle<()>>, background: JoinHandle<()>) {
+async fn finish(
+    mut http: JoinHandle<std::io::Result<()>>,
+    worker: Option<JoinHandle<()>>,
+    reconciling: JoinHandle<()>,
+    state: &AppState,
+) {
     let all = async {
         let _ = (&mut http).await;
         if let Some(worker) = worker {
             let _ = worker.await;
         }
-        let _ = background.await;
+        let _ = reconciling.await;
+        state.uploads.drained().await;
     };
     if tokio::time::timeout(GRACE, all).await.is_err() {
         tracing::warn!("some requests did not end in time and were cut; clients resume where they were");

@@ -12,7 +12,8 @@ use axum::Router;
 use weijia_api::AppState;
 
 use crate::secret::Secret;
-use people::{People, Person, Stage};
+pub use people::Person;
+use people::{People, Stage};
 
 /// The people to sign in as, or `None` where the database belongs to somebody else.
 pub async fn fill(
