@@ -4,7 +4,6 @@ use serde::Deserialize;
 use weijia_core::access::Permission;
 use weijia_core::clip::sql;
 use weijia_core::ids::ClipId;
-use weijia_core::time::At;
 
 use super::{clip_for, view};
 use crate::auth::Principal;
@@ -35,7 +34,7 @@ pub async fn rename_clip(
 ) -> ApiResult<Json<view::Clip>> {
     let mut tx = state.db.write().await?;
     let clip = clip_for(&mut tx, &principal, Permission::ClipEdit, &id).await?;
-    sql::rename(&mut tx, At::now(), &clip, &request.title).await?;
+    sql::rename(&mut tx, &clip, &request.title).await?;
     let shown = view::clip(&state, &mut tx, &principal, &id).await?;
     tx.commit().await?;
     Ok(Json(shown))

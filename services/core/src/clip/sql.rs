@@ -8,7 +8,7 @@ use crate::error::{Error, OrNotFound, Refusal, Result};
 use crate::ids::{ClipId, CohortId, RenditionId, UserId, VersionId};
 use crate::review::{self, Ticket, TicketState};
 use crate::time::{At, Millis};
-use crate::{audit, content, on};
+use crate::{audit, content, on, upload};
 
 pub const TITLE_MAX: usize = 60;
 
@@ -147,15 +147,16 @@ fn moved_on() -> Error {
     Error::Conflict(Refusal::new("clip_moved_on", "这条的情况刚刚变了", "刷新看看现在到哪一步"))
 }
 
-pub async fn rename(tx: &mut Tx, now: At, clip: &Clip, title: &str) -> Result<()> {
+/// A name is not a step: `updated_at` stays when the clip last moved.
+pub async fn rename(tx: &mut Tx, clip: &Clip, title: &str) -> Result<()> {
     let title: String = title.chars().filter(|c| !c.is_control()).collect();
     let title = title.trim();
     if title.is_empty() || title.chars().count() > TITLE_MAX {
         let message = format!("名字要有字，最多 {TITLE_MAX} 个字");
         return Err(Refusal::new("bad_title", message, "换一个短一点的名字").into());
     }
-    on!(tx, c => sqlx::query("update clips set title = $2, updated_at = $3 where id = $1")
-        .bind(&clip.id).bind(title).bind(now).execute(c).await.map(drop))?;
+    on!(tx, c => sqlx::query("update clips set title = $2 where id = $1")
+        .bind(&clip.id).bind(title).execute(c).await.map(drop))?;
     Ok(())
 }
 
@@ -167,6 +168,7 @@ pub async fn withdraw(tx: &mut Tx, now: At, actor: &UserId, id: &ClipId) -> Resu
     }
     advance(tx, now, &clip, ClipEvent::Withdraw).await?;
     review::queue::cancel_of_clip(tx, id).await?;
+    upload::sql::terminate_of_clip(tx, now, id).await?;
     let detail = serde_json::json!({ "from": clip.state });
     audit::append(tx, now, Some(actor), "clip.withdrawn", id.as_str(), &detail).await
 }

@@ -78,7 +78,7 @@ pub async fn list(tx: &mut Tx, mentor: &UserId, view: View) -> Result<Vec<Ticket
             "select t.* from review_tickets t join clips c on c.id = t.clip_id
              join memberships m on m.cohort_id = t.cohort_id and m.user_id = $1 and m.part = 'mentor' and m.state <> 'withdrawn'
              where t.state = 'waiting' and c.owner_id <> $1
-             order by t.due_at, t.id limit 500"
+             order by t.due_at, t.id limit 100"
         }
         View::Mine => "select * from review_tickets where state = 'claimed' and holder_id = $1 order by due_at, id",
         View::Sent => {

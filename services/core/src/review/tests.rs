@@ -140,6 +140,19 @@ both_databases! {
         claim(&db, &id, &room.second_mentor).await.unwrap();
     }
 
+    of_two_who_reach_at_once_one_gets_it(db) {
+        let room = Classroom::open(&db).await;
+        let (_, id) = submitted(&db, &room).await;
+        let (one, two) = tokio::join!(claim(&db, &id, &room.mentor), claim(&db, &id, &room.second_mentor));
+        assert_eq!([&one, &two].iter().filter(|claimed| claimed.is_ok()).count(), 1);
+        let lost = one.err().or(two.err()).unwrap();
+        assert_eq!(code(lost), "ticket_taken");
+        let (one, two) = tokio::join!(submitted(&db, &room), submitted(&db, &room));
+        assert_ne!(one.1, two.1);
+        let (one, two) = tokio::join!(submit(&db, &one.0), submit(&db, &one.0));
+        assert_eq!(one, two);
+    }
+
     an_expired_lease_returns_to_waiting_and_keeps_her_draft(db) {
         let room = Classroom::open(&db).await;
         let (clip, id) = submitted(&db, &room).await;
