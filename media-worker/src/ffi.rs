@@ -1,0 +1,522 @@
+//! The one module with raw calls into ffmpeg: what the safe wrapper lacks. Everything it gives out is safe to use.
+//!
+//! Options are handed to ffmpeg by name, and ffmpeg skips a name that it does not know: a limit would be gone and
+//! nobody would notice. So every call here that takes options fails when one is left over.
+
+use std::ffi::{CStr, CString, c_int};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::ptr::{self, NonNull};
+
+use ffmpeg_next as ff;
+use ffmpeg_next::ffi::*;
+use ffmpeg_next::packet::Mut;
+
+use crate::gate::MAX_PIXELS;
+use crate::plan::{Colours, Size};
+
+#[derive(Debug, thiserror::Error)]
+pub enum MediaError {
+    #[error("{0}: {1}")]
+    Call(&'static str, ff::Error),
+    #[error("ffmpeg knows no option {0}")]
+    UnknownOption(String),
+    #[error("{0} is missing in this ffmpeg")]
+    Missing(String),
+    #[error("out of memory")]
+    NoMemory,
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+    #[error("{0}")]
+    Other(&'static str),
+}
+
+pub type Result<T, E = MediaError> = std::result::Result<T, E>;
+
+pub fn call(what: &'static str) -> impl Fn(ff::Error) -> MediaError {
+    move |e| MediaError::Call(what, e)
+}
+
+fn check(what: &'static str, code: c_int) -> Result<c_int> {
+    if code < 0 { Err(MediaError::Call(what, ff::Error::from(code))) } else { Ok(code) }
+}
+
+/// No single block of memory may be larger than this: a 4096 x 4096 picture of 16 bits fits many times.
+const MAX_ALLOC: usize = 512 << 20;
+
+/// What a source may be read with. Nothing it names is opened: the only protocol is the local file that is open.
+pub const INPUT_OPTIONS: &[(&str, &str)] = &[
+    ("protocol_whitelist", "file"),
+    ("format_whitelist", "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,flv"),
+    (
+        "codec_whitelist",
+        "h264,hevc,vp8,vp9,libdav1d,av1,mpeg4,h263,mpeg1video,mpeg2video,mjpeg,prores,dvvideo,aac,aac_latm,mp3,mp3float,\
+         opus,vorbis,amrnb,amrwb,ac3,eac3,flac,alac,pcm_s16le,pcm_s16be,pcm_s24le,pcm_f32le,pcm_u8,pcm_mulaw,pcm_alaw",
+    ),
+    ("probesize", "5000000"),
+    ("analyzeduration", "5000000"),
+    ("max_streams", "24"),
+];
+
+pub fn init() {
+    // Nothing is opened here: `init` only registers, and a second call does nothing.
+    let _ = ff::init();
+    ff::log::set_level(ff::log::Level::Error);
+    // SAFETY: sets a number inside ffmpeg.
+    unsafe { av_max_alloc(MAX_ALLOC) };
+}
+
+/// Options for one call, freed when dropped.
+struct Options(*mut AVDictionary);
+
+impl Options {
+    fn new(pairs: &[(&str, &str)]) -> Result<Options> {
+        let mut options = Options(ptr::null_mut());
+        for (key, value) in pairs {
+            options.set(key, value)?;
+        }
+        Ok(options)
+    }
+
+    fn set(&mut self, key: &str, value: &str) -> Result<()> {
+        let (key, value) = (text(key)?, text(value)?);
+        // SAFETY: both strings live through the call, which copies them.
+        check("av_dict_set", unsafe { av_dict_set(&mut self.0, key.as_ptr(), value.as_ptr(), 0) }).map(drop)
+    }
+
+    /// After the call that took them: none may be left.
+    fn used_up(&self) -> Result<()> {
+        // SAFETY: walks a dictionary that we own.
+        let left = unsafe { av_dict_get(self.0, c"".as_ptr(), ptr::null(), AV_DICT_IGNORE_SUFFIX) };
+        if left.is_null() {
+            return Ok(());
+        }
+        // SAFETY: an entry's key is a string that lives as long as the dictionary.
+        Err(MediaError::UnknownOption(unsafe { CStr::from_ptr((*left).key) }.to_string_lossy().into_owned()))
+    }
+}
+
+impl Drop for Options {
+    fn drop(&mut self) {
+        // SAFETY: ours, and freed once.
+        unsafe { av_dict_free(&mut self.0) };
+    }
+}
+
+fn text(value: &str) -> Result<CString> {
+    CString::new(value).map_err(|_| MediaError::Other("a text with a zero in it"))
+}
+
+/// Opens a local file, whatever is in it, and finds out about its streams.
+pub fn open(path: &Path) -> Result<ff::format::context::Input> {
+    let name = CString::new(path.as_os_str().as_bytes()).map_err(|_| MediaError::Other("a path with a zero in it"))?;
+    let mut options = Options::new(INPUT_OPTIONS)?;
+    let mut context = ptr::null_mut();
+    // SAFETY: on failure ffmpeg frees the context; on success it is wrapped, and closed when the wrapper is dropped.
+    let input = unsafe {
+        check("avformat_open_input", avformat_open_input(&mut context, name.as_ptr(), ptr::null(), &mut options.0))?;
+        ff::format::context::Input::wrap(context)
+    };
+    options.used_up()?;
+    // SAFETY: the context is open and ours. One set of options for each stream that is known so far.
+    unsafe {
+        let streams = (*context).nb_streams as usize;
+        let pixels = MAX_PIXELS.to_string();
+        let mut each = Vec::with_capacity(streams);
+        for _ in 0..streams {
+            each.push(Options::new(&[("max_pixels", &pixels), ("threads", "1")])?);
+        }
+        let mut pointers: Vec<*mut AVDictionary> = each.iter().map(|o| o.0).collect();
+        let code = avformat_find_stream_info(context, pointers.as_mut_ptr());
+        for (options, pointer) in each.iter_mut().zip(pointers) {
+            options.0 = pointer;
+        }
+        check("avformat_find_stream_info", code)?;
+    }
+    Ok(input)
+}
+
+/// What a stream's header says about its pictures.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PictureHeader {
+    pub size: Size,
+    pub sar: (u32, u32),
+    /// ffmpeg's name of the pixel format; empty when no picture told it.
+    pub pixels: String,
+    pub profile: i32,
+    pub colours: Colours,
+}
+
+pub fn picture_header(parameters: &ff::codec::Parameters) -> PictureHeader {
+    // SAFETY: reads plain fields of a valid structure. Enumerations are read as the numbers they are, because a
+    // number from a stranger's file need not be one that the enumeration names.
+    unsafe {
+        let p = parameters.as_ptr();
+        let number = |field: *const i32| field.read();
+        PictureHeader {
+            size: Size { width: (*p).width.max(0) as u32, height: (*p).height.max(0) as u32 },
+            sar: ratio((*p).sample_aspect_ratio),
+            pixels: pixel_format_name((*p).format),
+            profile: (*p).profile,
+            colours: colours(
+                number((&raw const (*p).color_space).cast()),
+                number((&raw const (*p).color_trc).cast()),
+                number((&raw const (*p).color_range).cast()),
+            ),
+        }
+    }
+}
+
+pub fn picture_colours(frame: &ff::frame::Video) -> Colours {
+    // SAFETY: as above.
+    unsafe {
+        let f = frame.as_ptr();
+        let number = |field: *const i32| field.read();
+        let mut colours = colours(
+            number((&raw const (*f).colorspace).cast()),
+            number((&raw const (*f).color_trc).cast()),
+            number((&raw const (*f).color_range).cast()),
+        );
+        // The old names of full-range formats say it in the format.
+        colours.full_range |= pixel_format_name((*f).format).starts_with("yuvj");
+        colours
+    }
+}
+
+pub fn picture_sar(frame: &ff::frame::Video) -> (u32, u32) {
+    // SAFETY: reads a plain field.
+    ratio(unsafe { (*frame.as_ptr()).sample_aspect_ratio })
+}
+
+/// What `[in]` of a picture graph has to be told about the pictures that will come.
+pub fn picture_source(frame: &ff::frame::Video, time_base: ff::Rational) -> String {
+    // SAFETY: reads plain fields.
+    let (w, h, format) = unsafe { ((*frame.as_ptr()).width, (*frame.as_ptr()).height, (*frame.as_ptr()).format) };
+    format!(
+        "video_size={w}x{h}:pix_fmt={}:time_base={}/{}:pixel_aspect=1/1",
+        pixel_format_name(format),
+        time_base.numerator(),
+        time_base.denominator()
+    )
+}
+
+fn ratio(r: AVRational) -> (u32, u32) {
+    (r.num.max(0) as u32, r.den.max(0) as u32)
+}
+
+fn pixel_format_name(format: i32) -> String {
+    // SAFETY: ffmpeg answers null for a number that it does not know. The enumeration is a plain number in C.
+    unsafe {
+        let name = av_get_pix_fmt_name(std::mem::transmute::<i32, AVPixelFormat>(format.clamp(-1, 200)));
+        if name.is_null() { String::new() } else { CStr::from_ptr(name).to_string_lossy().into_owned() }
+    }
+}
+
+/// Numbers as ITU-T H.273 assigns them.
+fn colours(matrix: i32, transfer: i32, range: i32) -> Colours {
+    let matrix = match matrix {
+        1 => "bt709",
+        4 => "fcc",
+        5 => "bt470bg",
+        6 => "smpte170m",
+        7 => "smpte240m",
+        9 => "bt2020nc",
+        10 => "bt2020c",
+        _ => "",
+    };
+    let transfer = match transfer {
+        16 => "smpte2084",
+        18 => "arib-std-b67",
+        _ => "",
+    };
+    Colours { matrix: matrix.to_owned(), transfer: transfer.to_owned(), full_range: range == 2 }
+}
+
+/// Rate and channels of a stream of sound.
+pub fn sound_header(parameters: &ff::codec::Parameters) -> (u32, u32) {
+    // SAFETY: reads plain fields.
+    unsafe {
+        let p = parameters.as_ptr();
+        ((*p).sample_rate.max(0) as u32, (*p).ch_layout.nb_channels.max(0) as u32)
+    }
+}
+
+pub fn sound_source(frame: &ff::frame::Audio, time_base: ff::Rational) -> String {
+    // SAFETY: reads plain fields; the format's name is a constant of ffmpeg.
+    unsafe {
+        let f = frame.as_ptr();
+        let name = av_get_sample_fmt_name(std::mem::transmute::<i32, AVSampleFormat>((*f).format.clamp(-1, 11)));
+        let name = if name.is_null() { "none".into() } else { CStr::from_ptr(name).to_string_lossy() };
+        // Layouts that nobody named get the usual one of that many channels.
+        let layout = ff::ChannelLayout::default((*f).ch_layout.nb_channels.clamp(1, 8));
+        format!(
+            "time_base={}/{}:sample_rate={}:sample_fmt={name}:channel_layout=0x{:x}",
+            time_base.numerator(),
+            time_base.denominator(),
+            (*f).sample_rate,
+            layout.bits()
+        )
+    }
+}
+
+/// A decoder that refuses pictures beyond the limit.
+pub fn decoder(
+    parameters: &ff::codec::Parameters,
+    time_base: ff::Rational,
+    threads: u32,
+) -> Result<ff::decoder::Opened> {
+    let codec =
+        ff::decoder::find(parameters.id()).ok_or_else(|| MediaError::Missing(format!("{:?}", parameters.id())))?;
+    let mut context = ff::codec::Context::new_with_codec(codec);
+    // SAFETY: copies between two valid structures of ours.
+    unsafe {
+        check(
+            "avcodec_parameters_to_context",
+            avcodec_parameters_to_context(context.as_mut_ptr(), parameters.as_ptr()),
+        )?;
+        (*context.as_mut_ptr()).pkt_timebase = time_base.into();
+    }
+    open_codec(&mut context, codec, &[("max_pixels", &MAX_PIXELS.to_string()), ("threads", &threads.to_string())])?;
+    Ok(ff::decoder::Opened(ff::codec::decoder::Decoder(context)))
+}
+
+/// Opens a codec with options that it must all know.
+pub fn open_codec(context: &mut ff::codec::Context, codec: ff::Codec, options: &[(&str, &str)]) -> Result<()> {
+    let mut options = Options::new(options)?;
+    // SAFETY: a context that we own, not opened before.
+    check("avcodec_open2", unsafe { avcodec_open2(context.as_mut_ptr(), codec.as_ptr(), &mut options.0) })?;
+    options.used_up()
+}
+
+/// What a muxer has to know about a stream that this encoder makes.
+pub fn parameters_of(context: &ff::codec::Context) -> Result<ff::codec::Parameters> {
+    let mut parameters = ff::codec::Parameters::new();
+    // SAFETY: copies out of an opened context into a structure of ours.
+    unsafe {
+        check(
+            "avcodec_parameters_from_context",
+            avcodec_parameters_from_context(parameters.as_mut_ptr(), context.as_ptr()),
+        )?;
+    }
+    Ok(parameters)
+}
+
+pub fn extradata(parameters: &ff::codec::Parameters) -> Vec<u8> {
+    // SAFETY: pointer and length belong together; the bytes are copied.
+    unsafe {
+        let p = parameters.as_ptr();
+        if (*p).extradata.is_null() || (*p).extradata_size <= 0 {
+            return Vec::new();
+        }
+        std::slice::from_raw_parts((*p).extradata, (*p).extradata_size as usize).to_vec()
+    }
+}
+
+/// How many samples an opened encoder of sound wants at a time.
+pub fn frame_size(context: &ff::codec::Context) -> u32 {
+    // SAFETY: reads a plain field.
+    unsafe { (*context.as_ptr()).frame_size }.max(1) as u32
+}
+
+/// A second reference to the same picture; the pixels are shared.
+pub fn share(frame: &ff::frame::Video) -> Result<ff::frame::Video> {
+    let mut other = ff::frame::Video::empty();
+    // SAFETY: both are valid; the other is empty.
+    check("av_frame_ref", unsafe { av_frame_ref(other.as_mut_ptr(), frame.as_ptr()) })?;
+    Ok(other)
+}
+
+/// Where a muxer writes to.
+pub enum Sink<'a> {
+    /// Memory that is taken piece by piece.
+    Memory,
+    File(&'a Path),
+}
+
+/// An MP4 being written.
+pub struct Muxer {
+    context: NonNull<AVFormatContext>,
+    in_memory: bool,
+    /// Each track's time base as packets come in, and as they are written.
+    bases: Vec<(ff::Rational, ff::Rational)>,
+}
+
+// SAFETY: the context is used by whoever holds the muxer, and by nobody else.
+unsafe impl Send for Muxer {}
+
+impl Muxer {
+    pub fn new(
+        sink: Sink<'_>,
+        tracks: &[(&ff::codec::Parameters, ff::Rational)],
+        options: &[(&str, &str)],
+    ) -> Result<Muxer> {
+        let mut context = ptr::null_mut();
+        let path = match sink {
+            Sink::Memory => CString::default(),
+            Sink::File(path) => CString::new(path.as_os_str().as_bytes()).map_err(|_| MediaError::Other("a path"))?,
+        };
+        let in_memory = matches!(sink, Sink::Memory);
+        // SAFETY: from here on the context is owned by the muxer, whose drop releases it.
+        unsafe {
+            check(
+                "avformat_alloc_output_context2",
+                avformat_alloc_output_context2(&mut context, ptr::null(), c"mp4".as_ptr(), path.as_ptr()),
+            )?;
+            let mut muxer =
+                Muxer { context: NonNull::new(context).ok_or(MediaError::NoMemory)?, in_memory, bases: Vec::new() };
+            for (parameters, time_base) in tracks {
+                let stream = avformat_new_stream(context, ptr::null());
+                let stream = NonNull::new(stream).ok_or(MediaError::NoMemory)?.as_ptr();
+                check("avcodec_parameters_copy", avcodec_parameters_copy((*stream).codecpar, parameters.as_ptr()))?;
+                (*(*stream).codecpar).codec_tag = 0;
+                (*stream).time_base = (*time_base).into();
+            }
+            let opened = if in_memory {
+                avio_open_dyn_buf(&mut (*context).pb)
+            } else {
+                avio_open(&mut (*context).pb, path.as_ptr(), AVIO_FLAG_WRITE)
+            };
+            check("avio_open", opened)?;
+            let mut options = Options::new(options)?;
+            check("avformat_write_header", avformat_write_header(context, &mut options.0))?;
+            options.used_up()?;
+            for (n, (_, time_base)) in tracks.iter().enumerate() {
+                muxer.bases.push((*time_base, ff::Rational::from((**(*context).streams.add(n)).time_base)));
+            }
+            Ok(muxer)
+        }
+    }
+
+    /// The time base in which a track is written.
+    pub fn written_base(&self, track: usize) -> ff::Rational {
+        self.bases[track].1
+    }
+
+    fn prepare(&self, track: usize, packet: &mut ff::Packet) {
+        let (from, to) = self.bases[track];
+        packet.set_stream(track);
+        packet.rescale_ts(from, to);
+        packet.set_position(-1);
+    }
+
+    /// Writes at once: the caller brings packets in an order that pleases the muxer.
+    pub fn write(&mut self, track: usize, packet: &mut ff::Packet) -> Result<()> {
+        self.prepare(track, packet);
+        // SAFETY: a valid packet of ours; ffmpeg keeps no reference to it.
+        check("av_write_frame", unsafe { av_write_frame(self.context.as_ptr(), packet.as_mut_ptr()) }).map(drop)
+    }
+
+    /// Leaves the order of tracks to the muxer, which keeps packets until it knows.
+    pub fn write_interleaved(&mut self, track: usize, mut packet: ff::Packet) -> Result<()> {
+        self.prepare(track, &mut packet);
+        // SAFETY: ffmpeg takes the packet's content and leaves it empty.
+        let code = unsafe { av_interleaved_write_frame(self.context.as_ptr(), packet.as_mut_ptr()) };
+        check("av_interleaved_write_frame", code).map(drop)
+    }
+
+    /// Ends the fragment and takes what was written since the last time. For muxers in memory.
+    pub fn take(&mut self) -> Result<Vec<u8>> {
+        if !self.in_memory {
+            return Err(MediaError::Other("only a muxer in memory can be emptied"));
+        }
+        // SAFETY: the buffer is ours once it is closed, and freed after it was copied. `pb` is never left dangling.
+        unsafe {
+            let context = self.context.as_ptr();
+            check("av_write_frame", av_write_frame(context, ptr::null_mut()))?;
+            let bytes = close_buffer(context);
+            check("avio_open_dyn_buf", avio_open_dyn_buf(&mut (*context).pb))?;
+            Ok(bytes)
+        }
+    }
+
+    /// Writes the end. The file is complete when this answers.
+    pub fn finish(self) -> Result<()> {
+        // SAFETY: the header was written; the context is released by the drop that follows.
+        check("av_write_trailer", unsafe { av_write_trailer(self.context.as_ptr()) })?;
+        if !self.in_memory {
+            // SAFETY: closes and clears; a late write error comes out here.
+            check("avio_close", unsafe { avio_closep(&mut (*self.context.as_ptr()).pb) })?;
+        }
+        Ok(())
+    }
+}
+
+/// # Safety
+/// `context` has a buffer as its `pb`.
+unsafe fn close_buffer(context: *mut AVFormatContext) -> Vec<u8> {
+    unsafe {
+        let mut bytes = ptr::null_mut();
+        let len = avio_close_dyn_buf((*context).pb, &mut bytes);
+        (*context).pb = ptr::null_mut();
+        let copy =
+            if bytes.is_null() { Vec::new() } else { std::slice::from_raw_parts(bytes, len.max(0) as usize).to_vec() };
+        av_free(bytes.cast());
+        copy
+    }
+}
+
+impl Drop for Muxer {
+    fn drop(&mut self) {
+        // SAFETY: `pb` is either null or ours; the context is freed once.
+        unsafe {
+            let context = self.context.as_ptr();
+            if !(*context).pb.is_null() {
+                if self.in_memory {
+                    close_buffer(context);
+                } else {
+                    avio_closep(&mut (*context).pb);
+                }
+            }
+            avformat_free_context(context);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_option_for_reading_is_known_to_ffmpeg() {
+        init();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x");
+        std::fs::write(&path, b"no film").unwrap();
+        // A typo would come before the verdict about the bytes only if it were noticed: so look names up one by one.
+        // SAFETY: a fresh context whose options are looked up and which is then freed.
+        unsafe {
+            let context = avformat_alloc_context();
+            for (name, _) in INPUT_OPTIONS {
+                let name = CString::new(*name).unwrap();
+                assert!(!av_opt_find(context.cast(), name.as_ptr(), ptr::null(), 0, 0).is_null(), "{name:?}");
+            }
+            avformat_free_context(context);
+        }
+        assert!(matches!(open(&path), Err(MediaError::Call("avformat_open_input", _))));
+    }
+
+    #[test]
+    fn an_option_nobody_knows_is_an_error() {
+        init();
+        let codec = ff::encoder::find(ff::codec::Id::AAC).unwrap();
+        let mut context = ff::codec::Context::new_with_codec(codec);
+        {
+            let mut audio = ff::codec::Context::new_with_codec(codec).encoder().audio().unwrap();
+            audio.set_rate(48_000);
+            audio.set_format(ff::format::Sample::F32(ff::format::sample::Type::Planar));
+            audio.set_channel_layout(ff::ChannelLayout::MONO);
+            std::mem::swap(&mut context, &mut audio.0.0);
+        }
+        let error = open_codec(&mut context, codec, &[("max_pixls", "1")]).unwrap_err();
+        assert!(matches!(error, MediaError::UnknownOption(name) if name == "max_pixls"));
+    }
+
+    #[test]
+    fn numbers_of_colours_are_understood() {
+        assert!(colours(9, 18, 1).is_hdr());
+        assert_eq!(colours(1, 1, 2), Colours { matrix: "bt709".into(), transfer: String::new(), full_range: true });
+        assert_eq!(colours(-5, 9999, 77), Colours::default());
+        assert_eq!(pixel_format_name(-1), "");
+        assert_eq!(pixel_format_name(0), "yuv420p");
+    }
+}

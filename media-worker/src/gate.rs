@@ -1,0 +1,280 @@
+//! The gate: what a file is, judged by its bytes and in Rust, before any of ffmpeg sees it.
+//!
+//! Containers pass by their magic: mp4, mov, 3gp; webm, mkv; MPEG-TS; FLV. A playlist, whatever it is named, does not:
+//! it would make a demuxer open other addresses. Encryption, too many pixels and missing pictures are told from the
+//! container's own tables.
+
+use std::io::{self, Read, Seek, SeekFrom};
+
+use weijia_core::clip::refusal::RefusalCode;
+
+use crate::boxes::{self, Inner, TopBox};
+use crate::matroska;
+
+/// 4096 x 4096: more than any phone films, few enough that decoding stays within the child's memory.
+pub const MAX_PIXELS: u64 = 4096 * 4096;
+/// The tables of the longest clip we take are far smaller.
+const MAX_MOOV: u64 = 64 << 20;
+/// A recorder that was interrupted leaves this much at least.
+const RECORDING: u64 = 64 << 10;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Passed {
+    pub container: Container,
+    /// The file ends before it says it does.
+    pub cut: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Container {
+    IsoMedia,
+    Matroska,
+    MpegTs,
+    Flv,
+}
+
+pub type Judged = Result<Passed, RefusalCode>;
+
+pub fn judge(file: &mut (impl Read + Seek), len: u64) -> io::Result<Judged> {
+    if len == 0 {
+        return Ok(Err(RefusalCode::Empty));
+    }
+    let mut head = Vec::new();
+    file.by_ref().take(1024).read_to_end(&mut head)?;
+    if is_playlist(&head) {
+        return Ok(Err(RefusalCode::Playlist));
+    }
+    Ok(match container(&head) {
+        Some(Container::IsoMedia) => iso_media(file, len)?,
+        Some(Container::Matroska) => matroska::judge(file, len)?,
+        Some(other) => Ok(Passed { container: other, cut: false }),
+        None => Err(RefusalCode::NotAVideo),
+    })
+}
+
+fn container(head: &[u8]) -> Option<Container> {
+    const FIRST: [&[u8; 4]; 10] =
+        [b"ftyp", b"styp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"moof", b"sidx"];
+    let kind = head.get(4..8).unwrap_or_default();
+    if FIRST.iter().any(|first| &first[..] == kind) {
+        return Some(Container::IsoMedia);
+    }
+    if head.starts_with(&[0x1a, 0x45, 0xdf, 0xa3]) {
+        return Some(Container::Matroska);
+    }
+    if head.starts_with(b"FLV\x01") {
+        return Some(Container::Flv);
+    }
+    let synced = |first: usize, step: usize| (0..3).all(|n| head.get(first + n * step) == Some(&0x47));
+    (synced(0, 188) || synced(4, 192)).then_some(Container::MpegTs)
+}
+
+/// A text that lists where the media is.
+fn is_playlist(head: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(head).to_ascii_lowercase();
+    let text = text.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
+    let begins = ["#extm3u", "ffconcat", "[playlist]", "[reference]", "rtsptext", "v=0", "file:", "http:", "https:"];
+    let markup = ["<mpd", "<smil", "<asx", "<playlist", "<smoothstreamingmedia"];
+    begins.iter().any(|b| text.starts_with(b))
+        || (text.starts_with('<') && markup.iter().any(|m| text.contains(m)))
+        || text.lines().any(|line| line.starts_with("#ext-x-"))
+}
+
+fn iso_media(file: &mut (impl Read + Seek), len: u64) -> io::Result<Judged> {
+    let top = boxes::top_level(file, len)?;
+    let has = |kind: &boxes::Kind| top.iter().any(|b| &b.kind == kind);
+    let cut = top.last().is_some_and(|b| b.end > len);
+    let Some(moov) = top.iter().find(|b| &b.kind == b"moov") else {
+        return Ok(Err(without_index(&top, cut, len)));
+    };
+    if moov.end > len {
+        return Ok(Err(RefusalCode::Incomplete));
+    }
+    if moov.end - moov.body > MAX_MOOV {
+        return Ok(Err(RefusalCode::NotAVideo));
+    }
+    let mut bytes = vec![0; (moov.end - moov.body) as usize];
+    file.seek(SeekFrom::Start(moov.body))?;
+    file.read_exact(&mut bytes)?;
+    Ok(tables(&bytes).and_then(|()| {
+        if has(b"mdat") { Ok(Passed { container: Container::IsoMedia, cut }) } else { Err(RefusalCode::Incomplete) }
+    }))
+}
+
+/// No `moov`: a film that was cut off before its index was written, or never a film.
+fn without_index(top: &[TopBox], cut: bool, len: u64) -> RefusalCode {
+    let recorded =
+        top.iter().any(|b| &b.kind == b"mdat" && (b.end > len || (b.open_ended && len - b.body > RECORDING)));
+    if recorded || (cut && top.len() > 1) { RefusalCode::Incomplete } else { RefusalCode::NotAVideo }
+}
+
+/// What the tables of a film tell: its tracks, whether they are locked, how large the pictures are.
+fn tables(moov: &[u8]) -> Result<(), RefusalCode> {
+    let all = boxes::inside(moov, 0..moov.len());
+    if all.iter().any(|b| &b.kind == b"pssh") {
+        return Err(RefusalCode::Encrypted);
+    }
+    // A header compressed as a whole is read by nobody but QuickTime; ffmpeg judges it.
+    if all.iter().any(|b| &b.kind == b"cmov") {
+        return Ok(());
+    }
+    let mut pictures = false;
+    let mut tracks = 0;
+    for trak in all.iter().filter(|b| &b.kind == b"trak") {
+        tracks += 1;
+        let is_video = boxes::handler(moov, trak).as_ref() == Some(b"vide");
+        pictures |= is_video;
+        for entry in sample_entries(moov, trak) {
+            sample_entry(moov, &entry, is_video)?;
+        }
+    }
+    match (tracks, pictures) {
+        (0, _) => Err(RefusalCode::NotAVideo),
+        (_, false) => Err(RefusalCode::NoPicture),
+        _ => Ok(()),
+    }
+}
+
+fn sample_entries(moov: &[u8], trak: &Inner) -> Vec<Inner> {
+    let path: [&boxes::Kind; 4] = [b"mdia", b"minf", b"stbl", b"stsd"];
+    let found = path.iter().try_fold(trak.clone(), |parent, kind| boxes::child(moov, &parent, kind));
+    let Some(stsd) = found else { return Vec::new() };
+    let start = (stsd.body.start + 8).min(stsd.body.end);
+    boxes::inside(moov, start..stsd.body.end)
+}
+
+fn sample_entry(moov: &[u8], entry: &Inner, is_video: bool) -> Result<(), RefusalCode> {
+    // Common encryption, and Apple's own.
+    if [b"encv", b"enca", b"drmi", b"drms"].contains(&&entry.kind) {
+        return Err(RefusalCode::Encrypted);
+    }
+    let body = &moov[entry.body.clone()];
+    let fixed = if is_video { 78 } else { 28 };
+    if body.len() >= fixed && boxes::inside(body, fixed..body.len()).iter().any(|b| &b.kind == b"sinf") {
+        return Err(RefusalCode::Encrypted);
+    }
+    let size = |at| u64::from(boxes::be16(body, at).unwrap_or(0));
+    if is_video && size(24) * size(26) > MAX_PIXELS {
+        return Err(RefusalCode::TooManyPixels);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::boxes::tests::make;
+
+    fn judged(bytes: &[u8]) -> Judged {
+        judge(&mut io::Cursor::new(bytes), bytes.len() as u64).unwrap()
+    }
+
+    fn trak(handler: &boxes::Kind, entry: &boxes::Kind, width: u16, height: u16, inside_entry: &[u8]) -> Vec<u8> {
+        let mut body = vec![0; 78];
+        body[24..26].copy_from_slice(&width.to_be_bytes());
+        body[26..28].copy_from_slice(&height.to_be_bytes());
+        body.extend(inside_entry);
+        let stsd = make(b"stsd", &[&[0; 8][..], &make(entry, &body)].concat());
+        let minf = make(b"minf", &make(b"stbl", &stsd));
+        let hdlr = make(b"hdlr", &[&[0; 8][..], handler, &[0; 12]].concat());
+        make(b"trak", &make(b"mdia", &[hdlr, minf].concat()))
+    }
+
+    fn film(traks: &[Vec<u8>], mdat: &[u8]) -> Vec<u8> {
+        [make(b"ftyp", b"isom"), make(b"moov", &traks.concat()), make(b"mdat", mdat)].concat()
+    }
+
+    #[test]
+    fn a_film_passes() {
+        let file = film(&[trak(b"vide", b"avc1", 1920, 1080, b""), trak(b"soun", b"mp4a", 0, 0, b"")], b"x");
+        assert_eq!(judged(&file), Ok(Passed { container: Container::IsoMedia, cut: false }));
+    }
+
+    #[test]
+    fn a_film_that_ends_early_passes_as_cut() {
+        let mut file = film(&[trak(b"vide", b"avc1", 640, 480, b"")], &[7; 100]);
+        file.truncate(file.len() - 50);
+        assert_eq!(judged(&file), Ok(Passed { container: Container::IsoMedia, cut: true }));
+    }
+
+    #[test]
+    fn what_is_missing_is_told_apart() {
+        let film = film(&[trak(b"vide", b"avc1", 640, 480, b"")], b"");
+        assert_eq!(judged(&film[..60]), Err(RefusalCode::Incomplete), "half an index");
+        assert_eq!(judged(&film[..film.len() - 8]), Err(RefusalCode::Incomplete), "no media");
+        let head = make(b"ftyp", b"isom");
+        let cut = [&head[..], &1000_u32.to_be_bytes(), b"mdat", b"..."].concat();
+        assert_eq!(judged(&cut), Err(RefusalCode::Incomplete), "no index yet");
+        let open = |n| [&head[..], &0_u32.to_be_bytes(), b"mdat", &vec![1; n]].concat();
+        assert_eq!(judged(&open(4_000)), Err(RefusalCode::NotAVideo));
+        assert_eq!(judged(&open(100_000)), Err(RefusalCode::Incomplete), "the battery died while recording");
+        assert_eq!(judged(&head), Err(RefusalCode::NotAVideo));
+        assert_eq!(judged(b""), Err(RefusalCode::Empty));
+    }
+
+    #[test]
+    fn lists_of_addresses_are_refused_whatever_they_are_called() {
+        for text in [
+            "#EXTM3U\n#EXTINF:5,\nhttp://127.0.0.1/",
+            "\u{feff}  #extm3u",
+            "ffconcat version 1.0\nfile /etc/passwd",
+            "<?xml version=\"1.0\"?>\n<MPD></MPD>",
+            "<ASX version=\"3\">",
+            "[playlist]\nFile1=x",
+            "[Reference]\nRef1=http://x",
+            "v=0\r\no=- 1 1 IN IP4 127.0.0.1",
+            "#EXT-X-TARGETDURATION:5\n",
+        ] {
+            assert_eq!(judged(text.as_bytes()), Err(RefusalCode::Playlist), "{text}");
+        }
+    }
+
+    #[test]
+    fn other_files_are_no_videos() {
+        for bytes in [
+            &b"\x89PNG\r\n\x1a\n"[..],
+            b"GIF89a",
+            b"\xff\xd8\xff\xe0",
+            b"RIFF\x00\x00\x00\x00WAVE",
+            b"hello",
+            b"\x00",
+            b"<html>",
+        ] {
+            assert_eq!(judged(bytes), Err(RefusalCode::NotAVideo));
+        }
+    }
+
+    #[test]
+    fn the_tables_are_read_before_ffmpeg_reads_them() {
+        let refused = |traks: &[Vec<u8>]| judged(&film(traks, b"x")).unwrap_err();
+        assert_eq!(refused(&[trak(b"vide", b"avc1", 8192, 8192, b"")]), RefusalCode::TooManyPixels);
+        assert_eq!(refused(&[trak(b"soun", b"mp4a", 0, 0, b"")]), RefusalCode::NoPicture);
+        assert_eq!(refused(&[trak(b"vide", b"encv", 640, 480, b"")]), RefusalCode::Encrypted);
+        assert_eq!(refused(&[trak(b"vide", b"avc1", 640, 480, &make(b"sinf", b""))]), RefusalCode::Encrypted);
+        assert_eq!(refused(&[trak(b"vide", b"avc1", 640, 480, b""), make(b"pssh", b"")]), RefusalCode::Encrypted);
+        assert_eq!(refused(&[]), RefusalCode::NotAVideo);
+    }
+
+    #[test]
+    fn no_bytes_make_it_panic() {
+        let film = film(&[trak(b"vide", b"avc1", 640, 480, &make(b"sinf", b"abc"))], b"mdat");
+        for n in 0..film.len() {
+            let _ = judged(&film[..n]);
+            for value in [0, 1, 0x7f, 0xff] {
+                let mut bent = film.clone();
+                bent[n] = value;
+                let _ = judged(&bent);
+            }
+        }
+    }
+
+    #[test]
+    fn transport_streams_and_flv_pass() {
+        let mut ts = vec![0; 188 * 3];
+        for n in 0..3 {
+            ts[n * 188] = 0x47;
+        }
+        assert_eq!(judged(&ts).unwrap().container, Container::MpegTs);
+        assert_eq!(judged(b"FLV\x01\x05").unwrap().container, Container::Flv);
+    }
+}

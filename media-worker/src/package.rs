@@ -1,0 +1,303 @@
+//! From packets to files: renditions in fragments, and whole films.
+
+use std::collections::VecDeque;
+use std::fs;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use ffmpeg_next as ff;
+use ffmpeg_next::Rescale;
+
+use crate::boxes;
+use crate::ffi::{self, MediaError, Muxer, Result, Sink};
+use crate::plan::{Rate, Rung};
+use crate::probe::{MICROSECONDS, Source};
+use crate::protocol::Event;
+
+/// A file is whole when it has its name.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    let part = path.with_extension("part");
+    fs::write(&part, bytes)?;
+    Ok(fs::rename(part, path)?)
+}
+
+/// RFC 6381's name of an H.264 stream, from its parameter sets.
+pub fn avc_name(extradata: &[u8]) -> Option<String> {
+    let sps = match extradata {
+        [1, profile, compatibility, level, ..] => [*profile, *compatibility, *level],
+        _ => {
+            let at = extradata.windows(4).position(|w| w[..3] == [0, 0, 1] && w[3] & 0x1f == 7)?;
+            extradata.get(at + 4..at + 7)?.try_into().ok()?
+        }
+    };
+    Some(format!("avc1.{:02X}{:02X}{:02X}", sps[0], sps[1], sps[2]))
+}
+
+const PICTURES: usize = 0;
+const SOUND: usize = 1;
+/// The track number that the muxer gives the pictures.
+const PICTURE_TRACK: u32 = 1;
+
+/// A rendition in fragments: pictures and sound in one file per segment, cut at the forced key frames.
+pub struct Fragments {
+    muxer: Muxer,
+    folder: PathBuf,
+    rung: Rung,
+    rate: Rate,
+    /// Packets of the segment that is growing and, of sound, beyond.
+    pictures: Vec<ff::Packet>,
+    sound: VecDeque<ff::Packet>,
+    has_sound: bool,
+    sound_ended: bool,
+    /// How many beats the encoder's first picture is decoded before it is shown.
+    delay: Option<i64>,
+    /// Cuts that wait for their sound: the beat at which the segment ends, and its pictures.
+    waiting: VecDeque<(i64, Vec<ff::Packet>)>,
+    started: i64,
+    next: i64,
+    peak: i64,
+}
+
+impl Fragments {
+    pub fn new(
+        scratch: &Path,
+        rung: &Rung,
+        rate: Rate,
+        pictures: (&ff::codec::Parameters, ff::Rational),
+        sound: Option<(&ff::codec::Parameters, ff::Rational)>,
+        emit: &mut dyn FnMut(Event) -> Result<()>,
+    ) -> Result<Fragments> {
+        let folder = scratch.join(&rung.name);
+        fs::create_dir_all(&folder)?;
+        let mut codecs =
+            avc_name(&ffi::extradata(pictures.0)).ok_or(MediaError::Other("x264 gave no parameter sets"))?;
+        if sound.is_some() {
+            codecs += ",mp4a.40.2";
+        }
+        let tracks: Vec<_> = std::iter::once(pictures).chain(sound).collect();
+        // The fragments' own times are set right below, so no edit list: half of the players skip it.
+        let options = [
+            ("movflags", "+frag_custom+empty_moov+default_base_moof+skip_trailer"),
+            ("use_editlist", "0"),
+            ("avoid_negative_ts", "disabled"),
+        ];
+        let mut muxer = Muxer::new(Sink::Memory, &tracks, &options)?;
+        write_whole(&folder.join("init.mp4"), &muxer.take()?)?;
+        emit(Event::Rendition {
+            name: rung.name.clone(),
+            width: rung.size.width,
+            height: rung.size.height,
+            bandwidth: i64::from(rung.max_kbps + 100) * 1100,
+            codecs,
+            file: format!("{}/init.mp4", rung.name),
+        })?;
+        Ok(Fragments {
+            muxer,
+            folder,
+            rung: rung.clone(),
+            rate,
+            pictures: Vec::new(),
+            sound: VecDeque::new(),
+            has_sound: sound.is_some(),
+            sound_ended: false,
+            delay: None,
+            waiting: VecDeque::new(),
+            started: 0,
+            next: 0,
+            peak: 0,
+        })
+    }
+
+    pub fn picture(&mut self, packet: ff::Packet, emit: &mut dyn FnMut(Event) -> Result<()>) -> Result<()> {
+        let (pts, dts) = (packet.pts().unwrap_or(0), packet.dts().unwrap_or(0));
+        self.delay.get_or_insert(pts - dts);
+        if packet.is_key() && !self.pictures.is_empty() {
+            let pictures = std::mem::take(&mut self.pictures);
+            self.waiting.push_back((pts, pictures));
+        }
+        self.pictures.push(packet);
+        self.cut(emit)
+    }
+
+    pub fn sound(&mut self, packet: ff::Packet, emit: &mut dyn FnMut(Event) -> Result<()>) -> Result<()> {
+        self.sound.push_back(packet);
+        self.cut(emit)
+    }
+
+    /// Writes the segments whose pictures and sound are all there.
+    fn cut(&mut self, emit: &mut dyn FnMut(Event) -> Result<()>) -> Result<()> {
+        while let Some((end, _)) = self.waiting.front() {
+            let end = *end;
+            let until = self.sound_time(end);
+            let reached = self.sound.back().is_some_and(|p| p.pts().unwrap_or(0) >= until);
+            if self.has_sound && !self.sound_ended && !reached {
+                return Ok(());
+            }
+            let Some((_, pictures)) = self.waiting.pop_front() else { return Ok(()) };
+            let here = self.sound.iter().take_while(|p| p.pts().unwrap_or(0) < until).count();
+            let sound: Vec<ff::Packet> = self.sound.drain(..here).collect();
+            self.segment(pictures, sound, end, emit)?;
+        }
+        Ok(())
+    }
+
+    fn sound_time(&self, beat: i64) -> i64 {
+        beat.rescale(
+            ff::Rational(self.rate.1 as i32, self.rate.0 as i32),
+            ff::Rational(1, crate::encode::SOUND_RATE as i32),
+        )
+    }
+
+    fn milliseconds(&self, beat: i64) -> i64 {
+        beat * 1000 * i64::from(self.rate.1) / i64::from(self.rate.0)
+    }
+
+    fn segment(
+        &mut self,
+        pictures: Vec<ff::Packet>,
+        sound: Vec<ff::Packet>,
+        end: i64,
+        emit: &mut dyn FnMut(Event) -> Result<()>,
+    ) -> Result<()> {
+        let delay = self.delay.unwrap_or(0);
+        let last_sound = sound.last().map_or(0, |p| (p.pts().unwrap_or(0) + p.duration().max(1024)) / 48);
+        for mut packet in pictures {
+            // Decode times begin at zero: the fragment's clock then agrees with the sound's.
+            packet.set_dts(packet.dts().map(|dts| dts + delay));
+            packet.set_pts(packet.pts().map(|pts| pts + delay));
+            self.muxer.write(PICTURES, &mut packet)?;
+        }
+        for mut packet in sound {
+            self.muxer.write(SOUND, &mut packet)?;
+        }
+        let mut bytes = self.muxer.take()?;
+        let ticks =
+            delay.rescale(ff::Rational(self.rate.1 as i32, self.rate.0 as i32), self.muxer.written_base(PICTURES));
+        if ticks > 0 && !boxes::shift_composition(&mut bytes, PICTURE_TRACK, ticks as i32) {
+            return Err(MediaError::Other("a fragment without composition offsets"));
+        }
+        let begin_ms = self.milliseconds(self.started);
+        let end_ms =
+            self.milliseconds(end).max(if self.sound_ended && self.waiting.is_empty() { last_sound } else { 0 });
+        let duration_ms = (end_ms - begin_ms).max(1);
+        let file = format!("{:05}.m4s", self.next);
+        write_whole(&self.folder.join(&file), &bytes)?;
+        self.peak = self.peak.max(bytes.len() as i64 * 8 * 1000 / duration_ms.max(500));
+        let (name, n) = (self.rung.name.clone(), self.next);
+        self.started = end;
+        self.next += 1;
+        emit(Event::Segment { file: format!("{name}/{file}"), name, n, duration_ms })
+    }
+
+    pub fn end_of_sound(&mut self) {
+        self.sound_ended = true;
+    }
+
+    /// After the last packet. `end` is the beat behind the last picture.
+    pub fn finish(mut self, end: i64, emit: &mut dyn FnMut(Event) -> Result<()>) -> Result<()> {
+        self.sound_ended = true;
+        self.cut(emit)?;
+        let pictures = std::mem::take(&mut self.pictures);
+        let sound: Vec<ff::Packet> = self.sound.drain(..).collect();
+        if !pictures.is_empty() || !sound.is_empty() {
+            self.segment(pictures, sound, end, emit)?;
+        }
+        emit(Event::Complete { name: self.rung.name.clone(), bandwidth: self.peak.max(1) })
+    }
+}
+
+/// The whole film in one file that plays while it loads.
+pub struct Film {
+    muxer: Muxer,
+    part: PathBuf,
+    path: PathBuf,
+}
+
+impl Film {
+    pub fn new(path: &Path, tracks: &[(&ff::codec::Parameters, ff::Rational)]) -> Result<Film> {
+        let part = path.with_extension("part");
+        let muxer = Muxer::new(Sink::File(&part), tracks, &[("movflags", "+faststart")])?;
+        Ok(Film { muxer, part, path: path.to_owned() })
+    }
+
+    pub fn picture(&mut self, packet: ff::Packet) -> Result<()> {
+        self.muxer.write_interleaved(PICTURES, packet)
+    }
+
+    pub fn sound(&mut self, packet: ff::Packet) -> Result<()> {
+        self.muxer.write_interleaved(SOUND, packet)
+    }
+
+    pub fn finish(self) -> Result<()> {
+        self.muxer.finish()?;
+        Ok(fs::rename(self.part, self.path)?)
+    }
+}
+
+/// Whether the source's own packets, in an MP4, play in every browser.
+pub fn may_copy(source: &Source) -> bool {
+    let video = &source.video;
+    video.codec == "h264"
+        // Baseline, Main and High; not the 10-bit, 4:2:2 and 4:4:4 ones.
+        && [66, 77, 88, 100].contains(&(video.header.profile & 0xff))
+        && ["yuv420p", "yuvj420p"].contains(&video.header.pixels.as_str())
+        && !video.orientation.is_mirrored()
+        && source.audio.as_ref().is_none_or(|a| a.codec == "aac")
+}
+
+/// Copies the packets as they are. The turn of the picture goes along as a display matrix.
+pub fn copy(mut source: Source, path: &Path) -> Result<()> {
+    let mut tracks = vec![(&source.video.parameters, source.video.time_base)];
+    if let Some(audio) = &source.audio {
+        tracks.push((&audio.parameters, audio.time_base));
+    }
+    let mut film = Film::new(path, &tracks)?;
+    let picture = (source.video.index, source.origin_us.rescale(MICROSECONDS, source.video.time_base));
+    let sound = source.audio.as_ref().map(|a| (a.index, source.origin_us.rescale(MICROSECONDS, a.time_base)));
+    let mut packet = ff::Packet::empty();
+    while packet.read(&mut source.input).is_ok() {
+        let mut whole = std::mem::replace(&mut packet, ff::Packet::empty());
+        let (is_picture, origin) = match (whole.stream(), sound) {
+            (index, _) if index == picture.0 => (true, picture.1),
+            (index, Some((other, origin))) if index == other => (false, origin),
+            _ => continue,
+        };
+        whole.set_pts(whole.pts().map(|at| at - origin));
+        whole.set_dts(whole.dts().map(|at| at - origin));
+        if is_picture { film.picture(whole)? } else { film.sound(whole)? }
+    }
+    film.finish()?;
+    match source.video.matrix {
+        Some(matrix) if !source.video.orientation.is_upright() => turn(path, &matrix),
+        _ => Ok(()),
+    }
+}
+
+/// Writes the display matrix into a finished film.
+fn turn(path: &Path, matrix: &[i32; 9]) -> Result<()> {
+    let mut file = fs::OpenOptions::new().read(true).write(true).open(path)?;
+    let len = file.seek(SeekFrom::End(0))?;
+    let top = boxes::top_level(&mut file, len)?;
+    let moov = top.iter().find(|b| &b.kind == b"moov").ok_or(MediaError::Other("a film without an index"))?;
+    let mut bytes = vec![0; (moov.end - moov.body) as usize];
+    file.seek(SeekFrom::Start(moov.body))?;
+    file.read_exact(&mut bytes)?;
+    if !boxes::set_matrix(&mut bytes, matrix) {
+        return Err(MediaError::Other("a film without pictures"));
+    }
+    file.seek(SeekFrom::Start(moov.body))?;
+    Ok(file.write_all(&bytes)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_is_named_from_either_form_of_its_head() {
+        assert_eq!(avc_name(&[1, 0x64, 0, 0x1f, 0xff]).as_deref(), Some("avc1.64001F"));
+        assert_eq!(avc_name(&[0, 0, 0, 1, 0x67, 0x42, 0xc0, 0x0d, 0x95]).as_deref(), Some("avc1.42C00D"));
+        assert_eq!(avc_name(&[]), None);
+        assert_eq!(avc_name(&[0, 0, 1, 0x67]), None);
+    }
+}

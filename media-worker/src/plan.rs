@@ -1,0 +1,331 @@
+//! What to make of a picture: pure decisions, from facts to sizes, rates and the text of filter graphs.
+
+/// How the decoded picture must be turned to stand upright: first transposed, then mirrored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Orientation {
+    pub transpose: Option<Transpose>,
+    pub hflip: bool,
+    pub vflip: bool,
+}
+
+/// Named as the `transpose` filter names them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transpose {
+    Clock,
+    Cclock,
+    ClockFlip,
+    CclockFlip,
+}
+
+impl Orientation {
+    /// From a display matrix, by the signs of its four turning elements: phones turn by quarters.
+    pub fn from_matrix(m: &[i32; 9]) -> Orientation {
+        let (a, b, c, d) = (i64::from(m[0]), i64::from(m[1]), i64::from(m[3]), i64::from(m[4]));
+        if b.abs() + c.abs() > a.abs() + d.abs() {
+            let transpose = match (b > 0, c > 0) {
+                (true, false) => Transpose::Clock,
+                (true, true) => Transpose::CclockFlip,
+                (false, true) => Transpose::Cclock,
+                (false, false) => Transpose::ClockFlip,
+            };
+            return Orientation { transpose: Some(transpose), ..Default::default() };
+        }
+        Orientation { transpose: None, hflip: a < 0, vflip: d < 0 }
+    }
+
+    /// Whether the picture is seen as in a mirror: not every player undoes that.
+    pub fn is_mirrored(self) -> bool {
+        matches!(self.transpose, Some(Transpose::ClockFlip | Transpose::CclockFlip)) || self.hflip != self.vflip
+    }
+
+    pub fn is_upright(self) -> bool {
+        self == Orientation::default()
+    }
+
+    fn filter(self) -> String {
+        let mut text = String::new();
+        if let Some(transpose) = self.transpose {
+            let name = match transpose {
+                Transpose::Clock => "clock",
+                Transpose::Cclock => "cclock",
+                Transpose::ClockFlip => "clock_flip",
+                Transpose::CclockFlip => "cclock_flip",
+            };
+            text += &format!(",transpose={name}");
+        }
+        if self.hflip {
+            text += ",hflip";
+        }
+        if self.vflip {
+            text += ",vflip";
+        }
+        text
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size {
+    pub width: u32,
+    pub height: u32,
+}
+
+impl Size {
+    pub fn short(self) -> u32 {
+        self.width.min(self.height)
+    }
+
+    /// This picture made as small as fits, with sides that 4:2:0 can halve. Never larger than it is.
+    pub fn scaled_to_short(self, short: u32) -> Size {
+        let k = (f64::from(short) / f64::from(self.short().max(1))).min(1.0);
+        let long = f64::from(self.width.max(self.height)) * k;
+        let k = if long > MAX_LONG { k * MAX_LONG / long } else { k };
+        let even = |side: u32| {
+            let scaled = f64::from(side) * k;
+            // Rounding up is an enlargement only where nothing is scaled.
+            let even = if k < 1.0 { (scaled / 2.0).round() * 2.0 } else { (scaled / 2.0).floor() * 2.0 };
+            (even as u32).max(2)
+        };
+        Size { width: even(self.width), height: even(self.height) }
+    }
+}
+
+/// A panorama's long side would otherwise have no end.
+const MAX_LONG: f64 = 1920.0;
+
+/// The size as it is shown: upright, with square pixels.
+pub fn shown_size(coded: Size, sar: (u32, u32), orientation: Orientation) -> Size {
+    let (mut width, mut height) = (coded.width, coded.height);
+    let ratio = if sar.0 > 0 && sar.1 > 0 { f64::from(sar.0) / f64::from(sar.1) } else { 1.0 };
+    // Beyond this it is not a shape of pixels but a broken header.
+    if (0.1..=10.0).contains(&ratio) {
+        if ratio > 1.0 {
+            width = (f64::from(width) * ratio).round() as u32;
+        } else {
+            height = (f64::from(height) / ratio).round() as u32;
+        }
+    }
+    if orientation.transpose.is_some() { Size { width: height, height: width } } else { Size { width, height } }
+}
+
+/// One rendition to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rung {
+    /// Its short side, as text: `480`.
+    pub name: String,
+    pub size: Size,
+    /// The cap of the picture's bits.
+    pub max_kbps: u32,
+}
+
+const RUNGS: [(u32, u32); 3] = [(720, 2200), (480, 1000), (360, 550)];
+const SMALL_KBPS: u32 = 400;
+
+/// By the short side 720, 480 and 360, as far as the source reaches; a smaller source keeps its own size.
+pub fn ladder(shown: Size) -> Vec<Rung> {
+    let rung = |short: u32, max_kbps| Rung { name: short.to_string(), size: shown.scaled_to_short(short), max_kbps };
+    let rungs: Vec<Rung> =
+        RUNGS.iter().filter(|(short, _)| *short <= shown.short()).map(|(s, kbps)| rung(*s, *kbps)).collect();
+    if rungs.is_empty() { vec![rung(shown.scaled_to_short(shown.short()).short(), SMALL_KBPS)] } else { rungs }
+}
+
+/// The rung that is made first: 480 plays everywhere, over a thin line too.
+pub fn first_rung(ladder: &[Rung]) -> usize {
+    ladder.iter().position(|r| r.name == "480").unwrap_or(ladder.len().saturating_sub(1))
+}
+
+/// Pictures per second as a fraction.
+pub type Rate = (u32, u32);
+
+/// The steady rate that a source is shown at: its own if that is a common one up to 30, an even part of a faster one,
+/// and 30 for whatever is irregular.
+pub fn steady_rate(average: f64) -> Rate {
+    const COMMON: [(f64, Rate); 5] =
+        [(23.976, (24000, 1001)), (24.0, (24, 1)), (25.0, (25, 1)), (29.97, (30000, 1001)), (30.0, (30, 1))];
+    if !average.is_finite() || average <= 0.0 {
+        return (30, 1);
+    }
+    let rate = average / (average / 30.2).ceil();
+    for whole in [10, 12, 15, 20] {
+        if (rate - f64::from(whole)).abs() < 0.02 {
+            return (whole, 1);
+        }
+    }
+    COMMON.iter().find(|(common, _)| (rate - common).abs() < 0.012).map_or((30, 1), |(_, rate)| *rate)
+}
+
+/// Puts pictures that come at any times onto a steady beat: too many are dropped before they cost anything, a gap is
+/// filled with the picture before it.
+#[derive(Debug, Clone)]
+pub struct Beat {
+    rate: Rate,
+    last: Option<i64>,
+}
+
+impl Beat {
+    pub fn new(rate: Rate) -> Beat {
+        Beat { rate, last: None }
+    }
+
+    /// The beat that a moment (in microseconds from the start) belongs to.
+    pub fn at(&self, us: i64) -> i64 {
+        let (num, den) = (i128::from(self.rate.0), i128::from(self.rate.1));
+        ((i128::from(us) * num * 2 + den * 1_000_000) / (den * 2_000_000)).max(0) as i64
+    }
+
+    /// Which beats a picture at that moment fills, the gap before it included; none when it is one too many. The
+    /// beats before the last one belong to the picture before, if there was one.
+    pub fn take(&mut self, us: i64) -> Option<std::ops::RangeInclusive<i64>> {
+        let beat = self.at(us);
+        let first = self.last.map_or(0, |last| last + 1);
+        if beat < first {
+            return None;
+        }
+        self.last = Some(beat);
+        Some(first..=beat)
+    }
+
+    /// How many beats are filled.
+    pub fn count(&self) -> i64 {
+        self.last.map_or(0, |last| last + 1)
+    }
+
+    pub fn milliseconds(&self) -> i64 {
+        self.count() * 1000 * i64::from(self.rate.1) / i64::from(self.rate.0)
+    }
+}
+
+/// Seconds between forced key frames: every rendition is cut at the same beats.
+pub const SEGMENT_SECONDS: i64 = 2;
+
+/// The segment that a beat lies in.
+pub fn segment_of(beat: i64, rate: Rate) -> i64 {
+    beat * i64::from(rate.1) / (SEGMENT_SECONDS * i64::from(rate.0))
+}
+
+pub fn opens_segment(beat: i64, rate: Rate) -> bool {
+    beat == 0 || segment_of(beat, rate) != segment_of(beat - 1, rate)
+}
+
+/// What ffmpeg knows about a picture's colours, by ffmpeg's names; empty where the source is silent.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Colours {
+    pub matrix: String,
+    pub transfer: String,
+    pub full_range: bool,
+}
+
+impl Colours {
+    pub fn is_hdr(&self) -> bool {
+        ["smpte2084", "arib-std-b67"].contains(&self.transfer.as_str())
+    }
+
+    /// The matrix, or what players assume where none is named.
+    fn matrix_or_assumed(&self, coded: Size) -> &str {
+        match self.matrix.as_str() {
+            known @ ("bt709" | "smpte170m" | "bt470bg" | "fcc" | "smpte240m") => known,
+            "bt2020nc" | "bt2020c" => "bt2020",
+            _ if self.is_hdr() => "bt2020",
+            _ if coded.short() >= 720 => "bt709",
+            _ => "smpte170m",
+        }
+    }
+}
+
+/// What a filter graph's end has to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Output {
+    /// 4:2:0, BT.709, limited range.
+    Video,
+    /// What a JPEG means: BT.601, full range.
+    Jpeg,
+}
+
+/// From a decoded picture to one or more upright pictures, the largest first, each scaled from the one before:
+/// `[in]` to `[o0]`, `[o1]` and so on.
+pub fn picture_graph(
+    coded: Size,
+    sar: (u32, u32),
+    colours: &Colours,
+    orientation: Orientation,
+    outputs: &[Size],
+    output: Output,
+) -> String {
+    let Some(first) = outputs.first() else { return "[in]nullsink".to_owned() };
+    let shown = shown_size(coded, sar, orientation);
+    let (target, pad) = fitted(shown, *first);
+    let (w, h) =
+        if orientation.transpose.is_some() { (target.height, target.width) } else { (target.width, target.height) };
+    let (matrix, range, pixels) = match output {
+        Output::Video => ("bt709", "tv", "yuv420p"),
+        Output::Jpeg => ("smpte170m", "pc", "yuvj420p"),
+    };
+    let mut graph = if colours.is_hdr() {
+        // Light, not code values, is what may be compressed: to linear, to the small gamut, tone map, back.
+        format!(
+            "[in]zscale=w={w}:h={h}:min=2020_ncl:pin=2020:tin={}:rin={}:t=linear:npl=203:f=bicubic,format=gbrpf32le,\
+             zscale=p=709,tonemap=tonemap=mobius:desat=0,zscale=t=709:m=709:r=tv,format=yuv420p,\
+             scale=in_color_matrix=bt709:in_range=tv:out_color_matrix={matrix}:out_range={range},format={pixels}",
+            colours.transfer,
+            if colours.full_range { "pc" } else { "tv" },
+        )
+    } else {
+        format!(
+            "[in]scale={w}:{h}:flags=bicubic:in_color_matrix={}:in_range={}:out_color_matrix={matrix}:out_range={range},format={pixels}",
+            colours.matrix_or_assumed(coded),
+            if colours.full_range { "pc" } else { "tv" },
+        )
+    };
+    graph += &orientation.filter();
+    if pad {
+        graph += &format!(",pad={}:{}:-1:-1", first.width, first.height);
+    }
+    graph += ",setsar=1";
+    for (n, size) in outputs.iter().enumerate().skip(1) {
+        graph += &format!(",split[o{}][c{n}];[c{n}]scale={}:{}:flags=bicubic", n - 1, size.width, size.height);
+    }
+    graph + &format!("[o{}]", outputs.len() - 1)
+}
+
+/// A picture whose shape changed on the way (a phone that was turned) is shown whole between bars.
+fn fitted(shown: Size, target: Size) -> (Size, bool) {
+    let shape = |s: Size| f64::from(s.width) / f64::from(s.height.max(1));
+    if (shape(shown) / shape(target) - 1.0).abs() < 0.04 || shown.short() < 64 {
+        return (target, false);
+    }
+    let k = (f64::from(target.width) / f64::from(shown.width)).min(f64::from(target.height) / f64::from(shown.height));
+    let even = |side: u32| ((f64::from(side) * k / 2.0).floor() as u32 * 2).max(2);
+    (Size { width: even(shown.width), height: even(shown.height) }, true)
+}
+
+/// From decoded sound to 48 kHz, gaps filled: one voice stays one, all else becomes two. The first graph of a clip
+/// begins at moment zero, with silence if the sound begins later.
+pub fn sound_graph(origin: i64, channels: u32, from_zero: bool) -> String {
+    let layout = if channels == 1 { "mono" } else { "stereo" };
+    let first = if from_zero { ":first_pts=0" } else { "" };
+    format!(
+        "[in]asetpts=PTS-({origin}),aresample=48000:async=1000{first},\
+         aformat=sample_fmts=fltp:sample_rates=48000:channel_layouts={layout}[o0]"
+    )
+}
+
+/// Whether a moment (in microseconds from the start) can be one of this clip: a jump of minutes is a broken clock.
+#[derive(Debug, Clone, Default)]
+pub struct Clock {
+    last: i64,
+}
+
+impl Clock {
+    const JUMP_US: i64 = 60_000_000;
+
+    pub fn accepts(&mut self, us: i64) -> bool {
+        let accepted = (us - self.last).abs() <= Self::JUMP_US;
+        if accepted {
+            self.last = self.last.max(us);
+        }
+        accepted
+    }
+}
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

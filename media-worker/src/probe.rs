@@ -1,0 +1,219 @@
+//! What ffmpeg finds in a file that passed the gate: which streams to show, how, and for how long.
+
+use std::path::Path;
+
+use ffmpeg_next as ff;
+use ffmpeg_next::Rescale;
+use weijia_core::clip::refusal::RefusalCode;
+
+use crate::ffi::{self, MediaError, PictureHeader};
+use crate::plan::{self, Orientation, Rate, Size};
+
+/// A clip of a lesson or a report is at most this long.
+pub const MAX_DURATION_MS: i64 = 10 * 60 * 1000;
+/// Containers round; nobody is refused for a second.
+const GRACE_MS: i64 = 2_000;
+/// Sound that begins this long before the picture belongs to something else.
+const MAX_LEAD_US: i64 = 5_000_000;
+
+pub const MICROSECONDS: ff::Rational = ff::Rational(1, 1_000_000);
+
+/// A file, open, and what to make of it.
+pub struct Source {
+    pub input: ff::format::context::Input,
+    pub video: Video,
+    pub audio: Option<Audio>,
+    /// The moment in the file that is moment zero of the clip, in microseconds.
+    pub origin_us: i64,
+    pub duration_ms: i64,
+}
+
+pub struct Video {
+    pub index: usize,
+    pub time_base: ff::Rational,
+    pub parameters: ff::codec::Parameters,
+    pub codec: String,
+    pub header: PictureHeader,
+    pub matrix: Option<[i32; 9]>,
+    pub orientation: Orientation,
+    pub shown: Size,
+    pub rate: Rate,
+}
+
+pub struct Audio {
+    pub index: usize,
+    pub time_base: ff::Rational,
+    pub parameters: ff::codec::Parameters,
+    pub codec: String,
+    pub channels: u32,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    #[error("refused: {}", .0.code())]
+    Refused(RefusalCode),
+    #[error(transparent)]
+    Media(#[from] MediaError),
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Failure::Media(error.into())
+    }
+}
+
+pub type Result<T, E = Failure> = std::result::Result<T, E>;
+
+/// Opens and judges. `cut` is what the gate saw: then what cannot be opened is not strange but incomplete.
+pub fn open(path: &Path, cut: bool) -> Result<Source> {
+    let unreadable = if cut { RefusalCode::Incomplete } else { RefusalCode::NotAVideo };
+    let input = match ffi::open(path) {
+        Ok(input) => input,
+        Err(MediaError::Call(_, _)) => return Err(Failure::Refused(unreadable)),
+        Err(other) => return Err(other.into()),
+    };
+    let video = best_video(&input)?;
+    let audio = best_audio(&input);
+    let origin_us = origin(&input, &video, audio.as_ref());
+    let mut source = Source { input, video, audio, origin_us, duration_ms: 0 };
+    let told = told_duration(&source);
+    let frames = source.input.stream(source.video.index).map_or(0.0, |s| f64::from(s.avg_frame_rate()));
+    source.duration_ms = told.unwrap_or(0);
+    source.video.rate = plan::steady_rate(frames);
+    if told.is_none() {
+        let (duration_ms, rate) = scan(&mut source);
+        source.duration_ms = duration_ms;
+        source.video.rate = rate;
+        // Read to its end: open it afresh.
+        source.input = ffi::open(path)?;
+    }
+    if source.duration_ms > MAX_DURATION_MS + GRACE_MS {
+        return Err(Failure::Refused(RefusalCode::TooLong));
+    }
+    Ok(source)
+}
+
+/// The film among the tracks: not the cover, not a still beside it, and one that can be decoded.
+fn best_video(input: &ff::format::context::Input) -> Result<Video> {
+    let mut refusal = RefusalCode::NoPicture;
+    let mut best: Option<((bool, i64, u64), Video)> = None;
+    for stream in input.streams() {
+        let parameters = stream.parameters();
+        if parameters.medium() != ff::media::Type::Video
+            || stream.disposition().contains(ff::format::stream::Disposition::ATTACHED_PIC)
+        {
+            continue;
+        }
+        let header = ffi::picture_header(&parameters);
+        if ff::decoder::find(parameters.id()).is_none() || header.size.width == 0 || header.size.height == 0 {
+            refusal = RefusalCode::UnreadableCodec;
+            continue;
+        }
+        let pixels = u64::from(header.size.width) * u64::from(header.size.height);
+        if pixels > crate::gate::MAX_PIXELS {
+            return Err(Failure::Refused(RefusalCode::TooManyPixels));
+        }
+        let matrix = display_matrix(&stream);
+        let orientation = matrix.as_ref().map(Orientation::from_matrix).unwrap_or_default();
+        let moving = stream.frames() != 1;
+        let rank = (moving, stream.duration().max(0).rescale(stream.time_base(), ff::Rational(1, 10)), pixels);
+        let video = Video {
+            index: stream.index(),
+            time_base: stream.time_base(),
+            codec: parameters.id().name().to_owned(),
+            shown: plan::shown_size(header.size, header.sar, orientation),
+            parameters,
+            header,
+            matrix,
+            orientation,
+            rate: (30, 1),
+        };
+        if best.as_ref().is_none_or(|(other, _)| rank > *other) {
+            best = Some((rank, video));
+        }
+    }
+    best.map(|(_, video)| video).ok_or(Failure::Refused(refusal))
+}
+
+fn display_matrix(stream: &ff::format::stream::Stream<'_>) -> Option<[i32; 9]> {
+    let data = stream.side_data().find(|d| d.kind() == ff::codec::packet::side_data::Type::DisplayMatrix)?;
+    let mut matrix = [0; 9];
+    for (value, bytes) in matrix.iter_mut().zip(data.data().chunks_exact(4)) {
+        *value = i32::from_ne_bytes(bytes.try_into().ok()?);
+    }
+    Some(matrix)
+}
+
+fn best_audio(input: &ff::format::context::Input) -> Option<Audio> {
+    let readable = |stream: &ff::format::stream::Stream<'_>| {
+        let parameters = stream.parameters();
+        let (rate, channels) = ffi::sound_header(&parameters);
+        parameters.medium() == ff::media::Type::Audio
+            && rate > 0
+            && channels > 0
+            && ff::decoder::find(parameters.id()).is_some()
+    };
+    let stream = input.streams().find(readable)?;
+    let parameters = stream.parameters();
+    Some(Audio {
+        index: stream.index(),
+        time_base: stream.time_base(),
+        codec: parameters.id().name().to_owned(),
+        channels: ffi::sound_header(&parameters).1,
+        parameters,
+    })
+}
+
+fn start_us(input: &ff::format::context::Input, index: usize) -> Option<i64> {
+    let stream = input.stream(index)?;
+    let start = stream.start_time();
+    (start != ff::ffi::AV_NOPTS_VALUE).then(|| start.rescale(stream.time_base(), MICROSECONDS))
+}
+
+/// Moment zero: where the first of picture and sound begins.
+fn origin(input: &ff::format::context::Input, video: &Video, audio: Option<&Audio>) -> i64 {
+    let picture = start_us(input, video.index).unwrap_or(0);
+    match audio.and_then(|a| start_us(input, a.index)) {
+        Some(sound) if sound < picture && picture - sound <= MAX_LEAD_US => sound,
+        _ => picture,
+    }
+}
+
+/// How long the container says it is; none when it does not say, or does not know its pictures' rate either.
+fn told_duration(source: &Source) -> Option<i64> {
+    let stream = source.input.stream(source.video.index)?;
+    let whole = source.input.duration();
+    let of_stream = stream.duration();
+    let told = match (whole > 0, of_stream > 0) {
+        (true, _) => whole / 1000,
+        (false, true) => of_stream.rescale(stream.time_base(), ff::Rational(1, 1000)),
+        _ => return None,
+    };
+    (told > 0 && stream.avg_frame_rate().numerator() > 0).then_some(told)
+}
+
+/// Reads all packets without decoding any: the time of the last, and how many a second there are.
+fn scan(source: &mut Source) -> (i64, Rate) {
+    let (mut pictures, mut last, mut first) = (0_i64, i64::MIN, i64::MAX);
+    let (index, base) = (source.video.index, source.video.time_base);
+    let mut packet = ff::Packet::empty();
+    while packet.read(&mut source.input).is_ok() {
+        if packet.stream() == index
+            && let Some(at) = packet.pts().or(packet.dts())
+        {
+            pictures += 1;
+            first = first.min(at);
+            last = last.max(at);
+        }
+    }
+    if pictures == 0 {
+        return (0, (30, 1));
+    }
+    let ms = |at: i64| at.rescale(base, ff::Rational(1, 1000));
+    let span = ms(last.saturating_sub(first));
+    // What comes from a browser keeps its own, uneven time: it is put on the usual beat.
+    let average = if span > 0 { (pictures - 1) as f64 * 1000.0 / span as f64 } else { 0.0 };
+    let rate = plan::steady_rate(average);
+    let length = ms(last) - source.origin_us / 1000 + 1000 * i64::from(rate.1) / i64::from(rate.0);
+    (length.max(1), rate)
+}

@@ -1,0 +1,94 @@
+//! What supervisor and child say to each other: a spec in the scratch folder, one line of JSON per event on the
+//! child's standard output. Files are named relative to the scratch folder, and complete when they are named.
+
+use serde::{Deserialize, Serialize};
+use weijia_core::clip::refusal::RefusalCode;
+
+/// The file that holds the [`Spec`], and the bytes to work on.
+pub const SPEC: &str = "spec.json";
+pub const SOURCE: &str = "source";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Task {
+    /// Verdict, poster, and the first thing that plays.
+    Prepare,
+    /// The other renditions and the storyboard.
+    Ladder,
+    /// Tries what the jail must refuse, and says what happened.
+    ProbeJail,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Spec {
+    pub task: Task,
+    /// Threads for one decoder or encoder.
+    pub threads: u32,
+    pub limits: Limits,
+}
+
+/// What the kernel holds the child to.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct Limits {
+    pub address_space: u64,
+    pub cpu_seconds: u64,
+    pub file_size: u64,
+    pub open_files: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { address_space: 4 << 30, cpu_seconds: 3600, file_size: 4 << 30, open_files: 64 }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    Facts {
+        width: u32,
+        height: u32,
+        duration_ms: i64,
+        detail: serde_json::Value,
+    },
+    Poster {
+        file: String,
+    },
+    Mp4 {
+        file: String,
+    },
+    Rendition {
+        name: String,
+        width: u32,
+        height: u32,
+        bandwidth: i64,
+        codecs: String,
+        file: String,
+    },
+    Segment {
+        name: String,
+        n: i64,
+        duration_ms: i64,
+        file: String,
+    },
+    Complete {
+        name: String,
+        bandwidth: i64,
+    },
+    Storyboard {
+        image: String,
+        vtt: String,
+    },
+    /// Still alive, and this far.
+    Progress {
+        percent: u32,
+    },
+    Refused {
+        code: RefusalCode,
+    },
+    Jail {
+        refused: Vec<String>,
+        allowed: Vec<String>,
+    },
+    Done,
+}

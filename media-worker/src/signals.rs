@@ -1,0 +1,83 @@
+//! What can be told about a clip from its pictures on the way, and the sentences for her.
+
+use ffmpeg_next as ff;
+
+/// Looks at one picture in so many.
+const EVERY: u64 = 10;
+/// Luma of black in limited range, with room for the noise of a sensor in the dark.
+const BLACK: u64 = 24;
+
+#[derive(Debug, Default)]
+pub struct Signals {
+    seen: u64,
+    looked_at: u64,
+    black: u64,
+}
+
+impl Signals {
+    /// A picture in limited range.
+    pub fn picture(&mut self, frame: &ff::frame::Video) {
+        if self.seen.is_multiple_of(EVERY) {
+            self.looked_at += 1;
+            self.black += u64::from(is_black(frame.data(0), frame.stride(0), frame.width(), frame.height()));
+        }
+        self.seen += 1;
+    }
+
+    pub fn is_black(&self) -> bool {
+        self.looked_at > 0 && self.black == self.looked_at
+    }
+}
+
+fn is_black(luma: &[u8], stride: usize, width: u32, height: u32) -> bool {
+    let rows = (0..height as usize).step_by(8).filter_map(|y| luma.get(y * stride..y * stride + width as usize));
+    let (mut dark, mut all) = (0_u64, 0_u64);
+    for value in rows.flat_map(|row| row.iter().step_by(8)) {
+        all += 1;
+        dark += u64::from(u64::from(*value) <= BLACK);
+    }
+    // Nearly every point: a white word on black is a picture.
+    dark * 1000 >= all * 998
+}
+
+/// Sentences for her, about a clip that plays and still is not as she meant it.
+pub fn warnings(has_sound: bool, silent: bool, black: bool, cut_at_ms: Option<i64>) -> Vec<String> {
+    let mut sentences = Vec::new();
+    if let Some(ms) = cut_at_ms {
+        let seconds = (ms / 1000).max(1);
+        sentences.push(format!("这条没传全，只有前面 {seconds} 秒。手机里那条要是完整的，再传一次。"));
+    }
+    if black {
+        sentences.push("这条画面一直是黑的。看看镜头是不是挡住了，再拍一条。".to_owned());
+    }
+    if !has_sound {
+        sentences.push("这条没有声音。要是该有人声，打开麦克风再录一遍。".to_owned());
+    } else if silent {
+        sentences.push("这条听不到声音。手机离近一尺，再说一遍试试。".to_owned());
+    }
+    sentences
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn black_is_black_all_over() {
+        let mut luma = vec![16_u8; 64 * 64];
+        assert!(is_black(&luma, 64, 64, 64));
+        for y in 20..40 {
+            luma[y * 64 + 16..y * 64 + 48].fill(200);
+        }
+        assert!(!is_black(&luma, 64, 64, 64));
+        assert!(is_black(&[], 64, 64, 64), "nothing to see");
+    }
+
+    #[test]
+    fn warnings_say_what_to_do() {
+        assert!(warnings(true, false, false, None).is_empty());
+        let all = warnings(false, true, true, Some(1_960));
+        assert_eq!(all.len(), 3);
+        assert!(all[0].contains("前面 1 秒") && all.iter().all(|s| s.ends_with('。')));
+    }
+}
