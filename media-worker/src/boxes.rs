@@ -112,43 +112,6 @@ pub fn set_matrix(moov: &mut [u8], matrix: &[i32; 9]) -> bool {
     true
 }
 
-/// Takes `delay` from every composition offset of a track in a fragment, so that its first picture is shown at the
-/// fragment's decode time and not a few frames later: all renditions, and the sound, then start together.
-pub fn shift_composition(fragment: &mut [u8], track: u32, delay: i32) -> bool {
-    let mut done = false;
-    for moof in inside(fragment, 0..fragment.len()).into_iter().filter(|b| &b.kind == b"moof") {
-        for traf in inside(fragment, moof.body).into_iter().filter(|b| &b.kind == b"traf") {
-            let Some(tfhd) = child(fragment, &traf, b"tfhd") else { continue };
-            if be32(fragment, tfhd.body.start + 4) != Some(track) {
-                continue;
-            }
-            for trun in inside(fragment, traf.body.clone()).into_iter().filter(|b| &b.kind == b"trun") {
-                done |= shift_run(&mut fragment[trun.body], delay);
-            }
-        }
-    }
-    done
-}
-
-/// One `trun`: version and flags, count, optional data offset and first flags, then per sample what the flags name.
-fn shift_run(run: &mut [u8], delay: i32) -> bool {
-    const OFFSETS: u32 = 0x800;
-    let (Some(head), Some(count)) = (be32(run, 0), be32(run, 4)) else { return false };
-    let flags = head & 0x00ff_ffff;
-    if flags & OFFSETS == 0 {
-        return false;
-    }
-    let before = [0x100, 0x200, 0x400].iter().filter(|f| flags & **f != 0).count() * 4;
-    let mut at = 8 + [0x1, 0x4].iter().filter(|f| flags & **f != 0).count() * 4 + before;
-    run[0] = 1; // signed offsets
-    for _ in 0..count {
-        let Some(old) = be32(run, at) else { return false };
-        run[at..at + 4].copy_from_slice(&(old as i32).wrapping_sub(delay).to_be_bytes());
-        at += 4 + before;
-    }
-    true
-}
-
 #[cfg(test)]
 pub mod tests {
     use super::*;
@@ -177,28 +140,6 @@ pub mod tests {
         let mut twice = make(b"free", b"");
         twice.extend(&huge);
         assert_eq!(top_level(&mut io::Cursor::new(&twice), twice.len() as u64).unwrap().len(), 1);
-    }
-
-    #[test]
-    fn offsets_are_shifted_in_the_named_track_alone() {
-        let run = |offsets: [i32; 2]| {
-            let mut body = [&0x0000_0a01_u32.to_be_bytes()[..], &2_u32.to_be_bytes(), &77_u32.to_be_bytes()].concat();
-            for offset in offsets {
-                body.extend(9_u32.to_be_bytes()); // size
-                body.extend(offset.to_be_bytes());
-            }
-            make(b"trun", &body)
-        };
-        let traf = |track: u32, offsets| {
-            let tfhd = make(b"tfhd", &[[0; 4], track.to_be_bytes()].concat());
-            make(b"traf", &[tfhd, run(offsets)].concat())
-        };
-        let mut fragment = make(b"moof", &[traf(1, [1024, 2048]), traf(2, [1024, 2048])].concat());
-        assert!(shift_composition(&mut fragment, 1, 1024));
-        let expected = make(b"moof", &[traf(1, [0, 1024]), traf(2, [1024, 2048])].concat());
-        let mut differing: Vec<usize> = (0..fragment.len()).filter(|i| fragment[*i] != expected[*i]).collect();
-        let version = differing.pop().unwrap();
-        assert!(differing.is_empty() && fragment[version] == 1);
     }
 
     #[test]

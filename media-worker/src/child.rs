@@ -92,7 +92,8 @@ fn prepare(scratch: &Path, threads: u32) -> Result<()> {
     emit(Event::Poster { file: "poster.jpg".into() })?;
 
     let film = scratch.join("video.mp4");
-    let copied = package::may_copy(&source) && copy(&path, cut, &film)?;
+    // The last packet of a cut file may be half a picture, at which players stop.
+    let copied = !cut && package::may_copy(&source) && copy(&path, cut, &film)?;
     if copied {
         emit(Event::Mp4 { file: "video.mp4".into() })?;
     }
@@ -162,7 +163,7 @@ fn facts(source: &Source, told_ms: i64, cut: bool, made: Option<Made>) -> Event 
             "codec": video.codec,
             "width": video.header.size.width,
             "height": video.header.size.height,
-            "sar": format!("{}:{}", video.header.sar.0, video.header.sar.1),
+            "sar": format!("{}:{}", video.sar.0, video.sar.1),
             "pixels": video.header.pixels,
             "hdr": video.header.colours.is_hdr(),
             "turned": !video.orientation.is_upright(),

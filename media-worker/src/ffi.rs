@@ -140,7 +140,6 @@ pub fn open(path: &Path) -> Result<ff::format::context::Input> {
 #[derive(Debug, Clone, PartialEq)]
 pub struct PictureHeader {
     pub size: Size,
-    pub sar: (u32, u32),
     /// ffmpeg's name of the pixel format; empty when no picture told it.
     pub pixels: String,
     pub profile: i32,
@@ -155,7 +154,6 @@ pub fn picture_header(parameters: &ff::codec::Parameters) -> PictureHeader {
         let number = |field: *const i32| field.read();
         PictureHeader {
             size: Size { width: (*p).width.max(0) as u32, height: (*p).height.max(0) as u32 },
-            sar: ratio((*p).sample_aspect_ratio),
             pixels: pixel_format_name((*p).format),
             profile: (*p).profile,
             colours: colours(
@@ -183,9 +181,14 @@ pub fn picture_colours(frame: &ff::frame::Video) -> Colours {
     }
 }
 
-pub fn picture_sar(frame: &ff::frame::Video) -> (u32, u32) {
-    // SAFETY: reads a plain field.
-    ratio(unsafe { (*frame.as_ptr()).sample_aspect_ratio })
+/// The shape of a stream's pixels: the container's word goes before the codec's.
+pub fn pixel_shape(stream: &ff::format::stream::Stream<'_>) -> (u32, u32) {
+    // SAFETY: reads plain fields of a stream that lives as long as its file is open.
+    let (told, coded) = unsafe {
+        let s = stream.as_ptr();
+        (ratio((*s).sample_aspect_ratio), ratio((*(*s).codecpar).sample_aspect_ratio))
+    };
+    if told.0 > 0 && told.1 > 0 { told } else { coded }
 }
 
 /// What `[in]` of a picture graph has to be told about the pictures that will come.
@@ -385,11 +388,6 @@ impl Muxer {
             }
             Ok(muxer)
         }
-    }
-
-    /// The time base in which a track is written.
-    pub fn written_base(&self, track: usize) -> ff::Rational {
-        self.bases[track].1
     }
 
     fn prepare(&self, track: usize, packet: &mut ff::Packet) {

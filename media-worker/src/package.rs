@@ -35,8 +35,6 @@ pub fn avc_name(extradata: &[u8]) -> Option<String> {
 
 const PICTURES: usize = 0;
 const SOUND: usize = 1;
-/// The track number that the muxer gives the pictures.
-const PICTURE_TRACK: u32 = 1;
 
 /// A rendition in fragments: pictures and sound in one file per segment, cut at the forced key frames.
 pub struct Fragments {
@@ -44,13 +42,12 @@ pub struct Fragments {
     folder: PathBuf,
     rung: Rung,
     rate: Rate,
+    codecs: String,
     /// Packets of the segment that is growing and, of sound, beyond.
     pictures: Vec<ff::Packet>,
     sound: VecDeque<ff::Packet>,
     has_sound: bool,
     sound_ended: bool,
-    /// How many beats the encoder's first picture is decoded before it is shown.
-    delay: Option<i64>,
     /// Cuts that wait for their sound: the beat at which the segment ends, and its pictures.
     waiting: VecDeque<(i64, Vec<ff::Packet>)>,
     started: i64,
@@ -65,7 +62,6 @@ impl Fragments {
         rate: Rate,
         pictures: (&ff::codec::Parameters, ff::Rational),
         sound: Option<(&ff::codec::Parameters, ff::Rational)>,
-        emit: &mut dyn FnMut(Event) -> Result<()>,
     ) -> Result<Fragments> {
         let folder = scratch.join(&rung.name);
         fs::create_dir_all(&folder)?;
@@ -75,32 +71,19 @@ impl Fragments {
             codecs += ",mp4a.40.2";
         }
         let tracks: Vec<_> = std::iter::once(pictures).chain(sound).collect();
-        // The fragments' own times are set right below, so no edit list: half of the players skip it.
-        let options = [
-            ("movflags", "+frag_custom+empty_moov+default_base_moof+skip_trailer"),
-            ("use_editlist", "0"),
-            ("avoid_negative_ts", "disabled"),
-        ];
-        let mut muxer = Muxer::new(Sink::Memory, &tracks, &options)?;
-        write_whole(&folder.join("init.mp4"), &muxer.take()?)?;
-        emit(Event::Rendition {
-            name: rung.name.clone(),
-            width: rung.size.width,
-            height: rung.size.height,
-            bandwidth: i64::from(rung.max_kbps + 100) * 1100,
-            codecs,
-            file: format!("{}/init.mp4", rung.name),
-        })?;
+        // The head is written late, when the first packets have told how far decoding runs ahead of showing: an edit
+        // list in it lets pictures and sound of every rendition begin at moment zero.
+        let options = [("movflags", "+frag_custom+delay_moov+default_base_moof+skip_trailer")];
         Ok(Fragments {
-            muxer,
+            muxer: Muxer::new(Sink::Memory, &tracks, &options)?,
             folder,
             rung: rung.clone(),
             rate,
+            codecs,
             pictures: Vec::new(),
             sound: VecDeque::new(),
             has_sound: sound.is_some(),
             sound_ended: false,
-            delay: None,
             waiting: VecDeque::new(),
             started: 0,
             next: 0,
@@ -108,12 +91,23 @@ impl Fragments {
         })
     }
 
+    fn head(&mut self, emit: &mut dyn FnMut(Event) -> Result<()>) -> Result<()> {
+        write_whole(&self.folder.join("init.mp4"), &self.muxer.take()?)?;
+        let rung = &self.rung;
+        emit(Event::Rendition {
+            name: rung.name.clone(),
+            width: rung.size.width,
+            height: rung.size.height,
+            bandwidth: i64::from(rung.max_kbps + 100) * 1100,
+            codecs: self.codecs.clone(),
+            file: format!("{}/init.mp4", rung.name),
+        })
+    }
+
     pub fn picture(&mut self, packet: ff::Packet, emit: &mut dyn FnMut(Event) -> Result<()>) -> Result<()> {
-        let (pts, dts) = (packet.pts().unwrap_or(0), packet.dts().unwrap_or(0));
-        self.delay.get_or_insert(pts - dts);
         if packet.is_key() && !self.pictures.is_empty() {
             let pictures = std::mem::take(&mut self.pictures);
-            self.waiting.push_back((pts, pictures));
+            self.waiting.push_back((packet.pts().unwrap_or(0), pictures));
         }
         self.pictures.push(packet);
         self.cut(emit)
@@ -159,23 +153,17 @@ impl Fragments {
         end: i64,
         emit: &mut dyn FnMut(Event) -> Result<()>,
     ) -> Result<()> {
-        let delay = self.delay.unwrap_or(0);
         let last_sound = sound.last().map_or(0, |p| (p.pts().unwrap_or(0) + p.duration().max(1024)) / 48);
         for mut packet in pictures {
-            // Decode times begin at zero: the fragment's clock then agrees with the sound's.
-            packet.set_dts(packet.dts().map(|dts| dts + delay));
-            packet.set_pts(packet.pts().map(|pts| pts + delay));
             self.muxer.write(PICTURES, &mut packet)?;
         }
         for mut packet in sound {
             self.muxer.write(SOUND, &mut packet)?;
         }
-        let mut bytes = self.muxer.take()?;
-        let ticks =
-            delay.rescale(ff::Rational(self.rate.1 as i32, self.rate.0 as i32), self.muxer.written_base(PICTURES));
-        if ticks > 0 && !boxes::shift_composition(&mut bytes, PICTURE_TRACK, ticks as i32) {
-            return Err(MediaError::Other("a fragment without composition offsets"));
+        if self.next == 0 {
+            self.head(emit)?;
         }
+        let bytes = self.muxer.take()?;
         let begin_ms = self.milliseconds(self.started);
         let end_ms =
             self.milliseconds(end).max(if self.sound_ended && self.waiting.is_empty() { last_sound } else { 0 });

@@ -19,6 +19,9 @@ use crate::thumbnail::Storyboard;
 
 pub type Emit<'a> = dyn FnMut(Event) -> ffi::Result<()> + 'a;
 
+/// A last picture is not shown for longer than this many beats: beyond it, the container is wrong.
+const LONGEST_STILL: i64 = 30 * 30;
+
 /// What to make in one decode.
 pub struct Order<'a> {
     pub scratch: &'a Path,
@@ -56,6 +59,8 @@ struct Run<'a, 'e> {
     /// The pictures of the last beat, for beats that the source leaves out.
     last: Vec<ff::frame::Video>,
     signals: Signals,
+    /// Where the last picture ends.
+    end_us: i64,
     duration_ms: i64,
     told: Instant,
 }
@@ -76,7 +81,7 @@ pub fn run(source: &mut Source, order: Order<'_>, emit: &mut Emit<'_>) -> Result
         let encoder = PictureEncoder::open(rung, rate, order.threads)?;
         let parameters = encoder.parameters()?;
         let pictures = (&parameters, encoder.time_base());
-        let fragments = Fragments::new(order.scratch, rung, rate, pictures, sound_track, emit)?;
+        let fragments = Fragments::new(order.scratch, rung, rate, pictures, sound_track)?;
         if n + 1 == order.rungs.len()
             && let Some(path) = order.film
         {
@@ -103,6 +108,7 @@ pub fn run(source: &mut Source, order: Order<'_>, emit: &mut Emit<'_>) -> Result
         graph: None,
         last: Vec::new(),
         signals: Signals::default(),
+        end_us: 0,
         duration_ms: source.duration_ms,
         told: Instant::now(),
     };
@@ -116,6 +122,7 @@ pub fn run(source: &mut Source, order: Order<'_>, emit: &mut Emit<'_>) -> Result
             Err(_) => break,
         }
         if packet.stream() == source.video.index {
+            run.expect(&packet, video, origin);
             // A packet that cannot be decoded costs its picture, not the film.
             let _ = decoder.send_packet(&packet);
             run.pictures(&mut decoder, &source.video, origin)?;
@@ -133,6 +140,14 @@ pub fn run(source: &mut Source, order: Order<'_>, emit: &mut Emit<'_>) -> Result
 }
 
 impl Run<'_, '_> {
+    /// The last picture is shown for as long as its packet says.
+    fn expect(&mut self, packet: &ff::Packet, video: &Video, origin_us: i64) {
+        if let Some(at) = packet.pts() {
+            let end = (at + packet.duration()).rescale(video.time_base, MICROSECONDS) - origin_us;
+            self.end_us = self.end_us.max(end);
+        }
+    }
+
     fn pictures(&mut self, decoder: &mut ff::decoder::Opened, video: &Video, origin_us: i64) -> Result<()> {
         let mut frame = ff::frame::Video::empty();
         while decoder.receive_frame(&mut frame).is_ok() {
@@ -157,13 +172,10 @@ impl Run<'_, '_> {
             // Beats without a picture show the one before; at the very start, the one after.
             for missing in first..beat {
                 let fill = if self.last.is_empty() { &pictures } else { &self.last };
-                for (line, picture) in self.lines.iter_mut().zip(fill) {
-                    line.encoder.push(&mut ffi::share(picture)?, missing)?;
-                }
+                let fill = fill.iter().map(ffi::share).collect::<ffi::Result<Vec<_>>>()?;
+                self.put(fill, missing)?;
             }
-            for (line, picture) in self.lines.iter_mut().zip(&pictures) {
-                line.encoder.push(&mut ffi::share(picture)?, beat)?;
-            }
+            self.put(pictures.iter().map(ffi::share).collect::<ffi::Result<Vec<_>>>()?, beat)?;
             if let Some(smallest) = pictures.last() {
                 self.signals.picture(smallest);
                 if let Some(storyboard) = self.order.storyboard.as_mut() {
@@ -171,7 +183,6 @@ impl Run<'_, '_> {
                 }
             }
             self.last = pictures;
-            self.drain()?;
         }
         Ok(())
     }
@@ -185,11 +196,8 @@ impl Run<'_, '_> {
         // The picture's own shape may change on the way; the outputs' may not.
         if self.graph.as_ref().is_none_or(|(of, _)| *of != described) {
             let coded = Size { width: frame.width(), height: frame.height() };
-            let sar = match ffi::picture_sar(frame) {
-                (0, _) | (_, 0) => video.header.sar,
-                own => own,
-            };
-            let filters = plan::picture_graph(coded, sar, &colours, video.orientation, &self.outputs, Output::Video);
+            let filters =
+                plan::picture_graph(coded, video.sar, &colours, video.orientation, &self.outputs, Output::Video);
             self.graph = Some((described, Graph::pictures(&text, &filters, self.outputs.len())?));
         }
         let Some((_, graph)) = self.graph.as_mut() else { return Ok(Vec::new()) };
@@ -200,6 +208,14 @@ impl Run<'_, '_> {
             return Err(MediaError::Other("a filter graph that keeps pictures").into());
         }
         Ok(pictures)
+    }
+
+    /// One picture for each rendition; an encoder takes the next only when it was relieved of what is ready.
+    fn put(&mut self, pictures: Vec<ff::frame::Video>, beat: i64) -> Result<()> {
+        for (line, mut picture) in self.lines.iter_mut().zip(pictures) {
+            line.encoder.push(&mut picture, beat)?;
+        }
+        self.drain()
     }
 
     /// Passes on what the encoders have ready.
@@ -237,10 +253,18 @@ impl Run<'_, '_> {
     }
 
     fn end(mut self, silent: bool) -> Result<Made> {
-        let beats = self.beat.count();
-        if beats == 0 {
+        if self.beat.count() == 0 {
             return Err(Failure::Refused(RefusalCode::Incomplete));
         }
+        let last = self.beat.at(self.end_us) - 1;
+        if last - self.beat.count() < LONGEST_STILL
+            && let Some(beats) = self.beat.extend(last)
+        {
+            for beat in beats {
+                self.put(self.last.iter().map(ffi::share).collect::<ffi::Result<Vec<_>>>()?, beat)?;
+            }
+        }
+        let beats = self.beat.count();
         for line in &mut self.lines {
             line.fragments.end_of_sound();
             line.encoder.end()?;

@@ -184,6 +184,15 @@ impl Beat {
         Some(first..=beat)
     }
 
+    /// The beats up to `beat` that nothing filled yet.
+    pub fn extend(&mut self, beat: i64) -> Option<std::ops::RangeInclusive<i64>> {
+        let first = self.count();
+        (beat >= first).then(|| {
+            self.last = Some(beat);
+            first..=beat
+        })
+    }
+
     /// How many beats are filled.
     pub fn count(&self) -> i64 {
         self.last.map_or(0, |last| last + 1)

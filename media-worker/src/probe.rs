@@ -34,6 +34,7 @@ pub struct Video {
     pub parameters: ff::codec::Parameters,
     pub codec: String,
     pub header: PictureHeader,
+    pub sar: (u32, u32),
     pub matrix: Option<[i32; 9]>,
     pub orientation: Orientation,
     pub shown: Size,
@@ -115,13 +116,15 @@ fn best_video(input: &ff::format::context::Input) -> Result<Video> {
         }
         let matrix = display_matrix(&stream);
         let orientation = matrix.as_ref().map(Orientation::from_matrix).unwrap_or_default();
+        let sar = ffi::pixel_shape(&stream);
         let moving = stream.frames() != 1;
         let rank = (moving, stream.duration().max(0).rescale(stream.time_base(), ff::Rational(1, 10)), pixels);
         let video = Video {
             index: stream.index(),
             time_base: stream.time_base(),
             codec: parameters.id().name().to_owned(),
-            shown: plan::shown_size(header.size, header.sar, orientation),
+            shown: plan::shown_size(header.size, sar, orientation),
+            sar,
             parameters,
             header,
             matrix,

@@ -44,7 +44,7 @@ fn is_black(luma: &[u8], stride: usize, width: u32, height: u32) -> bool {
 pub fn warnings(has_sound: bool, silent: bool, black: bool, cut_at_ms: Option<i64>) -> Vec<String> {
     let mut sentences = Vec::new();
     if let Some(ms) = cut_at_ms {
-        let seconds = (ms / 1000).max(1);
+        let seconds = ((ms + 500) / 1000).max(1);
         sentences.push(format!("这条没传全，只有前面 {seconds} 秒。手机里那条要是完整的，再传一次。"));
     }
     if black {
@@ -78,6 +78,6 @@ mod tests {
         assert!(warnings(true, false, false, None).is_empty());
         let all = warnings(false, true, true, Some(1_960));
         assert_eq!(all.len(), 3);
-        assert!(all[0].contains("前面 1 秒") && all.iter().all(|s| s.ends_with('。')));
+        assert!(all[0].contains("前面 2 秒") && all.iter().all(|s| s.ends_with('。')));
     }
 }

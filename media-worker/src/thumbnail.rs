@@ -42,7 +42,7 @@ pub fn poster(source: &mut Source, threads: u32) -> Result<Vec<u8>> {
             }
             let colours = ffi::picture_colours(&frame);
             let coded = Size { width: frame.width(), height: frame.height() };
-            let text = plan::picture_graph(coded, video.header.sar, &colours, video.orientation, &[size], Output::Jpeg);
+            let text = plan::picture_graph(coded, video.sar, &colours, video.orientation, &[size], Output::Jpeg);
             let mut graph = Graph::pictures(&ffi::picture_source(&frame, video.time_base), &text, 1)?;
             let at = frame.timestamp().map_or(0, |at| at.rescale(video.time_base, MICROSECONDS) - source.origin_us);
             graph.push(&frame)?;
