@@ -2,7 +2,10 @@
 // for first and taken from the phone only without signal. Nothing of the API or of films is kept.
 const SHELL = 'weijia-shell-1'
 
-self.addEventListener('install', () => self.skipWaiting())
+self.addEventListener('install', (event) => {
+  self.skipWaiting()
+  event.waitUntil(caches.open(SHELL).then((shell) => shell.add('/')).catch(() => undefined))
+})
 self.addEventListener('activate', (event) => event.waitUntil(self.clients.claim()))
 self.addEventListener('fetch', (event) => {
   const url = new URL(event.request.url)
