@@ -20,6 +20,11 @@ const PARTS_IN_FLIGHT: usize = 3;
 /// Who would fill a part within this is given a slab.
 const FAST: Duration = Duration::from_secs(4);
 
+/// A writer that is to leave still takes what has arrived already: most likely its client is gone, and these are the
+/// last bytes that came through.
+const LAST_BYTES: Duration = Duration::from_millis(50);
+const LEAVE_WITHIN: Duration = Duration::from_secs(2);
+
 /// Why the reading ended.
 #[derive(Debug)]
 pub enum End {
@@ -98,12 +103,14 @@ impl Writer {
 
     async fn read(&mut self, body: &mut BodyDataStream) -> Result<End, End> {
         self.remember_head().await?;
+        let wanted = self.seat.wanted().clone();
+        let mut leaving = None;
         while self.offset < self.upload.length {
-            let alarm = self.alarm();
+            let alarm = leaving.map_or_else(|| self.alarm(), |until: Instant| until.min(Instant::now() + LAST_BYTES));
             tokio::select! {
                 biased;
                 () = self.uploads.stopping.cancelled() => return Ok(End::Stopping),
-                () = self.seat.wanted().cancelled() => return Ok(End::Wanted),
+                () = wanted.cancelled(), if leaving.is_none() => leaving = Some(Instant::now() + LEAVE_WITHIN),
                 Some(part) = self.flight.join_next() => landed(part)?,
                 chunk = body.next() => match chunk {
                     Some(Ok(bytes)) => self.accept(bytes).await?,
@@ -111,11 +118,17 @@ impl Writer {
                     None => return Ok(End::Body),
                 },
                 () = tokio::time::sleep_until(alarm) => {
+                    if leaving.is_some() {
+                        return Ok(End::Wanted);
+                    }
                     if self.last_byte.elapsed() >= self.uploads.limits.idle_end {
                         return Ok(End::Idle);
                     }
                     self.flush().await?;
                 }
+            }
+            if leaving.is_some_and(|until| until <= Instant::now()) {
+                return Ok(End::Wanted);
             }
         }
         Ok(End::Body)
@@ -215,7 +228,7 @@ impl Writer {
         let mut slab = tokio::select! {
             slab = self.uploads.pool.slab(len as usize) => slab,
             () = self.uploads.stopping.cancelled() => return Err(End::Stopping),
-            () = self.seat.wanted().cancelled() => return Err(End::Wanted),
+            () = self.outstayed() => return Err(End::Wanted),
         };
         for piece in &self.pieces {
             slab.take(&mut self.uploads.load_tail(piece).await?, piece.len as usize);
@@ -225,6 +238,12 @@ impl Writer {
         self.buffer = slab;
         self.base = 0;
         Ok(())
+    }
+
+    /// Wanted by somebody newer, and some time has passed since.
+    async fn outstayed(&self) {
+        self.seat.wanted().cancelled().await;
+        tokio::time::sleep(LEAVE_WITHIN).await;
     }
 
     /// The growing part is whole: hands it over, and only then begins the next.

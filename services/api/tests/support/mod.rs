@@ -20,6 +20,7 @@ use weijia_core::db::Db;
 use weijia_core::db::testing::{TempFolder, folder, sqlite};
 use weijia_core::ids::UserId;
 use weijia_core::on;
+use weijia_core::storage::Storage;
 use weijia_core::time::At;
 
 pub const MIB: usize = 1 << 20;
@@ -29,11 +30,12 @@ pub struct App {
     pub address: SocketAddr,
     pub db: Db,
     pub s3: s3::S3,
+    pub storage: Storage,
     pub uploads: Uploads,
     pub stopping: CancellationToken,
     keys: Keys,
     hasher: PasswordHasher,
-    _folder: TempFolder,
+    folder: Arc<TempFolder>,
 }
 
 /// Limits under which nothing happens by itself.
@@ -48,26 +50,29 @@ impl App {
     }
 
     pub async fn with(limits: Limits) -> App {
-        let folder = folder();
+        let folder = Arc::new(folder());
         let db = sqlite(folder.path()).await;
         let s3 = s3::S3::default();
         let storage = s3.start().await;
-        let stopping = CancellationToken::new();
-        let uploads = Uploads::new(db.clone(), storage.clone(), limits, stopping.clone());
-        let (keys, hasher) = (Keys::from_master(&[7; 32]), PasswordHasher::new());
-        let state = AppState {
-            db: db.clone(),
-            storage,
-            keys: keys.clone(),
-            hasher: hasher.clone(),
-            settings: Arc::new(Settings::default()),
-            stopping: stopping.clone(),
-            uploads: uploads.clone(),
-        };
+        App::serve(db, s3, storage, limits, folder).await
+    }
+
+    /// Another server on the same database and the same store.
+    pub async fn twin(&self, limits: Limits) -> App {
+        App::serve(self.db.clone(), self.s3.clone(), self.storage.clone(), limits, self.folder.clone()).await
+    }
+
+    async fn serve(db: Db, s3: s3::S3, storage: Storage, limits: Limits, folder: Arc<TempFolder>) -> App {
+        let (keys, hasher, stopping) = (Keys::from_master(&[7; 32]), PasswordHasher::new(), CancellationToken::new());
+        let settings = Settings::default();
+        let mut state =
+            AppState::new(db.clone(), storage.clone(), keys.clone(), hasher.clone(), settings, stopping.clone());
+        state.uploads = Uploads::new(db.clone(), storage.clone(), limits, stopping.clone());
+        let uploads = state.uploads.clone();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(async move { axum::serve(listener, weijia_api::app(state)).await });
-        App { address, db, s3, uploads, stopping, keys, hasher, _folder: folder }
+        App { address, db, s3, storage, uploads, stopping, keys, hasher, folder }
     }
 
     pub async fn trainee(&self, phone: &str) -> Trainee<'_> {
@@ -85,6 +90,11 @@ impl App {
             account::sign_in(&self.db, &self.keys, &self.hasher, At::now(), phone, "hunan-2026").await.unwrap();
         let client = Client::builder().no_proxy().build().unwrap();
         Trainee { app: self, client, user, cookie: format!("weijia={}", session.token.as_str()) }
+    }
+
+    /// The same person at another server.
+    pub fn known(&self, she: &Trainee<'_>) -> Trainee<'_> {
+        Trainee { app: self, client: she.client.clone(), user: she.user.clone(), cookie: she.cookie.clone() }
     }
 
     /// The newest version of a clip, as the database has it: its state and its reason.

@@ -46,7 +46,7 @@ impl S3 {
         self.0.lock().unwrap()
     }
 
-    /// The next `times` calls of `operation` (`UploadPart`, or `UploadPart 2` for one part) go wrong.
+    /// The next `times` calls that begin so (`UploadPart`, or `UploadPart 2`, or `PutObject tails/`) go wrong.
     pub fn fail(&self, operation: &str, times: usize, fault: Fault) {
         self.inner().faults.push((operation.to_owned(), times, fault));
     }
@@ -93,10 +93,8 @@ impl S3 {
     fn fault(&self, call: &str) -> Option<Fault> {
         let mut inner = self.inner();
         inner.calls.push(call.to_owned());
-        let (_, times, fault) = inner
-            .faults
-            .iter_mut()
-            .find(|(name, times, _)| *times > 0 && (call == name || call.split(' ').next() == Some(name)))?;
+        let (_, times, fault) =
+            inner.faults.iter_mut().find(|(name, times, _)| *times > 0 && call.starts_with(name.as_str()))?;
         *times -= 1;
         Some(*fault)
     }

@@ -1,0 +1,194 @@
+//! Connections end, pause and compete; what arrived stays, and the newest request wins.
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use support::{App, MIB, film, quiet, sha256, status, until, upload_offset};
+use tokio::io::AsyncWriteExt;
+use weijia_api::upload::Limits;
+
+const LENGTH: usize = 20 * MIB + 333;
+
+#[tokio::test]
+async fn after_a_broken_connection_hardly_a_byte_is_sent_twice() {
+    let app = App::start().await;
+    let she = app.trainee("13800000001").await;
+    let film = film(LENGTH);
+    for (how, sent) in [("FIN", 9 * MIB + 12_345), ("RST", 9 * MIB + 12_345), ("FIN", 700), ("RST", 16 * MIB)] {
+        let upload = she.create(LENGTH).await;
+        let mut stream = she.begin(&upload, 0, LENGTH, &film[..sent]).await;
+        if how == "RST" {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            #[allow(deprecated, reason = "closing with a reset is the point")]
+            stream.set_linger(Some(Duration::ZERO)).unwrap();
+        } else {
+            stream.shutdown().await.unwrap();
+        }
+        drop(stream);
+        let offset = she.offset(&upload).await;
+        assert!(sent - offset <= 64 * 1024, "{how}: {offset} of {sent} is durable");
+        let answer = she.patch(&upload, offset, film[offset..].to_vec()).await;
+        assert_eq!((answer.status().as_u16(), upload_offset(&answer)), (204, LENGTH));
+        let key = app.s3.keys("originals/").pop().unwrap();
+        assert_eq!(sha256(&app.s3.inner().objects[&key]), sha256(&film), "{how} after {sent}");
+    }
+    assert_eq!(app.count("select count(*) from jobs where kind = 'prepare'").await, 4);
+}
+
+#[tokio::test]
+async fn a_hundred_interruptions_leave_the_same_bytes() {
+    let app = App::start().await;
+    let she = app.trainee("13800000001").await;
+    let (upload, film) = (she.create(LENGTH).await, film(LENGTH));
+    let (mut offset, mut step, mut furthest) = (0, 17, 0);
+    while offset < LENGTH {
+        let end = (offset + step).min(LENGTH);
+        let mut stream = she.begin(&upload, offset, LENGTH - offset, &film[offset..end]).await;
+        stream.shutdown().await.unwrap();
+        drop(stream);
+        // A HEAD may overtake a request that was sent before it, so that one's bytes may show a round later.
+        furthest = furthest.max(end);
+        let now = she.offset(&upload).await;
+        assert!((offset..=furthest).contains(&now), "{now} is not within {offset}..={furthest}");
+        (offset, step) = (now, step * 3 % 499_979 + 1);
+    }
+    assert_eq!(sha256(&app.s3.only("originals/")), sha256(&film));
+    assert_eq!(app.version(&upload.clip).await.0, "received");
+}
+
+#[tokio::test]
+async fn a_head_asks_the_live_writer_to_store_what_it_has() {
+    let app = App::start().await;
+    let she = app.trainee("13800000001").await;
+    let (upload, film) = (she.create(LENGTH).await, film(LENGTH));
+    let sent = 9 * MIB + 100;
+    let mut old = she.begin(&upload, 0, LENGTH, &film[..sent]).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(she.offset(&upload).await, sent);
+    assert_eq!(status(&mut old).await, 409, "the older request is told");
+    assert_eq!(she.patch(&upload, sent, film[sent..].to_vec()).await.status(), 204);
+    assert_eq!(sha256(&app.s3.only("originals/")), sha256(&film));
+}
+
+#[tokio::test]
+async fn of_two_writers_on_two_servers_the_newer_wins() {
+    let here = App::with(Limits { flush_every: Duration::from_millis(300), ..quiet() }).await;
+    let there = here.twin(quiet()).await;
+    let she = here.trainee("13800000001").await;
+    let elsewhere = there.known(&she);
+    let (upload, film) = (she.create(LENGTH).await, film(LENGTH));
+    let mut old = she.begin(&upload, 0, LENGTH, &film[..8 * MIB]).await;
+    until("the first part is durable", async || here.count("select count(*) from upload_parts").await == 1).await;
+    let offset = elsewhere.offset(&upload).await;
+    assert_eq!(offset, 8 * MIB);
+    // The older one, on another machine, knows nothing of it yet, and sends something else.
+    old.write_all(&vec![0xee; 3 * MIB]).await.unwrap();
+    assert_eq!(status(&mut old).await, 409, "its next commit fails on the epoch");
+    assert_eq!(elsewhere.offset(&upload).await, offset, "and nothing of it counts");
+    assert_eq!(elsewhere.patch(&upload, offset, film[offset..].to_vec()).await.status(), 204);
+    assert_eq!(sha256(&here.s3.only("originals/")), sha256(&film));
+    assert_eq!(here.count("select count(*) from jobs").await, 1);
+}
+
+#[tokio::test]
+async fn a_late_put_of_a_superseded_writer_harms_nothing() {
+    let here = App::start().await;
+    let there = here.twin(quiet()).await;
+    let she = here.trainee("13800000001").await;
+    let elsewhere = there.known(&she);
+    let (upload, film) = (she.create(1000).await, film(1000));
+    here.s3.fail("PutObject originals/", 1, support::s3::Fault::Slow(Duration::from_millis(1500)));
+    let mut other = film.clone();
+    other[900] ^= 1;
+    let mut old = she.begin(&upload, 0, 1000, &other).await;
+    until("the older one is putting", async || here.s3.calls("PutObject originals/") == 1).await;
+    assert_eq!(elsewhere.patch(&upload, 0, film.clone()).await.status(), 204);
+    assert_eq!(status(&mut old).await, 409);
+    let mut tx = here.db.read().await.unwrap();
+    let key: String = weijia_core::on!(&mut tx, c => sqlx::query_scalar("select original_key from clip_versions")
+        .fetch_one(c).await)
+    .unwrap();
+    assert_eq!(here.s3.inner().objects[&key], film);
+}
+
+#[tokio::test]
+async fn a_pause_makes_what_came_durable_and_the_request_goes_on() {
+    let app = App::with(Limits { idle_flush: Duration::from_millis(100), ..quiet() }).await;
+    let she = app.trainee("13800000001").await;
+    let (upload, film) = (she.create(LENGTH).await, film(LENGTH));
+    let mut sent = 1000;
+    let mut stream = she.begin(&upload, 0, LENGTH, &film[..sent]).await;
+    for pause in 1..4 {
+        until("the tail is durable", async || app.count("select count(*) from upload_tails").await == pause).await;
+        stream.write_all(&film[sent..sent + 600_000]).await.unwrap();
+        sent += 600_000;
+    }
+    stream.write_all(&film[sent..]).await.unwrap();
+    assert_eq!(status(&mut stream).await, 204);
+    assert_eq!(sha256(&app.s3.only("originals/")), sha256(&film));
+}
+
+#[tokio::test]
+async fn a_steady_trickle_is_made_durable_every_so_often() {
+    let app = App::with(Limits { flush_every: Duration::from_millis(200), ..quiet() }).await;
+    let she = app.trainee("13800000001").await;
+    let (upload, film) = (she.create(LENGTH).await, film(LENGTH));
+    let mut stream = she.begin(&upload, 0, LENGTH, &film[..1]).await;
+    let began = Instant::now();
+    let mut sent = 1;
+    while app.count("select coalesce(sum(len), 0) from upload_tails").await < 20 {
+        stream.write_all(&film[sent..sent + 10]).await.unwrap();
+        sent += 10;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert!(began.elapsed() < Duration::from_secs(10), "nothing became durable");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_falls_silent_is_ended_and_kept() {
+    let app = App::with(Limits { idle_end: Duration::from_millis(200), ..quiet() }).await;
+    let she = app.trainee("13800000001").await;
+    let (upload, film) = (she.create(LENGTH).await, film(LENGTH));
+    let mut stream = she.begin(&upload, 0, LENGTH, &film[..5000]).await;
+    assert_eq!(status(&mut stream).await, 408);
+    assert_eq!(she.offset(&upload).await, 5000);
+}
+
+#[tokio::test]
+async fn a_stopping_server_keeps_what_came_and_ends_in_time() {
+    let app = App::start().await;
+    let she = app.trainee("13800000001").await;
+    let (upload, film) = (she.create(LENGTH).await, film(LENGTH));
+    let sent = 9 * MIB + 77;
+    let mut stream = she.begin(&upload, 0, LENGTH, &film[..sent]).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let began = Instant::now();
+    app.stopping.cancel();
+    app.uploads.drained().await;
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert_eq!(status(&mut stream).await, 503);
+    let after = app.twin(quiet()).await;
+    let she = after.known(&she);
+    assert_eq!(she.offset(&upload).await, sent);
+    assert_eq!(she.patch(&upload, sent, film[sent..].to_vec()).await.status(), 204);
+    assert_eq!(sha256(&app.s3.only("originals/")), sha256(&film));
+}
+
+#[tokio::test]
+async fn many_clients_share_little_memory_without_standing_still() {
+    let app = App::with(Limits { memory: 8 * MIB, ..quiet() }).await;
+    let she = app.trainee("13800000001").await;
+    let one = async |length: usize| {
+        let (upload, film) = (she.create(length).await, film(length));
+        assert_eq!(she.patch(&upload, 0, film).await.status(), 204);
+    };
+    let all = futures_util::future::join_all([17 * MIB, 9 * MIB + 1, 24 * MIB, 300_000, 8 * MIB, 20 * MIB].map(one));
+    tokio::time::timeout(Duration::from_secs(60), all).await.expect("they locked each other out");
+    let inner = app.s3.inner();
+    let originals: Vec<_> = inner.objects.iter().filter(|(key, _)| key.starts_with("originals/")).collect();
+    assert_eq!(originals.len(), 6);
+    for (_, bytes) in originals {
+        assert_eq!(sha256(bytes), sha256(&film(bytes.len())));
+    }
+}
