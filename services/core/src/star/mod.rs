@@ -18,6 +18,8 @@ pub mod certificate;
 mod gather;
 pub mod input;
 pub mod mine;
+#[cfg(test)]
+mod property_tests;
 pub mod rules;
 mod score;
 mod sql;
