@@ -13,7 +13,10 @@ use crate::time::Day;
 /// `code name level parent kind`, parents before their children.
 const DIVISIONS: &str = include_str!("../../../../content/hunan-divisions.tsv");
 
-const BATCH: usize = 1000;
+/// Rows of one statement. SQLite looks its parameters up one by one, so a few hundred are quicker than thousands.
+const BATCH: usize = 50;
+/// Codes of one list.
+const CODES: usize = 500;
 const COLUMNS: &str = "code, level, parent_code, name, raw_name, kind, path, valid_from, valid_to, successor_code";
 
 /// Brings in the divisions that this program was built with, and returns how many places are new. It may run at every
@@ -146,7 +149,7 @@ pub async fn names<'a>(tx: &mut Tx, paths: impl IntoIterator<Item = &'a str>) ->
         paths.into_iter().flat_map(|path| path.split('/')).filter(|code| !code.is_empty()).collect();
     let codes: Vec<&str> = codes.into_iter().collect();
     let mut names = HashMap::with_capacity(codes.len());
-    for batch in codes.chunks(BATCH) {
+    for batch in codes.chunks(CODES) {
         let sql = format!("select code, name from regions where code in ({})", marks(1, batch.len()));
         let sql = sqlx::AssertSqlSafe(sql);
         let rows: Vec<(String, String)> = on!(tx, c => {
