@@ -6,9 +6,9 @@ mod tune;
 
 use std::path::Path;
 
-use ffmpeg_next as ff;
 use ff::format::{Pixel, Sample};
 use ff::{Dictionary, Packet, Rational, codec, encoder, format, frame, software};
+use ffmpeg_next as ff;
 
 const WIDTH: u32 = 540;
 const HEIGHT: u32 = 960;
@@ -121,8 +121,7 @@ impl Audio {
     /// Encodes one frame of sound from sample `start` on, and answers how many samples that was.
     fn encode(&mut self, out: &mut format::context::Output, start: i64) -> Result<i64, ff::Error> {
         let samples = self.encoder.frame_size().max(1) as usize;
-        let mut sound =
-            frame::Audio::new(Sample::F32(format::sample::Type::Planar), samples, ff::ChannelLayout::MONO);
+        let mut sound = frame::Audio::new(Sample::F32(format::sample::Type::Planar), samples, ff::ChannelLayout::MONO);
         sound.set_rate(RATE as u32);
         for (n, value) in sound.plane_mut::<f32>(0).iter_mut().enumerate() {
             *value = tune::at((start + n as i64) as f32 / RATE as f32);
