@@ -84,6 +84,7 @@ pub struct Rubric {
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = RubricDim)]
 pub struct Dimension {
     pub code: String,
     pub title: String,
@@ -94,6 +95,7 @@ pub struct Dimension {
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = RubricGate)]
 pub struct Gate {
     pub code: String,
     pub title: String,

@@ -25,7 +25,7 @@ pub struct Filter {
 }
 
 #[derive(Serialize, utoipa::ToSchema)]
-pub struct Clips {
+pub struct ClipList {
     clips: Vec<ClipSummary>,
     #[schema(required)]
     next_cursor: Option<String>,
@@ -34,13 +34,13 @@ pub struct Clips {
 /// Her own clips, the newest first.
 #[utoipa::path(
     get, path = "/clips", operation_id = "listClips", tag = "clip", params(Filter),
-    responses((status = 200, body = Clips), (status = 401, description = "Not signed in", body = ErrorBody))
+    responses((status = 200, body = ClipList), (status = 401, description = "Not signed in", body = ErrorBody))
 )]
 pub async fn list_clips(
     State(state): State<AppState>,
     principal: Principal,
     Query(filter): Query<Filter>,
-) -> ApiResult<Json<Clips>> {
+) -> ApiResult<Json<ClipList>> {
     let addresses = Addresses { keys: &state.keys, user: &principal.user, now: At::now() };
     let mut tx = state.db.read().await?;
     let limit = PAGE as i64 + 1;
@@ -52,5 +52,5 @@ pub async fn list_clips(
     for clip in found {
         clips.push(ClipSummary::of(&sql::detail(&mut tx, clip).await?, &addresses)?);
     }
-    Ok(Json(Clips { clips, next_cursor }))
+    Ok(Json(ClipList { clips, next_cursor }))
 }

@@ -12,7 +12,7 @@ use crate::extract::Id;
 use crate::state::AppState;
 
 #[derive(Serialize, utoipa::ToSchema)]
-pub struct Feedback {
+pub struct FeedbackList {
     /// The newest first.
     reviews: Vec<SentReview>,
 }
@@ -22,7 +22,7 @@ pub struct Feedback {
     get, path = "/clips/{clip}/feedback", operation_id = "listFeedback", tag = "feedback",
     params(("clip" = String, Path)),
     responses(
-        (status = 200, body = Feedback),
+        (status = 200, body = FeedbackList),
         (status = 404, description = "Not there, or not hers to see", body = ErrorBody),
     )
 )]
@@ -30,8 +30,8 @@ pub async fn list_feedback(
     State(state): State<AppState>,
     principal: Principal,
     Id(id): Id<ClipId>,
-) -> ApiResult<Json<Feedback>> {
+) -> ApiResult<Json<FeedbackList>> {
     let mut tx = state.db.read().await?;
     clip_for(&mut tx, &principal, Permission::ClipPlay, &id).await?;
-    Ok(Json(Feedback { reviews: sent::of_clip(&mut tx, &id, &principal.user).await? }))
+    Ok(Json(FeedbackList { reviews: sent::of_clip(&mut tx, &id, &principal.user).await? }))
 }

@@ -17,7 +17,7 @@ pub struct Which {
 }
 
 #[derive(Serialize, utoipa::ToSchema)]
-pub struct Tickets {
+pub struct TicketList {
     tickets: Vec<Ticket>,
     counts: Counts,
 }
@@ -26,13 +26,13 @@ pub struct Tickets {
 /// it holds nothing, so whoever mentors none gets an empty list.
 #[utoipa::path(
     get, path = "/review/tickets", operation_id = "listReviewTickets", tag = "review", params(Which),
-    responses((status = 200, body = Tickets), (status = 401, description = "Not signed in", body = ErrorBody))
+    responses((status = 200, body = TicketList), (status = 401, description = "Not signed in", body = ErrorBody))
 )]
 pub async fn list_review_tickets(
     State(state): State<AppState>,
     principal: Principal,
     Query(which): Query<Which>,
-) -> ApiResult<Json<Tickets>> {
+) -> ApiResult<Json<TicketList>> {
     // Whatever lease ran out is back in the queue before anybody reads it.
     queue::sweep(&state.db).await?;
     let mut tx = state.db.read().await?;
@@ -42,5 +42,5 @@ pub async fn list_review_tickets(
         tickets.push(view::ticket(&state, &mut tx, &principal, ticket).await?);
     }
     let counts = queue::counts(&mut tx, &principal.user).await?;
-    Ok(Json(Tickets { tickets, counts }))
+    Ok(Json(TicketList { tickets, counts }))
 }

@@ -168,3 +168,14 @@ async fn a_lapsed_lease_is_back_in_the_queue_when_anybody_looks() {
         .await;
     assert_eq!(late.code(409), "lease_lost");
 }
+
+#[test]
+fn the_document_tells_scores_from_gates() {
+    let document = serde_json::to_value(crate::openapi()).unwrap();
+    for schema in ["Draft", "DraftInput"] {
+        let of = |field: &str| {
+            document["components"]["schemas"][schema]["properties"][field]["additionalProperties"]["type"].clone()
+        };
+        assert_eq!((of("scores"), of("gates")), (json!(["integer", "null"]), json!(["boolean", "null"])), "{schema}");
+    }
+}

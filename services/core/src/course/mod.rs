@@ -11,6 +11,7 @@ use crate::time::At;
 /// Where an assignment stands with her.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = MarkState)]
 pub enum Mark {
     None,
     Draft,

@@ -117,10 +117,13 @@ pub struct Draft {
     pub review_id: ReviewId,
     pub rev: i64,
     pub items: Vec<DraftItem>,
+    #[schema(value_type = BTreeMap<String, Option<i64>>)]
     pub scores: Scores,
+    #[schema(value_type = BTreeMap<String, Option<bool>>)]
     pub gates: Gates,
     pub summary: String,
     pub next_step: String,
+    #[schema(required)]
     pub outcome: Option<Outcome>,
     pub settled: Vec<Settled>,
 }
@@ -132,8 +135,10 @@ pub struct DraftInput {
     #[serde(default)]
     pub items: Vec<DraftItem>,
     #[serde(default)]
+    #[schema(value_type = BTreeMap<String, Option<i64>>)]
     pub scores: Scores,
     #[serde(default)]
+    #[schema(value_type = BTreeMap<String, Option<bool>>)]
     pub gates: Gates,
     #[serde(default)]
     pub summary: String,
@@ -179,6 +184,7 @@ pub struct SentReview {
     /// 0 to 100; null where a gate failed, because then nothing is scored.
     #[schema(required)]
     pub total: Option<i64>,
+    #[schema(value_type = BTreeMap<String, Option<i64>>)]
     pub scores: Scores,
     pub sent_at: At,
     pub items: Vec<FeedbackItem>,
