@@ -94,3 +94,15 @@ pub async fn background(state: AppState) {
 fn header(name: &'static str, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
     SetResponseHeaderLayer::if_not_present(HeaderName::from_static(name), HeaderValue::from_static(value))
 }
+
+#[cfg(test)]
+mod tests {
+    /// The web's client is generated from this file; a changed API shows as a changed file and a failed type check.
+    #[test]
+    fn the_checked_in_document_is_this_one() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../web/openapi.json");
+        let written = std::fs::read_to_string(path).unwrap();
+        let generated = super::openapi().to_pretty_json().unwrap();
+        assert_eq!(written.trim(), generated, "run: cargo run -p weijia -- openapi > web/openapi.json");
+    }
+}

@@ -13,6 +13,7 @@ use crate::state::AppState;
 #[into_params(parameter_in = Query)]
 pub struct Which {
     /// Without it: what waits.
+    #[param(inline)]
     view: Option<View>,
 }
 

@@ -124,6 +124,7 @@ pub struct TraineeProgress {
     pub lessons_done: i64,
     pub lessons_total: i64,
     /// By assignment code.
+    #[schema(inline)]
     pub marks: BTreeMap<String, AssignmentMark>,
     #[schema(required)]
     pub waiting: Option<Waiting>,

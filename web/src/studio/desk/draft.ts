@@ -32,7 +32,7 @@ export function toWork(draft: Draft): Work {
     gates: { ...draft.gates },
     summary: draft.summary,
     next_step: draft.next_step,
-    outcome: draft.outcome,
+    outcome: draft.outcome ?? null,
     settled: draft.settled.map(verdict => ({ ...verdict })),
   }
 }
