@@ -59,6 +59,7 @@ impl Blobs {
     /// Takes the folder for this process alone, and makes its subfolders the first time.
     pub fn open(root: &Path) -> io::Result<Blobs> {
         fs::create_dir_all(root)?;
+        sync_folder(&root.join(".."))?;
         let lock = File::create(root.join("lock"))?;
         rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive)
             .map_err(|_| io::Error::other(format!("{} is in use by another process", root.display())))?;

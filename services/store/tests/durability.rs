@@ -183,3 +183,32 @@ async fn acknowledged_writes_survive_kill_9() {
     assert!((acknowledged.len()..=acknowledged.len() + 20).contains(&listed));
     assert_eq!(kept(folder.path()), listed);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn memory_stays_small_whatever_is_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut child, address) = child(folder.path());
+    let body = bytes::Bytes::from(noise(32 * MB, 1));
+    let clients: Vec<_> = (0..16)
+        .map(|n| {
+            let (s3, body, to) = (storage(address, SECRET), body.clone(), folder.path().join(format!("copy-{n}")));
+            tokio::spawn(async move {
+                let key = format!("{n}");
+                s3.put(&key, "video/mp4", body.clone()).await.unwrap();
+                s3.download_to(&key, &to).await.unwrap();
+                assert!(std::fs::read(&to).unwrap() == body);
+                std::fs::remove_file(to).unwrap();
+            })
+        })
+        .collect();
+    for client in clients {
+        client.await.unwrap();
+    }
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let peak: usize = peak.trim().trim_end_matches(" kB").parse().unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(peak < 64 * 1024, "512 MiB in and out took {peak} KiB at the peak");
+    println!("peak {peak} KiB");
+}

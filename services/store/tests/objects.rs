@@ -203,8 +203,13 @@ async fn copies_own_their_bytes() {
 async fn an_overwrite_does_not_disturb_a_reader() {
     let folder = tempfile::tempdir().unwrap();
     let s3 = start(folder.path()).await.storage;
-    let old = noise(24 * MB, 1);
-    s3.put("a", "video/mp4", old.clone()).await.unwrap();
+    // In parts, so that most of its files aren't open yet when it is overwritten.
+    let old = noise(32 * MB, 1);
+    let (id, mut tags) = (s3.create_multipart("a", "video/mp4").await.unwrap(), Vec::new());
+    for (no, part) in (1..).zip(old.chunks(8 * MB)) {
+        tags.push((no, s3.upload_part("a", &id, no, part.to_vec()).await.unwrap()));
+    }
+    s3.complete_multipart("a", &id, &tags).await.unwrap();
     let body = s3.get_range("a", Range::All).await.unwrap();
     s3.put("a", "video/mp4", "new").await.unwrap();
     let chunks: Vec<_> = body.stream.map(Result::unwrap).collect().await;
