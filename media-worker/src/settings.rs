@@ -104,7 +104,10 @@ impl Settings {
     /// To stderr; stdout belongs to answers.
     pub fn log(&self) {
         let filter = EnvFilter::try_from_env("WEIJIA_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-        let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+        let log = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(std::io::stderr)
+            .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()));
         if self.log_json { log.json().init() } else { log.init() }
     }
 }

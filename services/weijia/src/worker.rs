@@ -59,6 +59,8 @@ impl LocalWorker {
             let started = std::time::Instant::now();
             match self.start() {
                 Ok(mut child) => {
+                    // Waiting would close it, and the worker would take that for our death.
+                    let _lifeline = child.stdin.take();
                     tokio::select! {
                         status = child.wait() => tracing::warn!(?status, "weijia-media ended, starting it again"),
                         () = stopping.cancelled() => return end(child).await,
