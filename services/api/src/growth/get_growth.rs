@@ -5,21 +5,26 @@ use utoipa::ToSchema;
 use weijia_core::access::{Permission, require};
 use weijia_core::ids::UserId;
 use weijia_core::person::{self, Person};
-use weijia_core::{cohort, growth};
+use weijia_core::time::{At, Day};
+use weijia_core::{cohort, growth, star};
 
 use super::view::Account;
 use crate::auth::Principal;
 use crate::error::{ApiResult, ErrorBody};
 use crate::extract::Id;
+use crate::star::view::Award;
 use crate::state::AppState;
 
 #[derive(Serialize, ToSchema)]
 pub struct Growth {
     person: Person,
+    /// The star she holds today.
+    #[schema(required)]
+    award: Option<Award>,
     accounts: Vec<Account>,
 }
 
-/// Her accounts with everything that was read there.
+/// Her star, and her accounts with everything that was read there.
 #[utoipa::path(
     get, path = "/trainees/{user}/growth", operation_id = "getGrowth", tag = "growth", params(("user" = String, Path)),
     responses(
@@ -37,6 +42,8 @@ pub async fn get_growth(
     let trainee = cohort::trainee(&mut tx, &user).await?;
     require(&principal, Permission::GrowthRead, &trainee.resource(&principal))?;
     let accounts = growth::accounts_of(&mut tx, std::slice::from_ref(&user)).await?;
+    let today = Day::from(At::now().china_date());
+    let award = star::current_awards(&mut tx, std::slice::from_ref(&user), today).await?.pop().map(Award::from);
     let person = person::find(&mut tx, &user).await?;
-    Ok(Json(Growth { person, accounts: accounts.into_iter().map(Account::from).collect() }))
+    Ok(Json(Growth { person, award, accounts: accounts.into_iter().map(Account::from).collect() }))
 }

@@ -6,7 +6,7 @@ mod get_my_star;
 mod list_star_candidates;
 #[cfg(test)]
 mod tests;
-mod view;
+pub(crate) mod view;
 
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
