@@ -85,12 +85,6 @@ pub fn app(state: AppState) -> Router {
         .with_state(state)
 }
 
-/// What the server does beside answering, until it is asked to stop and every upload has made durable what it has.
-pub async fn background(state: AppState) {
-    state.uploads.clone().keep_reconciled().await;
-    state.uploads.drained().await;
-}
-
 fn header(name: &'static str, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
     SetResponseHeaderLayer::if_not_present(HeaderName::from_static(name), HeaderValue::from_static(value))
 }

@@ -57,6 +57,20 @@ impl App {
         App::serve(db, s3, storage, limits, folder).await
     }
 
+    /// With the object store that our binary carries. `self.s3` is not used then.
+    pub async fn on_embedded_store() -> App {
+        let folder = Arc::new(folder());
+        let db = sqlite(folder.path()).await;
+        let store = weijia_store::EmbeddedStore::open(&folder.path().join("store")).await.unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let settings = s3::settings(listener.local_addr().unwrap());
+        let (access, secret) = (settings.access_key.clone(), settings.secret_key.clone());
+        tokio::spawn(async move { store.serve(listener, &access, &secret, CancellationToken::new()).await });
+        let storage = Storage::connect(&settings);
+        storage.ensure_bucket().await.unwrap();
+        App::serve(db, s3::S3::default(), storage, quiet(), folder).await
+    }
+
     /// Another server on the same database and the same store.
     pub async fn twin(&self, limits: Limits) -> App {
         App::serve(self.db.clone(), self.s3.clone(), self.storage.clone(), limits, self.folder.clone()).await
@@ -190,7 +204,8 @@ impl Trainee<'_> {
 /// The status of the answer on a connection of our own.
 pub async fn status(stream: &mut TcpStream) -> u16 {
     let mut head = vec![0; 12];
-    stream.read_exact(&mut head).await.unwrap();
+    let answered = tokio::time::timeout(Duration::from_secs(20), stream.read_exact(&mut head)).await;
+    answered.expect("no answer").unwrap();
     std::str::from_utf8(&head[9..]).unwrap().parse().unwrap()
 }
 

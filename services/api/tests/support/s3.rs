@@ -40,6 +40,17 @@ pub fn etag(bytes: &[u8]) -> String {
     format!("\"{}\"", &hex::encode(Sha256::digest(bytes))[..32])
 }
 
+pub fn settings(address: std::net::SocketAddr) -> StorageSettings {
+    StorageSettings {
+        endpoint: format!("http://{address}"),
+        bucket: "weijia".into(),
+        region: "local".into(),
+        access_key: "a-key-for-tests-only".into(),
+        secret_key: "a-secret-for-tests-only".into(),
+        addressing: Addressing::Path,
+    }
+}
+
 impl S3 {
     /// Locked until the statement ends.
     pub fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -78,16 +89,9 @@ impl S3 {
     pub async fn start(&self) -> Storage {
         let router = axum::Router::new().fallback(answer).with_state(self.clone());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let address = listener.local_addr().unwrap();
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Storage::connect(&StorageSettings {
-            endpoint,
-            bucket: "weijia".into(),
-            region: "local".into(),
-            access_key: "key".into(),
-            secret_key: "secret".into(),
-            addressing: Addressing::Path,
-        })
+        Storage::connect(&settings(address))
     }
 
     fn fault(&self, call: &str) -> Option<Fault> {
