@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { inNeed, sentenceOf } from './words'
+import { inNeed, plainSource, sentenceOf } from './words'
 import type { Criterion, StarEvaluation } from '../types'
 
 const criterion = (code: string, have: number | null, met: boolean): Criterion =>
@@ -9,6 +9,9 @@ describe('stars', () => {
   it('put what is lacking first and what was never recorded after it', () => {
     const order = inNeed([criterion('met', 9, true), criterion('unknown', null, false), criterion('short', 3, false)])
     expect(order.map(c => c.code)).toEqual(['short', 'unknown', 'met'])
+  })
+  it('name a source without ids', () => {
+    expect(plainSource('抖音，2026-11-23 登记的数字（snap_01m84s168xe3mrn4kt7cxh63x8）')).toBe('抖音，2026-11-23 登记的数字')
   })
   it('say where she stands in one sentence', () => {
     const level = (n: number, criteria: Criterion[]) => ({ level: n, title: '', met: criteria.every(c => c.met), criteria })

@@ -41,6 +41,9 @@ export function sentenceOf(evaluation: StarEvaluation): string {
   return `${has}${can}${far}。`
 }
 
+/** A source without the names that only machines use; those stay in the title for whoever traces it. */
+export const plainSource = (source: string) => source.replace(/（[a-z]+_[0-9a-z]{20,}）/g, '')
+
 export function amount(value: number): string {
   return Number.isInteger(value) ? String(value) : value.toFixed(1)
 }
