@@ -136,7 +136,8 @@ async fn whole_path(server: TestServer) {
         assert_eq!(sentence[which].as_i64(), Some(rows["clips"].as_array().unwrap().len() as i64), "{which}");
     }
 
-    stars(&server, &desk).await;
+    numbers(&desk, &trainee).await;
+    stars(&server, &desk, &cohort, &trainee).await;
     server.end().await;
 }
 
@@ -202,52 +203,55 @@ async fn upright(user: &User, clip: &Value) {
     assert!(vtt.starts_with(b"WEBVTT"));
 }
 
-/// The graduate that the demo prepared is awarded on evidence, and a stranger can verify her certificate.
-async fn stars(server: &TestServer, desk: &User) {
-    let candidates = desk.get("/stars/candidates").await;
-    let candidates = candidates["candidates"].as_array().expect("candidates");
-    let graduate = candidates.iter().find(|c| c["missing"] == 0 && c["level"] == 0).expect("a graduate who has enough");
-    let id = graduate["person"]["id"].as_str().unwrap();
-
-    // Numbers need a picture that proves them, and missing is not zero.
-    let growth = desk.get(&format!("/trainees/{id}/growth")).await;
-    let account = growth["accounts"][0].clone();
-    let before = account["snapshots"].as_array().unwrap().len();
-    let as_of = account["snapshots"][0]["as_of_on"].as_str().expect("a date").to_owned();
-    let account_id = account["id"].as_str().unwrap();
-    let snapshots = format!("/api/v1/accounts/{account_id}/snapshots");
-    let numbers = || Form::new().text("as_of_on", as_of.clone()).text("window_days", "90").text("followers", "1234");
-    let bare = desk.request(Method::POST, &snapshots).multipart(numbers()).send().await.unwrap();
+/// Numbers of an account, by hand and with a picture that proves them: missing is not zero.
+async fn numbers(desk: &User, trainee: &User) {
+    let id = trainee.id();
+    let account = json!({"platform": "kuaishou", "handle": "cunkou", "opened_on": "2025-05-01"});
+    let account = desk.post(&format!("/trainees/{id}/accounts"), account).await;
+    let path = format!("/api/v1/accounts/{}/snapshots", account["id"].as_str().expect("an account"));
+    let today = desk.get(&format!("/trainees/{id}/growth")).await;
+    assert_eq!(today["accounts"][0]["snapshots"], json!([]));
+    let form = || Form::new().text("as_of_on", "2025-09-01").text("window_days", "90").text("followers", "1234");
+    let bare = desk.request(Method::POST, &path).multipart(form()).send().await.unwrap();
     assert!(bare.status().is_client_error(), "no evidence, no number: {}", bare.status());
     let picture = Part::bytes(png()).file_name("screen.png").mime_str("image/png").unwrap();
-    let answer =
-        desk.request(Method::POST, &snapshots).multipart(numbers().part("evidence", picture)).send().await.unwrap();
+    let answer = desk.request(Method::POST, &path).multipart(form().part("evidence", picture)).send().await.unwrap();
     let (status, snapshot): (_, Value) = (answer.status(), answer.json().await.unwrap());
     assert!(status.is_success(), "{status} {snapshot}");
     assert_eq!((snapshot["followers"].as_i64(), snapshot["views"].is_null()), (Some(1234), true));
     assert_eq!(desk.fetch(snapshot["evidence"].as_str().unwrap()).await.0, png());
     let growth = desk.get(&format!("/trainees/{id}/growth")).await;
-    assert_eq!(growth["accounts"][0]["snapshots"].as_array().unwrap().len(), before + 1);
+    assert_eq!(growth["accounts"][0]["snapshots"].as_array().unwrap().len(), 1);
+}
 
-    // The evaluation explains each criterion and can be repeated; a level that isn't reached isn't awarded.
-    let other = candidates.iter().find(|c| c["missing"] != 0).expect("someone who has not enough yet");
-    let far =
-        desk.post(&format!("/trainees/{}/star-evaluation", other["person"]["id"].as_str().unwrap()), json!({})).await;
+/// The graduate that the demo prepared is awarded on evidence, and a stranger can verify her certificate.
+async fn stars(server: &TestServer, desk: &User, cohort: &str, trainee: &User) {
+    // Each criterion explains itself, and a level that isn't reached isn't awarded.
+    let far = desk.post(&format!("/trainees/{}/star-evaluation", trainee.id()), json!({})).await;
     let reachable = far["reachable_level"].as_i64().expect("a level");
-    let path = format!("/trainees/{}/stars", other["person"]["id"].as_str().unwrap());
+    let path = format!("/trainees/{}/stars", trainee.id());
     desk.refused(Method::POST, &path, Some(json!({"evaluation_id": far["id"], "level": reachable + 1}))).await;
     let criteria = far["levels"][0]["criteria"].as_array().expect("criteria");
-    assert!(criteria.iter().all(|c| !c["words"].as_str().unwrap().is_empty()), "every criterion explains itself");
+    assert!(criteria.iter().all(|c| !c["words"].as_str().unwrap().is_empty()), "{far}");
+    let mine = trainee.get("/stars/mine").await;
+    assert!(mine["level"] == 0 && !mine["sentence"].as_str().unwrap().is_empty(), "{mine}");
 
-    let graduate = graduate_again(desk, id).await;
-    let award = desk.post(&format!("/trainees/{id}/stars"), json!({"evaluation_id": graduate["id"], "level": 1})).await;
+    let candidates = desk.get(&format!("/stars/candidates?cohort={cohort}")).await;
+    let candidates = candidates["candidates"].as_array().expect("candidates");
+    let graduate = candidates.iter().find(|c| c["missing"] == 0 && c["level"] == 0);
+    let graduate = &graduate.unwrap_or_else(|| panic!("no graduate who has enough: {candidates:?}"))["person"];
+    let id = graduate["id"].as_str().unwrap();
+    let evaluation = graduate_again(desk, id).await;
+    let award =
+        desk.post(&format!("/trainees/{id}/stars"), json!({"evaluation_id": evaluation["id"], "level": 1})).await;
     let number = award["certificate_number"].as_str().expect("a certificate");
 
-    let seen = User::stranger(&server.base).get(&format!("/certificates/{number}")).await;
+    let stranger = User::stranger(&server.base);
+    let seen = stranger.get(&format!("/certificates/{number}")).await;
     assert_eq!((seen["status"].as_str(), seen["level"].as_i64()), (Some("valid"), Some(1)));
     let masked = seen["masked_name"].as_str().unwrap();
-    assert!(masked.contains('*') && masked != growth["person"]["name"], "{masked}");
-    let (status, _) = User::stranger(&server.base).refused(Method::GET, "/certificates/微家-0-0", None).await;
+    assert!(masked.contains('*') && masked != graduate["name"], "{masked}");
+    let (status, _) = stranger.refused(Method::GET, "/certificates/none", None).await;
     assert_eq!(status.as_u16(), 404);
 }
 
