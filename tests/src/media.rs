@@ -52,6 +52,16 @@ pub fn heavy(seconds: u32) -> PathBuf {
     )
 }
 
+/// A phone's screenshot: the evidence for numbers.
+pub fn screenshot() -> PathBuf {
+    make(
+        "screenshot.png",
+        &["-f", "lavfi", "-i", "testsrc2=size=720x1280"],
+        1,
+        &["-pix_fmt", "rgb24", "-frames:v", "1"],
+    )
+}
+
 fn make(name: &str, inputs: &[&str], seconds: u32, codec: &[&str]) -> PathBuf {
     // Tests run side by side; the second one to want a clip waits for the first to make it.
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -67,7 +77,10 @@ fn make(name: &str, inputs: &[&str], seconds: u32, codec: &[&str]) -> PathBuf {
             "-pix_fmt",
             "yuv420p",
         ]);
-        let status = command.args(codec).args(["-movflags", "+faststart"]).arg(&path).status();
+        if name.ends_with(".mp4") {
+            command.args(["-movflags", "+faststart"]);
+        }
+        let status = command.args(codec).arg(&path).status();
         assert!(status.expect("ffmpeg is installed").success(), "ffmpeg could not make {name}");
     }
     path

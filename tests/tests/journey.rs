@@ -214,12 +214,13 @@ async fn numbers(desk: &User, trainee: &User) {
     let form = || Form::new().text("as_of_on", "2025-09-01").text("window_days", "90").text("followers", "1234");
     let bare = desk.request(Method::POST, &path).multipart(form()).send().await.unwrap();
     assert!(bare.status().is_client_error(), "no evidence, no number: {}", bare.status());
-    let picture = Part::bytes(png()).file_name("screen.png").mime_str("image/png").unwrap();
+    let screen = std::fs::read(media::screenshot()).unwrap();
+    let picture = Part::bytes(screen.clone()).file_name("screen.png").mime_str("image/png").unwrap();
     let answer = desk.request(Method::POST, &path).multipart(form().part("evidence", picture)).send().await.unwrap();
     let (status, snapshot): (_, Value) = (answer.status(), answer.json().await.unwrap());
     assert!(status.is_success(), "{status} {snapshot}");
     assert_eq!((snapshot["followers"].as_i64(), snapshot["views"].is_null()), (Some(1234), true));
-    assert_eq!(desk.fetch(snapshot["evidence"].as_str().unwrap()).await.0, png());
+    assert_eq!(desk.fetch(snapshot["evidence"].as_str().unwrap()).await.0, screen);
     let growth = desk.get(&format!("/trainees/{id}/growth")).await;
     assert_eq!(growth["accounts"][0]["snapshots"].as_array().unwrap().len(), 1);
 }
@@ -262,12 +263,6 @@ async fn graduate_again(desk: &User, id: &str) -> Value {
     assert_eq!(evaluation["input_sha256"], repeated["input_sha256"], "the same evidence gives the same evaluation");
     assert!(evaluation["reachable_level"].as_i64() >= Some(1), "{evaluation}");
     evaluation
-}
-
-/// A picture of one pixel.
-fn png() -> Vec<u8> {
-    const HEX: &str = "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c49444154789c63f8ffff3f0005fe02fe0def46b80000000049454e44ae426082";
-    hex::decode(HEX).expect("a PNG")
 }
 
 /// What a second mentor sees while the first one holds a clip: that it is taken, and no way to take it too.
