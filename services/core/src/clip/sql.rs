@@ -215,11 +215,11 @@ pub async fn submit(
 }
 
 /// The rungs that can be played, the widest picture first: of each name the whole one if there is one, and then the
-/// newest attempt.
+/// oldest attempt. A later attempt takes its place, and its rows away, when it has caught up (see `publish`).
 pub async fn renditions(tx: &mut Tx, version: &VersionId) -> Result<Vec<Rendition>> {
     let sql = "select * from renditions r where version_id = $1
                  and exists (select 1 from rendition_segments s where s.rendition_id = r.id)
-               order by complete desc, attempt desc";
+               order by complete desc, attempt";
     let all: Vec<Rendition> = on!(tx, c => sqlx::query_as(sql).bind(version).fetch_all(c).await)?;
     let mut best: Vec<Rendition> = Vec::new();
     for rendition in all {
