@@ -2,6 +2,8 @@
 //!
 //! Each area is a folder with one endpoint per file. `openapi()` is generated from these same routes.
 
+#[cfg(test)]
+mod access_matrix;
 mod account;
 pub mod auth;
 mod certificate;

@@ -70,6 +70,8 @@ pub struct Resource<'a> {
 /// in, S in a region subtree she is staff of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Permission {
+    /// Begin to send a clip or a new version: O who learns, or has no part in anything yet.
+    ClipUpload,
     /// Send bytes, name, submit and withdraw a clip: O.
     ClipEdit,
     /// Look at a clip, its pictures and its feedback: O, C, S.
@@ -103,6 +105,7 @@ pub fn can(principal: &Principal, permission: Permission, resource: &Resource) -
     let studies = in_cohort(&principal.studies);
     let in_region = resource.region_path.is_some_and(|p| principal.staff_paths.iter().any(|root| within(p, root)));
     match permission {
+        ClipUpload => own && principal.roles().contains(&Role::Trainee),
         ClipEdit | FeedbackReply => own,
         ClipPlay | ProgressRead | GrowthRead => own || teaches || in_region,
         ReviewWrite => teaches && !own,
@@ -142,7 +145,8 @@ mod tests {
         }
     }
 
-    const ALL: [Permission; 11] = [
+    const ALL: [Permission; 12] = [
+        ClipUpload,
         ClipEdit,
         ClipPlay,
         FeedbackReply,
@@ -171,7 +175,7 @@ mod tests {
         let neighbour = Principal { staff_paths: vec!["43/4331/433127/".into()], ..nobody() };
         let admin = Principal { admin: true, ..nobody() };
         let table: [(&str, &Principal, &[Permission]); 8] = [
-            ("own", &own, &[ClipEdit, ClipPlay, FeedbackReply, CourseRead, ProgressRead, GrowthRead]),
+            ("own", &own, &[ClipUpload, ClipEdit, ClipPlay, FeedbackReply, CourseRead, ProgressRead, GrowthRead]),
             ("classmate", &mate, &[CourseRead]),
             ("mentor", &mentor, &[ClipPlay, ReviewWrite, ProgressRead, CohortRead, GrowthRead]),
             ("another cohort's mentor", &other_mentor, &[]),
@@ -197,6 +201,16 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn who_has_another_part_sends_no_clips() {
+        let may = |who: Principal| can(&who, ClipUpload, &Resource { owner: Some(&who.user), ..Resource::default() });
+        assert!(may(nobody()), "before her class begins");
+        assert!(may(Principal { studies: vec![CohortId::new()], teaches: vec![CohortId::new()], ..nobody() }));
+        assert!(!may(Principal { teaches: vec![CohortId::new()], ..nobody() }));
+        assert!(!may(Principal { staff_paths: vec!["43/".into()], ..nobody() }));
+        assert!(!may(Principal { admin: true, ..nobody() }));
     }
 
     #[test]

@@ -3,6 +3,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use weijia_core::access::{self, Permission, Resource};
 use weijia_core::clip::create::{self, Draft};
 use weijia_core::clip::refusal::RefusalCode;
 use weijia_core::ids::ClipId;
@@ -43,6 +44,8 @@ pub async fn create_upload(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
+    let own = Resource { owner: Some(&principal.user), ..Resource::default() };
+    access::require(&principal, Permission::ClipUpload, &own)?;
     let length = protocol::required(&headers, &UPLOAD_LENGTH)?;
     if length > uploads.limits.max_length {
         return Err(ApiError::refused(StatusCode::PAYLOAD_TOO_LARGE, RefusalCode::TooBig.into()));
