@@ -61,8 +61,9 @@ impl Blobs {
         fs::create_dir_all(root)?;
         sync_folder(&root.join(".."))?;
         let lock = File::create(root.join("lock"))?;
-        rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive)
-            .map_err(|_| io::Error::other(format!("{} is in use by another process", root.display())))?;
+        rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive).map_err(|_| {
+            io::Error::new(io::ErrorKind::ResourceBusy, format!("{} is in use by another process", root.display()))
+        })?;
         fs::create_dir_all(root.join("temp"))?;
         make_folders(root)?;
         Ok(Blobs(Arc::new(Inner { root: root.to_owned(), readers: Mutex::default(), _lock: lock })))

@@ -127,8 +127,7 @@ async fn clock(db: Option<&Db>) -> Result<String, String> {
 
 async fn store(settings: &Settings) -> Result<String, String> {
     let Some(external) = settings.external_store()? else {
-        let folder = settings.store_folder();
-        return Ok(format!("用自带的，放在 {}", folder.display()));
+        return embedded_store(&settings.store_folder()).await;
     };
     let storage = Storage::connect(&external);
     storage.ensure_bucket().await.map_err(|e| {
@@ -138,4 +137,26 @@ async fn store(settings: &Settings) -> Result<String, String> {
         )
     })?;
     Ok(format!("{} 的桶 {} 能用", external.endpoint, external.bucket))
+}
+
+async fn embedded_store(folder: &Path) -> Result<String, String> {
+    if !folder.exists() {
+        return Ok(format!("用自带的，第一次启动时建在 {}", folder.display()));
+    }
+    match weijia_store::EmbeddedStore::open(folder).await {
+        Ok(store) => {
+            let damaged = store.swept().missing;
+            store.close().await;
+            if damaged == 0 {
+                Ok(format!("用自带的，{} 里的东西都在", folder.display()))
+            } else {
+                Err(format!("{} 里有 {damaged} 个文件不见了。停下来，从备份把 store 文件夹拿回来。", folder.display()))
+            }
+        }
+        // The running server holds the folder, and looked at it when it started.
+        Err(e) if e.kind() == std::io::ErrorKind::ResourceBusy => {
+            Ok(format!("用自带的，weijia serve 正用着 {}", folder.display()))
+        }
+        Err(e) => Err(format!("{} 用不了：{e}。看看权限和磁盘。", folder.display())),
+    }
 }

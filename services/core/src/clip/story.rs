@@ -21,7 +21,7 @@ pub async fn tell(tx: &mut Tx, clip: &ClipId) -> Result<Vec<Event>> {
         "select k.created_at, k.title, k.state, u.display_name from clips k join users u on u.id = k.owner_id where k.id = $1")
         .bind(clip).fetch_optional(c).await)?;
     let (created, title, state, owner) = about.ok_or(Error::NotFound)?;
-    tell(created, format!("{owner}建了片子《{title}》（现在：{state}）"));
+    tell(created, format!("{owner}建了片子《{title}》，现在{}", said(&state)));
 
     let uploads: Vec<(At, At, String, i64, String, i64)> = on!(&mut *tx, c => sqlx::query_as(
         "select p.created_at, p.updated_at, p.id, p.length, p.state, v.n from uploads p join clip_versions v on v.id = p.version_id
@@ -29,7 +29,7 @@ pub async fn tell(tx: &mut Tx, clip: &ClipId) -> Result<Vec<Event>> {
         .bind(clip).fetch_all(c).await)?;
     for (began, changed, id, length, state, n) in uploads {
         tell(began, format!("第 {n} 版开始上传 {id}，共 {length} 字节"));
-        tell(changed, format!("第 {n} 版的上传：{state}"));
+        tell(changed, format!("第 {n} 版的上传{}", said(&state)));
     }
 
     type VersionRow = (i64, Option<At>, Option<At>, Option<At>, String, Option<String>, Option<String>);
@@ -38,7 +38,8 @@ pub async fn tell(tx: &mut Tx, clip: &ClipId) -> Result<Vec<Event>> {
         .bind(clip).fetch_all(c).await)?;
     for (n, received, playable, ready, state, reason, sha256) in versions {
         if let Some(at) = received {
-            tell(at, format!("第 {n} 版收齐并核对过，sha256 {}", sha256.as_deref().unwrap_or("没有")));
+            let hash = sha256.map(|hash| format!("，sha256 {hash}")).unwrap_or_default();
+            tell(at, format!("第 {n} 版收齐并核对过{hash}"));
         }
         if let Some(at) = playable {
             tell(at, format!("第 {n} 版能播放了"));
@@ -47,7 +48,7 @@ pub async fn tell(tx: &mut Tx, clip: &ClipId) -> Result<Vec<Event>> {
             tell(at, format!("第 {n} 版各档清晰度都好了"));
         }
         if let Some(reason) = reason {
-            tell(received.unwrap_or(created), format!("第 {n} 版没能处理（{state}）：{reason}"));
+            tell(received.unwrap_or(created), format!("第 {n} 版{}：{reason}", said(&state)));
         }
     }
 
@@ -58,7 +59,7 @@ pub async fn tell(tx: &mut Tx, clip: &ClipId) -> Result<Vec<Event>> {
     for (at, kind, state, attempt, worker, reason) in jobs {
         let by = worker.map(|w| format!("，{w}")).unwrap_or_default();
         let why = reason.map(|r| format!("：{r}")).unwrap_or_default();
-        tell(at, format!("任务 {kind} {state}（第 {attempt} 次{by}）{why}"));
+        tell(at, format!("任务 {kind}{}（第 {attempt} 次{by}）{why}", said(&state)));
     }
 
     let tickets: Vec<(At, Option<At>, String, String, Option<String>)> = on!(&mut *tx, c => sqlx::query_as(
@@ -66,7 +67,7 @@ pub async fn tell(tx: &mut Tx, clip: &ClipId) -> Result<Vec<Event>> {
          left join users u on u.id = t.holder_id where t.clip_id = $1 order by t.id")
         .bind(clip).fetch_all(c).await)?;
     for (submitted, sent, state, assignment, holder) in tickets {
-        tell(submitted, format!("交作业 {assignment}，排队等点评（现在：{state}）"));
+        tell(submitted, format!("交作业 {assignment}，排队等点评，现在{}", said(&state)));
         if let Some(at) = sent {
             tell(at, format!("{}老师的点评发出", holder.as_deref().unwrap_or("")));
         }
@@ -76,8 +77,63 @@ pub async fn tell(tx: &mut Tx, clip: &ClipId) -> Result<Vec<Event>> {
         "select a.at, a.action, u.display_name from audit_events a left join users u on u.id = a.actor_id where a.subject = $1 order by a.seq")
         .bind(clip.as_str()).fetch_all(c).await)?;
     for (at, action, actor) in accesses {
-        tell(at, format!("{} {action}", actor.as_deref().unwrap_or("系统")));
+        tell(at, format!("{} {}", actor.as_deref().unwrap_or("系统"), said(&action)));
     }
     events.sort_by_key(|e| e.at);
     Ok(events)
+}
+
+/// A state or an action in an operator's words; one without words here is told by its name.
+fn said(name: &str) -> &str {
+    match name {
+        "draft" => "是草稿",
+        "submitted" => "等老师看",
+        "reviewing" => "老师在看",
+        "returned" => "请她再拍",
+        "passed" => "通过了",
+        "withdrawn" => "收回了",
+        "open" | "uploading" => "还在传",
+        "completing" => "在合并",
+        "complete" => "传完了",
+        "failed" => "没有成",
+        "terminated" | "abandoned" => "不传了",
+        "ready" => "在排队",
+        "leased" => "在做",
+        "done" => "做完了",
+        "dead" => "做不成，放弃了",
+        "cancelled" => "取消了",
+        "waiting" => "在排队",
+        "claimed" => "老师拿着",
+        "sent" => "回完了",
+        "clip.looked" => "看了这条片子",
+        "review.claimed" => "拿去点评",
+        "review.sent" => "发出了点评",
+        "clip.withdrawn" => "收回了这条片子",
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::both_databases;
+    use crate::review::Outcome;
+    use crate::review::testing::{self, Classroom};
+
+    both_databases! {
+        a_clip_tells_its_story_in_order(db) {
+            let room = Classroom::open(&db).await;
+            let clip = testing::reviewed(&db, &room, "A1", 4, Outcome::Pass).await;
+            let mut tx = db.read().await.unwrap();
+            let story = tell(&mut tx, &clip).await.unwrap();
+            assert!(story.len() >= 3, "{story:?}");
+            assert!(story.is_sorted_by_key(|e| e.at));
+            assert!(story.iter().any(|e| e.words.contains("交作业")), "{story:?}");
+        }
+
+        an_unknown_clip_has_no_story(db) {
+            let mut tx = db.read().await.unwrap();
+            assert!(matches!(tell(&mut tx, &ClipId::new()).await, Err(Error::NotFound)));
+        }
+    }
 }
