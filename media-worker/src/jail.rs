@@ -156,7 +156,7 @@ pub fn probe(scratch: &Path) -> (Vec<String>, Vec<String>) {
         ("open /etc/passwd", std::fs::File::open("/etc/passwd").is_ok()),
         ("list /", std::fs::read_dir("/").is_ok()),
         ("write beside the scratch folder", std::fs::write(outside, b"x").is_ok()),
-        ("connect", std::net::TcpStream::connect("127.0.0.1:9").is_ok_and_or_reached()),
+        ("connect", std::net::TcpStream::connect("127.0.0.1:9").reached()),
         ("bind", std::net::UdpSocket::bind("127.0.0.1:0").is_ok()),
         ("exec", std::process::Command::new("/bin/true").status().is_ok()),
     ];
@@ -166,10 +166,10 @@ pub fn probe(scratch: &Path) -> (Vec<String>, Vec<String>) {
 
 /// A refused connection was a connection attempt: only "not permitted" means that the jail held.
 trait Reached {
-    fn is_ok_and_or_reached(self) -> bool;
+    fn reached(self) -> bool;
 }
 impl<T> Reached for std::io::Result<T> {
-    fn is_ok_and_or_reached(self) -> bool {
+    fn reached(self) -> bool {
         self.err().is_none_or(|e| e.kind() != std::io::ErrorKind::PermissionDenied)
     }
 }

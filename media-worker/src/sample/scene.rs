@@ -56,7 +56,7 @@ fn hills(x: f32, y: f32, t: f32) -> Colour {
 }
 
 fn loom(x: f32, y: f32, t: f32) -> Colour {
-    if !(18.0..252.0).contains(&x) || y < LOOM + 10.0 || y > 470.0 {
+    if !(18.0..252.0).contains(&x) || !(LOOM + 10.0..=470.0).contains(&y) {
         return WOOD;
     }
     let woven = LOOM + 10.0 + (t.floor() + 1.0) * ROW;

@@ -24,15 +24,16 @@ pub struct ErrorBody {
 pub struct ApiError {
     pub status: StatusCode,
     pub refusal: Refusal,
-    pub headers: HeaderMap,
+    /// Boxed: an error travels through every `Result` of a handler.
+    pub headers: Box<HeaderMap>,
 }
 
 impl ApiError {
     pub fn new(status: StatusCode, code: &'static str, message: &str, next_step: &str) -> Self {
-        Self { status, refusal: Refusal::new(code, message, next_step), headers: HeaderMap::new() }
+        Self { status, refusal: Refusal::new(code, message, next_step), headers: Box::default() }
     }
     pub fn refused(status: StatusCode, refusal: Refusal) -> Self {
-        Self { status, refusal, headers: HeaderMap::new() }
+        Self { status, refusal, headers: Box::default() }
     }
     pub fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", "没找到这个。", "它可能被收回了，回到上一页再看看。")
@@ -46,7 +47,7 @@ impl ApiError {
         )
     }
     pub fn with_headers(mut self, headers: HeaderMap) -> Self {
-        self.headers = headers;
+        *self.headers = headers;
         self
     }
 }
@@ -99,7 +100,7 @@ impl IntoResponse for ApiError {
             next_step: self.refusal.next_step,
             request_id: crate::request_id::current(),
         };
-        (self.status, self.headers, Json(body)).into_response()
+        (self.status, *self.headers, Json(body)).into_response()
     }
 }
 

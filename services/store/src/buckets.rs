@@ -22,7 +22,7 @@ pub async fn create(store: &EmbeddedStore, input: CreateBucketInput) -> Result<C
         return Err(s3_error!(BucketAlreadyOwnedByYou, "You already have this bucket.").into());
     }
     tx.commit().await?;
-    Ok(CreateBucketOutput { location: Some(location), ..Default::default() })
+    Ok(CreateBucketOutput { location: Some(location) })
 }
 
 pub async fn head(store: &EmbeddedStore, input: HeadBucketInput) -> Result<HeadBucketOutput> {

@@ -215,7 +215,7 @@ impl Writer {
         let fast = !self.buffer.is_pooled()
             && pace.as_secs_f64() * self.upload.part_size as f64 <= FAST.as_secs_f64() * UNIT as f64;
         if fast {
-            return self.into_slab(self.part_len()).await;
+            return self.gather_slab(self.part_len()).await;
         }
         if !self.buffer.grow() {
             self.flush().await?;
@@ -224,7 +224,7 @@ impl Writer {
     }
 
     /// Gathers the part from its first byte on in one slab: the pieces from the store and what the pocket holds.
-    async fn into_slab(&mut self, len: i64) -> Result<(), End> {
+    async fn gather_slab(&mut self, len: i64) -> Result<(), End> {
         let mut slab = tokio::select! {
             slab = self.uploads.pool.slab(len as usize) => slab,
             () = self.uploads.stopping.cancelled() => return Err(End::Stopping),
@@ -252,7 +252,7 @@ impl Writer {
             if self.buffer.is_pooled() {
                 self.flush().await?;
             }
-            self.into_slab(self.part_len()).await?;
+            self.gather_slab(self.part_len()).await?;
         }
         self.uploads.open_object(&mut self.upload).await?;
         while self.flight.len() >= PARTS_IN_FLIGHT {

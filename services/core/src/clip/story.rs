@@ -23,7 +23,8 @@ pub async fn tell(tx: &mut Tx, clip: &ClipId) -> Result<Vec<Event>> {
     let (created, title, state, owner) = about.ok_or(Error::NotFound)?;
     tell(created, format!("{owner}建了片子《{title}》，现在{}", said(&state)));
 
-    let uploads: Vec<(At, At, String, i64, String, i64)> = on!(&mut *tx, c => sqlx::query_as(
+    type UploadRow = (At, At, String, i64, String, i64);
+    let uploads: Vec<UploadRow> = on!(&mut *tx, c => sqlx::query_as(
         "select p.created_at, p.updated_at, p.id, p.length, p.state, v.n from uploads p join clip_versions v on v.id = p.version_id
          where p.clip_id = $1 order by p.id")
         .bind(clip).fetch_all(c).await)?;
@@ -52,7 +53,8 @@ pub async fn tell(tx: &mut Tx, clip: &ClipId) -> Result<Vec<Event>> {
         }
     }
 
-    let jobs: Vec<(At, String, String, i64, Option<String>, Option<String>)> = on!(&mut *tx, c => sqlx::query_as(
+    type JobRow = (At, String, String, i64, Option<String>, Option<String>);
+    let jobs: Vec<JobRow> = on!(&mut *tx, c => sqlx::query_as(
         "select j.updated_at, j.kind, j.state, j.attempt, j.worker, j.reason from jobs j join clip_versions v on v.id = j.subject
          where v.clip_id = $1 order by j.id")
         .bind(clip).fetch_all(c).await)?;
@@ -62,7 +64,8 @@ pub async fn tell(tx: &mut Tx, clip: &ClipId) -> Result<Vec<Event>> {
         tell(at, format!("任务 {kind}{}（第 {attempt} 次{by}）{why}", said(&state)));
     }
 
-    let tickets: Vec<(At, Option<At>, String, String, Option<String>)> = on!(&mut *tx, c => sqlx::query_as(
+    type TicketRow = (At, Option<At>, String, String, Option<String>);
+    let tickets: Vec<TicketRow> = on!(&mut *tx, c => sqlx::query_as(
         "select t.submitted_at, t.sent_at, t.state, t.assignment_code, u.display_name from review_tickets t
          left join users u on u.id = t.holder_id where t.clip_id = $1 order by t.id")
         .bind(clip).fetch_all(c).await)?;

@@ -75,7 +75,7 @@ both_databases! {
         let seats: (Option<i64>, Option<i64>) = on!(&mut tx, c => sqlx::query_as("select group_no, seat_no from memberships where user_id = $1").bind(&user).fetch_one(c).await).unwrap();
         assert_eq!(seats, (Some(2), Some(1)));
         let hers = trainee(&mut tx, &user).await.unwrap();
-        assert_eq!(hers.cohorts, [room.cohort.clone()]);
+        assert_eq!(hers.cohorts, std::slice::from_ref(&room.cohort));
         drop(tx);
 
         let skip = |joined: Joined| match joined { Joined::Skipped(why) => why, other => panic!("{other:?}") };
@@ -150,7 +150,7 @@ both_databases! {
         end_leases(&db).await;
         let mut tx = db.write().await.unwrap();
         assert_eq!(super::clips(&mut tx, At::now(), &room.cohort, Which::Waiting).await.unwrap()[0].holder, None);
-        assert_eq!(trainees_of(&mut tx, std::slice::from_ref(&room.cohort)).await.unwrap(), [room.trainee.clone()]);
+        assert_eq!(trainees_of(&mut tx, std::slice::from_ref(&room.cohort)).await.unwrap(), std::slice::from_ref(&room.trainee));
         on!(&mut tx, c => sqlx::query("update memberships set state = 'withdrawn' where part = 'trainee'").execute(c).await.map(drop)).unwrap();
         for which in [Which::Waiting, Which::Overdue, Which::Returned, Which::Passed] {
             assert_eq!(count(&mut tx, late, &room.cohort, which).await.unwrap(), 0);

@@ -180,10 +180,10 @@ mod tests {
     #[test]
     fn what_her_mentor_said_comes_first() {
         let returned = answer("A1", ClipState::Returned, 5);
-        let course = course_of(&[], &[returned.clone()]);
+        let course = course_of(&[], std::slice::from_ref(&returned));
         assert_eq!((course.next.kind, course.next.clip_id), (NextKind::Feedback, Some(returned.clip_id)));
         let passed = Answer { unheard: 2, ..answer("A1", ClipState::Passed, 5) };
-        assert_eq!(course_of(&[], &[passed.clone()]).next.kind, NextKind::Feedback);
+        assert_eq!(course_of(&[], std::slice::from_ref(&passed)).next.kind, NextKind::Feedback);
         assert_eq!(course_of(&[], &[Answer { unheard: 0, ..passed }]).next.kind, NextKind::Lesson);
     }
 

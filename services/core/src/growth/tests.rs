@@ -22,7 +22,7 @@ impl Reading {
         Self { id: SnapshotId::new(), as_of_on: day("2026-11-18"), window_days: 90, figures, sha256: "aa" }
     }
 
-    fn new<'a>(&'a self, account: &'a AccountId, by: &'a UserId) -> NewSnapshot<'a> {
+    fn taken<'a>(&'a self, account: &'a AccountId, by: &'a UserId) -> NewSnapshot<'a> {
         NewSnapshot {
             id: &self.id,
             account,
@@ -41,7 +41,7 @@ impl Reading {
 fn a_reading_must_be_possible() {
     let (account, by) = (AccountId::new(), UserId::new());
     let figures = Figures { originals: Some(3), ..Figures::default() };
-    let check = |reading: Reading| check_snapshot(&reading.new(&account, &by), day("2026-06-16"), day("2026-11-20"));
+    let check = |reading: Reading| check_snapshot(&reading.taken(&account, &by), day("2026-06-16"), day("2026-11-20"));
     assert!(check(Reading::of(figures)).is_ok());
     assert!(check(Reading { as_of_on: day("2026-11-20"), ..Reading::of(figures) }).is_ok());
     for bad in [
@@ -100,13 +100,13 @@ both_databases! {
         let account = account(&db, &room.trainee).await;
         let reading = Reading::of(Figures { followers: Some(260), lives: Some(0), ..Figures::default() });
         let mut tx = db.write().await.unwrap();
-        let Recorded::New(kept) = record(&mut tx, At::now(), reading.new(&account.id, &room.staff)).await.unwrap() else { panic!() };
+        let Recorded::New(kept) = record(&mut tx, At::now(), reading.taken(&account.id, &room.staff)).await.unwrap() else { panic!() };
         assert_eq!((kept.figures, kept.entered_by.as_str()), (reading.figures, "龙主任"));
         tx.commit().await.unwrap();
         let mut tx = db.read().await.unwrap();
         let all = accounts_of(&mut tx, &[room.trainee.clone(), room.stranger.clone()]).await.unwrap();
         assert_eq!(all.len(), 1);
-        assert_eq!(all[0].snapshots, [kept.clone()]);
+        assert_eq!(all[0].snapshots, std::slice::from_ref(&kept));
         assert_eq!(evidence(&mut tx, &kept.id).await.unwrap().owner_id, room.trainee);
         assert!(matches!(evidence(&mut tx, &SnapshotId::new()).await, Err(Error::NotFound)));
     }
@@ -119,11 +119,11 @@ both_databases! {
         let other_window = Reading { window_days: 30, ..Reading::of(right.figures) };
         let mut tx = db.write().await.unwrap();
         for reading in [&wrong, &right, &other_window] {
-            assert!(matches!(record(&mut tx, At::now(), reading.new(&account.id, &room.staff)).await.unwrap(), Recorded::New(_)));
+            assert!(matches!(record(&mut tx, At::now(), reading.taken(&account.id, &room.staff)).await.unwrap(), Recorded::New(_)));
         }
         // The request sent twice, with an id of its own, adds nothing.
         let again = Reading { id: SnapshotId::new(), ..Reading::of(right.figures) };
-        let Recorded::Already(there) = record(&mut tx, At::now(), again.new(&account.id, &room.staff)).await.unwrap() else { panic!() };
+        let Recorded::Already(there) = record(&mut tx, At::now(), again.taken(&account.id, &room.staff)).await.unwrap() else { panic!() };
         assert_eq!(there.id, right.id);
         let all = accounts_of(&mut tx, std::slice::from_ref(&room.trainee)).await.unwrap().remove(0).snapshots;
         assert_eq!(all.len(), 3);
@@ -133,9 +133,9 @@ both_databases! {
         assert_eq!((&of(&right.id).superseded_by, &of(&other_window.id).superseded_by), (&None, &None));
         // What cannot be is refused, and the schema would refuse it too.
         let bad = Reading { as_of_on: day("2026-06-01"), ..Reading::of(right.figures) };
-        assert!(matches!(record(&mut tx, At::now(), bad.new(&account.id, &room.staff)).await, Err(Error::Refused(_))));
+        assert!(matches!(record(&mut tx, At::now(), bad.taken(&account.id, &room.staff)).await, Err(Error::Refused(_))));
         let nobody = AccountId::new();
-        assert!(matches!(record(&mut tx, At::now(), bad.new(&nobody, &room.staff)).await, Err(Error::NotFound)));
+        assert!(matches!(record(&mut tx, At::now(), bad.taken(&nobody, &room.staff)).await, Err(Error::NotFound)));
         let update = on!(&mut tx, c => sqlx::query("update growth_snapshots set views = -1").execute(c).await.map(drop));
         assert!(update.is_err());
     }

@@ -76,7 +76,7 @@ both_databases! {
         assert_eq!(trash_keys(&mut tx).await, ["tails/2-0"]);
         let now = find(&mut tx, &mine.id).await.unwrap();
         assert_eq!((now.state, now.s3_upload_id.as_deref()), (State::Completing, Some("m1")));
-        assert_eq!(completing(&mut tx, NOW).await.unwrap(), [mine.id.clone()]);
+        assert_eq!(completing(&mut tx, NOW).await.unwrap(), std::slice::from_ref(&mine.id));
         assert_eq!(completing(&mut tx, NOW - Millis(1)).await.unwrap(), []);
         tx.commit().await.unwrap();
     }
