@@ -144,3 +144,76 @@ async fn kill_group(child: &mut Child) {
     }
     let _ = child.wait().await;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A supervisor whose child is a shell that reads its script from the scratch folder: `sh job --spec ...`.
+    fn with(script: &str) -> (Supervisor, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("job"), script).unwrap();
+        (Supervisor::new("/bin/sh".into(), false, 1), folder)
+    }
+
+    async fn outcome(script: &str) -> (Result<(), Ended<&'static str>>, Vec<Event>) {
+        let (supervisor, folder) = with(script);
+        let mut events = Vec::new();
+        let ended = supervisor
+            .run(folder.path(), Task::Prepare, &CancellationToken::new(), async |event| {
+                events.push(event);
+                Ok(())
+            })
+            .await;
+        (ended, events)
+    }
+
+    #[tokio::test]
+    async fn events_come_in_order_and_the_end_is_an_end() {
+        let (ended, events) = outcome(r#"echo '{"event":"progress","percent":5}'; echo '{"event":"done"}'"#).await;
+        assert!(ended.is_ok(), "{ended:?}");
+        assert_eq!(events, [Event::Progress { percent: 5 }, Event::Done]);
+    }
+
+    #[tokio::test]
+    async fn a_child_that_dies_or_talks_nonsense_did_not_do_its_job() {
+        for (script, word) in [
+            ("echo sorry >&2; exit 3", "sorry"),
+            ("kill -SEGV $$", "signal"),
+            ("exit 0", "ended with"),
+            (r#"echo '{"event":"done"}'; exit 9"#, "exit status: 9"),
+            ("echo hello", "unreadable event"),
+        ] {
+            let (ended, _) = outcome(script).await;
+            assert!(matches!(&ended, Err(Ended::Child(why)) if why.contains(word)), "{script}: {ended:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_child_that_hangs_is_killed_with_all_it_started() {
+        let (mut supervisor, folder) = with("sleep 60 & echo $! > grandchild; wait");
+        supervisor.silence = Duration::from_secs(2);
+        let ended: Result<(), Ended<()>> =
+            supervisor.run(folder.path(), Task::Prepare, &CancellationToken::new(), async |_| Ok(())).await;
+        assert!(matches!(&ended, Err(Ended::Child(why)) if why.contains("no progress")), "{ended:?}");
+        let grandchild = std::fs::read_to_string(folder.path().join("grandchild")).unwrap();
+        let state = || std::fs::read_to_string(format!("/proc/{}/stat", grandchild.trim())).unwrap_or_default();
+        for _ in 0..50 {
+            if state().is_empty() || state().contains(") Z ") {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("still there: {}", state());
+    }
+
+    #[tokio::test]
+    async fn an_interruption_ends_it_at_once() {
+        let (supervisor, folder) = with("sleep 60");
+        let interrupted = CancellationToken::new();
+        interrupted.cancel();
+        let ended: Result<(), Ended<()>> =
+            supervisor.run(folder.path(), Task::Prepare, &interrupted, async |_| Ok(())).await;
+        assert!(matches!(ended, Err(Ended::Interrupted)));
+    }
+}
