@@ -60,7 +60,8 @@ impl Video {
         settings.set_frame_rate(Some(Rational(FPS as i32, 1)));
         settings.set_gop(2 * FPS as u32);
         if header {
-            settings.set_flags(codec::Flags::GLOBAL_HEADER);
+            // setting flags drops the encoder's own closed groups, and browsers cannot jump into an open one
+            settings.set_flags(codec::Flags::GLOBAL_HEADER | codec::Flags::CLOSED_GOP);
         }
         let mut options = Dictionary::new();
         options.set("preset", "veryfast");

@@ -25,6 +25,10 @@ it('sends nobody to the camera for what is written', () => {
 it('is the answer that came', () => {
   expect(after({ kind: 'feedback', code: 'A1', title: '打鼓队', clip_id: 'clp_1' }).to).toBe('/clips/clp_1')
 })
+it('is to film again once all of the answer is heard', () => {
+  const next = { kind: 'feedback' as const, code: 'A1', title: '打鼓队', clip_id: 'clp_1' }
+  expect(todayOf({ next, modules, assignments }, 0)).toMatchObject({ word: '去改一版', to: '/clips/clp_1' })
+})
 it('is never empty', () => {
   expect(after({ kind: 'done', code: '', title: '', clip_id: null }).title).toBe('功课都做完了')
   expect(todayOf(null).act).toBe('record')

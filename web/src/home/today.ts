@@ -9,7 +9,7 @@ export interface Today {
   to: string
 }
 
-export function todayOf(course: Pick<Course, 'next' | 'modules' | 'assignments'> | null): Today {
+export function todayOf(course: Pick<Course, 'next' | 'modules' | 'assignments'> | null, unheard = 1): Today {
   const next = course?.next
   if (!course || !next || next.kind === 'done') {
     return {
@@ -19,6 +19,8 @@ export function todayOf(course: Pick<Course, 'next' | 'modules' | 'assignments'>
     }
   }
   if (next.kind === 'feedback') {
+    // All heard: what is left of it is to film again. The words are on the clip's page.
+    if (!unheard) return { title: '照着点评再拍一版', tip: `“${next.title}”，改好了老师再看。`, act: 'go', word: '去改一版', to: `/clips/${next.clip_id}` }
     return { title: '老师回你了', tip: `“${next.title}”，先听夸你的，再照着改。`, act: 'go', word: '听点评', to: `/clips/${next.clip_id}` }
   }
   if (next.kind === 'lesson') {

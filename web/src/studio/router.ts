@@ -42,7 +42,8 @@ export const router = createRouter({ history: createWebHistory(), routes })
 router.beforeEach(async to => {
   if (to.meta.open) return true
   await knowMe().catch(() => undefined)
-  const back = { path: '/studio/sign-in', query: to.path === '/studio' ? {} : { next: to.fullPath } }
+  // Whoever came by the front door goes on to her own first page, which is only known once she is in.
+  const back = { path: '/studio/sign-in', query: to.redirectedFrom?.path === '/studio' ? {} : { next: to.fullPath } }
   if (!me.value || !belongs.value) return back
   if (to.meta.for === 'reviews' && !reviews.value) return '/studio/cohorts'
   if (to.meta.for === 'manages' && !manages.value) return homePath()
