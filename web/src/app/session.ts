@@ -28,6 +28,7 @@ export async function refreshMe() {
 
 export async function signIn(phone: string, password: string) {
   settle((await data(api.POST('/api/v1/session', { body: { phone, password } }))) ?? null)
+  ended.value = false
   asked = Promise.resolve()
 }
 
@@ -42,4 +43,9 @@ function settle(now: Me | null | undefined) {
   else localStorage.removeItem(KEPT)
 }
 
-onSignedOut(() => settle(null))
+/** She was in, and the server no longer knows her: the door says so. */
+export const ended = ref(false)
+onSignedOut(() => {
+  ended.value ||= !!me.value
+  settle(null)
+})

@@ -43,3 +43,8 @@ describe('the marks', () => {
     expect(currentMark(items, 12_000)).toBe('b')
   })
 })
+it('tells a new version that waits for her from one that is still to be filmed', () => {
+  const back = { state: 'returned' as const, media_state: 'ready' as const, playable: true }
+  expect(standing(back).word).toBe('照着改一版')
+  expect(standing({ ...back, can_submit: true }).word).toBe('新的一版还没交')
+})

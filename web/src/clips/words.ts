@@ -8,7 +8,7 @@ export interface Standing {
   tone: 'gold' | 'leaf' | 'tea' | 'clay' | 'quiet'
 }
 
-type Stands = Pick<ClipSummary, 'state' | 'media_state' | 'playable'> & { feedback_new?: number }
+type Stands = Pick<ClipSummary, 'state' | 'media_state' | 'playable'> & { feedback_new?: number; can_submit?: boolean }
 
 /** Trouble first, then what is new, then how far it is. */
 export function standing(clip: Stands): Standing {
@@ -26,6 +26,7 @@ export function standing(clip: Stands): Standing {
     case 'reviewing':
       return { word: '老师正在看', icon: 'listen', tone: 'leaf' }
     case 'returned':
+      if (clip.can_submit) return { word: '新的一版还没交', icon: 'clips', tone: 'gold' }
       return { word: '照着改一版', icon: 'redo', tone: 'gold' }
     case 'passed':
       return { word: '过了', icon: 'check', tone: 'tea' }

@@ -1,6 +1,6 @@
 import { createRouter, createWebHistory, type RouteRecordRaw } from 'vue-router'
 import { onSignedOut } from '@/api/client'
-import { belongs, forget, homePath, knowMe, manages, me, reviews } from './session'
+import { belongs, ended, forget, homePath, knowMe, manages, me, reviews } from './session'
 
 declare module 'vue-router' {
   interface RouteMeta {
@@ -58,6 +58,7 @@ router.afterEach(to => {
 onSignedOut(() => {
   const at = router.currentRoute.value
   if (at.meta.open) return
+  ended.value = true
   forget()
   void router.push({ path: '/studio/sign-in', query: { next: at.fullPath } })
 })

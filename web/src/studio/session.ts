@@ -1,9 +1,12 @@
 // Who is at the desk. One read of it serves every page.
-import { computed, shallowRef } from 'vue'
+import { computed, ref, shallowRef } from 'vue'
 import * as api from './api'
 import type { Me, Role } from './types'
 
 export const me = shallowRef<Me | null>(null)
+
+/** She was in, and the server no longer knows her: the door says so. */
+export const ended = ref(false)
 
 const has = (role: Role) => Boolean(me.value?.roles.includes(role))
 /** What each page is for: the server decides access, this only decides what is offered. */
@@ -28,6 +31,7 @@ export function knowMe(): Promise<void> {
 
 export async function signIn(phone: string, password: string) {
   me.value = await api.signIn({ phone, password })
+  ended.value = false
   asked = Promise.resolve()
 }
 
