@@ -21,6 +21,7 @@ pub mod region;
 pub mod review;
 pub mod star;
 pub mod storage;
+pub mod text;
 pub mod time;
 pub mod upload;
 

@@ -6,6 +6,7 @@ use crate::db::{Tx, is_duplicate};
 use crate::error::{Error, OrNotFound as _, Refusal, Result};
 use crate::ids::{CohortId, GrantId, UserId};
 use crate::on;
+use crate::text::one_line;
 use crate::time::At;
 
 pub struct NewUser<'a> {
@@ -16,7 +17,7 @@ pub struct NewUser<'a> {
 }
 
 pub async fn create(tx: &mut Tx, keys: &Keys, now: At, new: NewUser<'_>) -> Result<UserId> {
-    let name = new.name.trim();
+    let name = one_line(new.name);
     if name.is_empty() || name.chars().count() > 30 {
         return Err(Refusal::new("name_invalid", "名字没写对。", "写一个 1 到 30 个字的名字。").into());
     }
@@ -28,7 +29,7 @@ pub async fn create(tx: &mut Tx, keys: &Keys, now: At, new: NewUser<'_>) -> Resu
     on!(&mut *tx, c => sqlx::query(
         "insert into users (id, display_name, phone_hash, phone_enc, phone_masked, password_hash, region_code, region_path, state, created_at)
          values ($1, $2, $3, $4, $5, $6, $7, $8, 'active', $9)")
-        .bind(&id).bind(name).bind(keys.phone_hash(new.phone)).bind(&encrypted).bind(new.phone.masked())
+        .bind(&id).bind(&name).bind(keys.phone_hash(new.phone)).bind(&encrypted).bind(new.phone.masked())
         .bind(new.password_hash).bind(new.region_code).bind(&path).bind(now)
         .execute(c).await.map(drop))
         .map_err(|e| match is_duplicate(&e) {

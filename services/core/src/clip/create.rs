@@ -10,6 +10,7 @@ use crate::error::{Error, OrNotFound, Refusal, Result};
 use crate::ids::{ClipId, CohortId, UserId, VersionId};
 use crate::job::{self, JobKind, NewJob};
 use crate::on;
+use crate::text::one_line;
 use crate::time::At;
 use crate::upload;
 
@@ -182,10 +183,9 @@ fn title(draft: &Draft<'_>) -> String {
     if stem.is_empty() { "没起名的片子".to_owned() } else { stem.to_owned() }
 }
 
-/// One line of printable text. Names are shown, never made into keys or paths.
+/// Names are shown, never made into keys or paths.
 fn clean(text: &str, max: usize) -> String {
-    let visible: String = text.chars().filter(|c| !c.is_control()).collect();
-    visible.trim().chars().take(max).collect()
+    one_line(text).chars().take(max).collect()
 }
 
 fn conflict(code: &'static str, message: &str, next_step: &str) -> Error {

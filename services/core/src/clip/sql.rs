@@ -8,7 +8,7 @@ use crate::error::{Error, OrNotFound, Refusal, Result};
 use crate::ids::{ClipId, CohortId, RenditionId, UserId, VersionId};
 use crate::review::{self, Ticket, TicketState};
 use crate::time::{At, Millis};
-use crate::{audit, content, on, upload};
+use crate::{audit, content, on, text, upload};
 
 pub const TITLE_MAX: usize = 60;
 
@@ -149,8 +149,7 @@ fn moved_on() -> Error {
 
 /// A name is not a step: `updated_at` stays when the clip last moved.
 pub async fn rename(tx: &mut Tx, clip: &Clip, title: &str) -> Result<()> {
-    let title: String = title.chars().filter(|c| !c.is_control()).collect();
-    let title = title.trim();
+    let title = text::one_line(title);
     if title.is_empty() || title.chars().count() > TITLE_MAX {
         let message = format!("名字要有字，最多 {TITLE_MAX} 个字");
         return Err(Refusal::new("bad_title", message, "换一个短一点的名字").into());

@@ -3,6 +3,7 @@
 use super::Part;
 use crate::account::Phone;
 use crate::error::Refusal;
+use crate::text::one_line;
 use crate::time::Day;
 
 pub struct NewCohort<'a> {
@@ -24,7 +25,7 @@ pub struct NewMember<'a> {
 
 pub fn check_cohort(new: &NewCohort) -> Result<(), Refusal> {
     let refuse = |message: &str, next: &str| Err(Refusal::new("cohort_invalid", message, next));
-    let fits = |text: &str| (1..=60).contains(&text.trim().chars().count()) && !text.chars().any(char::is_control);
+    let fits = |text: &str| (1..=60).contains(&text.trim().chars().count()) && one_line(text) == text.trim();
     if !(1..=99_999).contains(&new.series_no) {
         return refuse("期数不对。", "填第几期，比如 49。");
     }
@@ -61,6 +62,7 @@ mod tests {
         assert!(check_cohort(&good()).is_ok());
         assert!(check_cohort(&NewCohort { series_no: 0, ..good() }).is_err());
         assert!(check_cohort(&NewCohort { title: " ", ..good() }).is_err());
+        assert!(check_cohort(&NewCohort { title: "\u{202e}里耶班", ..good() }).is_err());
         assert!(check_cohort(&NewCohort { host: &"妇".repeat(61), ..good() }).is_err());
         assert!(check_cohort(&NewCohort { ends_on: day("2026-06-15"), ..good() }).is_err());
         assert!(check_cohort(&NewCohort { ends_on: day("2029-06-15"), ..good() }).is_err());

@@ -6,6 +6,7 @@ use crate::account::{self, Keys, NewUser};
 use crate::db::{Tx, is_duplicate};
 use crate::error::{Error, OrNotFound, Refusal, Result};
 use crate::ids::{CohortId, UserId};
+use crate::text::one_line;
 use crate::time::At;
 use crate::{audit, content, on, region};
 
@@ -113,7 +114,7 @@ pub async fn add_member(
             let (name, path): (String, String) =
                 on!(&mut *tx, c => sqlx::query_as(sql).bind(&user).fetch_one(c).await)?;
             // A slip in a phone number must not put a stranger into the class.
-            if name != new.name.trim() {
+            if name != one_line(new.name) {
                 return skipped("这个手机号登记的是别的名字，核对一下号码。");
             }
             if new.part == Part::Trainee && !in_scope(&path) {

@@ -3,6 +3,7 @@
 use super::{Figures, Platform};
 use crate::error::Refusal;
 use crate::ids::{AccountId, SnapshotId, UserId};
+use crate::text::one_line;
 use crate::time::Day;
 
 pub struct NewAccount<'a> {
@@ -36,7 +37,7 @@ fn refuse<T>(message: impl Into<String>, next_step: &str) -> Result<T, Refusal> 
 /// The handle as it is kept.
 pub fn check_account(new: &NewAccount, today: Day) -> Result<String, Refusal> {
     let handle = new.handle.trim().trim_start_matches(['@', '＠']).to_owned();
-    if handle.is_empty() || handle.chars().count() > 60 || handle.chars().any(char::is_control) {
+    if handle.is_empty() || handle.chars().count() > 60 || one_line(&handle) != handle {
         return Err(Refusal::new("account_invalid", "账号名没写对。", "照着平台上的账号名写，60 个字以内。"));
     }
     if new.opened_on > today || new.opened_on.year() < 2009 {

@@ -2,6 +2,7 @@
 
 use super::Region;
 use crate::error::Refusal;
+use crate::text::one_line;
 use crate::time::Day;
 
 /// How the published names end a committee's name, and what kind of place the committee stands for.
@@ -45,7 +46,7 @@ pub fn display_name(raw: &str, ancestors: &[&str]) -> String {
 /// What a person typed, made fit to be looked for: no wildcards, no blanks, no committee.
 pub fn clean_query(typed: &str) -> String {
     let plain: String =
-        typed.chars().filter(|c| !matches!(c, '%' | '_' | '\\') && !c.is_whitespace()).take(40).collect();
+        one_line(typed).chars().filter(|c| !matches!(c, '%' | '_' | '\\') && !c.is_whitespace()).take(40).collect();
     display_name(&plain, &[])
 }
 

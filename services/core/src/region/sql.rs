@@ -87,6 +87,9 @@ fn parse(text: &'static str) -> Result<Vec<Region>> {
 }
 
 pub async fn get(tx: &mut Tx, code: &str) -> Result<Region> {
+    if !code.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(Error::NotFound);
+    }
     let sql = sqlx::AssertSqlSafe(format!("select {COLUMNS} from regions where code = $1"));
     on!(tx, c => sqlx::query_as::<_, Region>(sql).bind(code).fetch_optional(c).await).or_not_found()
 }
