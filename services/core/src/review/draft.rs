@@ -10,6 +10,7 @@ use crate::clip::sql::advance;
 use crate::db::Tx;
 use crate::error::{Error, Refusal, Result};
 use crate::ids::{ClipId, ItemId, ReviewId, TicketId, UserId};
+use crate::text::lines;
 use crate::time::At;
 use crate::{audit, content, on};
 
@@ -87,6 +88,7 @@ pub enum Saved {
 /// Keeps the draft if it was based on what is kept; else nothing changes on either side. The draft of a lease that ran
 /// out is still hers: writing on takes the ticket up again where nobody else has.
 pub async fn save(tx: &mut Tx, id: &TicketId, mentor: &UserId, input: DraftInput) -> Result<Saved> {
+    let input = as_kept(input);
     let (clip, ticket) = queue::lock_both(tx, id).await?;
     let row = row(tx, id, mentor).await?.ok_or(Error::NotFound)?;
     if row.state != "drafting" {
@@ -100,6 +102,7 @@ pub async fn save(tx: &mut Tx, id: &TicketId, mentor: &UserId, input: DraftInput
         TicketState::Waiting | TicketState::Claimed => {}
     }
     let rubric = content::rubric();
+    rules::check_length(&input)?;
     rules::check(&input.items, &input.scores, &input.gates, rubric)?;
     let earlier = earlier_open(tx, &clip.id, &ticket).await?;
     if input.settled.iter().any(|s| earlier.iter().all(|open| open.id != s.item_id)) {
@@ -108,7 +111,7 @@ pub async fn save(tx: &mut Tx, id: &TicketId, mentor: &UserId, input: DraftInput
     if input.rev != row.draft_rev {
         let kept = of_row(tx, row).await?;
         // The answer to the same save was lost on the way: give it again.
-        if kept.rev == input.rev + 1 && same(&kept, &input) {
+        if kept.rev.checked_sub(1) == Some(input.rev) && same(&kept, &input) {
             return Ok(Saved::Kept(kept));
         }
         let next = "先看看那边写了什么，再接着写；你这里的字还在";
@@ -133,7 +136,7 @@ async fn keep(tx: &mut Tx, now: At, row: &ReviewRow, input: DraftInput) -> Resul
                                 draft_rev = draft_rev + 1, updated_at = $9
              where id = $1 and draft_rev = $2 and state = 'drafting'")
         .bind(&row.id).bind(row.draft_rev).bind(json(&scores)?).bind(json(&gates)?).bind(json(&input.settled)?)
-        .bind(input.summary.trim()).bind(input.next_step.trim()).bind(input.outcome).bind(now)
+        .bind(&input.summary).bind(&input.next_step).bind(input.outcome).bind(now)
         .execute(c).await.map(|r| r.rows_affected()))?;
     if rows != 1 {
         return Err(conflict("draft_is_old", "这份点评刚刚在别处改过", "刷新这一页再接着写"));
@@ -148,10 +151,20 @@ async fn keep(tx: &mut Tx, now: At, row: &ReviewRow, input: DraftInput) -> Resul
                 "insert into feedback_items (id, review_id, version_id, t_start_ms, t_end_ms, kind, dim, body, state, created_at)
                  values ($1, $2, $3, $4, $5, $6, $7, $8, 'draft', $9)")
             .bind(&id).bind(&row.id).bind(&row.version_id).bind(item.t_start_ms).bind(item.t_end_ms).bind(item.kind)
-            .bind(&item.dim).bind(item.body.trim()).bind(now).execute(c).await.map(drop))?;
+            .bind(&item.dim).bind(&item.body).bind(now).execute(c).await.map(drop))?;
         used.push(id);
     }
     Ok(())
+}
+
+fn as_kept(input: DraftInput) -> DraftInput {
+    let item = |item: DraftItem| DraftItem { body: lines(&item.body), ..item };
+    DraftInput {
+        items: input.items.into_iter().map(item).collect(),
+        summary: lines(&input.summary),
+        next_step: lines(&input.next_step),
+        ..input
+    }
 }
 
 /// Whether the kept draft is what that save asked for, apart from the ids given meanwhile.
@@ -160,7 +173,6 @@ fn same(kept: &Draft, input: &DraftInput) -> bool {
         let mut items: Vec<DraftItem> = items.to_vec();
         for item in &mut items {
             item.id = None;
-            item.body = item.body.trim().to_owned();
         }
         items.sort_by(|a, b| (a.t_start_ms, &a.body).cmp(&(b.t_start_ms, &b.body)));
         items
@@ -170,7 +182,7 @@ fn same(kept: &Draft, input: &DraftInput) -> bool {
     plain(&kept.items) == plain(&input.items)
         && scores.eq(input.scores.iter().filter(|(_, v)| v.is_some()))
         && gates.eq(input.gates.iter().filter(|(_, v)| v.is_some()))
-        && (kept.summary.as_str(), kept.next_step.as_str()) == (input.summary.trim(), input.next_step.trim())
+        && (&kept.summary, &kept.next_step) == (&input.summary, &input.next_step)
         && (kept.outcome, &kept.settled) == (input.outcome, &input.settled)
 }
 

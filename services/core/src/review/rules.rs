@@ -1,6 +1,6 @@
 //! What may be sent, what it adds up to, and in which order clips are looked at. Pure.
 
-use super::{DraftItem, Gates, Kind, Outcome, Scores, Settled, Ticket, TicketState, Verdict};
+use super::{DraftInput, DraftItem, Gates, Kind, Outcome, Scores, Settled, Ticket, TicketState, Verdict};
 use crate::content::{Dimension, Rubric};
 use crate::error::{Error, Refusal, Result};
 use crate::ids::ItemId;
@@ -9,6 +9,10 @@ use crate::time::{At, Millis};
 pub const MIN_PRAISE: usize = 1;
 /// More than five things to fix is nothing to fix: she would not know where to begin.
 pub const MAX_FIXES: usize = 5;
+const WORDS_MAX: usize = 2000;
+const SETTLED_MAX: usize = 500;
+/// No clip lasts longer than a day.
+const LONGEST_MS: i64 = 24 * 3_600_000;
 /// From here on a waiting ticket is pressing.
 const NEARLY_DUE: Millis = Millis::hours(12);
 
@@ -155,6 +159,16 @@ pub fn blank(rubric: &Rubric) -> (Scores, Gates) {
     (scores, gates)
 }
 
+/// What is longer than anybody would write or read is not kept.
+pub fn check_length(input: &DraftInput) -> Result<()> {
+    let words = |text: &str| text.chars().count() <= WORDS_MAX;
+    if words(&input.summary) && words(&input.next_step) && input.settled.len() <= SETTLED_MAX {
+        return Ok(());
+    }
+    let message = format!("总评和下一步最多各写 {WORDS_MAX} 个字");
+    Err(Refusal::new("bad_draft", message, "写短一点，她才记得住").into())
+}
+
 /// Whether a draft can be kept at all: it may be unfinished, but not about something that isn't there.
 pub fn check(items: &[DraftItem], scores: &Scores, gates: &Gates, rubric: &Rubric) -> Result<()> {
     let bad = |message: &str| Err(Refusal::new("bad_draft", message, "刷新这一页再试").into());
@@ -162,6 +176,10 @@ pub fn check(items: &[DraftItem], scores: &Scores, gates: &Gates, rubric: &Rubri
     let is_gate = |code: &String| rubric.gates.iter().any(|g| g.code == *code);
     if items.len() > 200 || items.iter().any(|item| item.body.chars().count() > 1000) {
         return bad("写得太多了，存不下");
+    }
+    let late = |t: i64| t > LONGEST_MS;
+    if items.iter().any(|item| late(item.t_start_ms) || item.t_end_ms.is_some_and(late)) {
+        return bad("有一条的时间不对");
     }
     if items.iter().any(|item| item.t_start_ms < 0 || item.t_end_ms.is_some_and(|end| end < item.t_start_ms)) {
         return bad("有一条的时间不对");

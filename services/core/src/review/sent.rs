@@ -6,6 +6,7 @@ use crate::db::Tx;
 use crate::error::{Error, OrNotFound, Refusal, Result};
 use crate::ids::{ClipId, ItemId, ReplyId, ReviewId, UserId, VersionId};
 use crate::on;
+use crate::text::lines;
 use crate::time::At;
 
 impl From<Verdict> for ItemState {
@@ -132,10 +133,12 @@ pub async fn hear(tx: &mut Tx, id: &ItemId, reader: &UserId) -> Result<FeedbackI
 }
 
 pub const REPLY_MAX: usize = 500;
+/// One person to one item: a conversation, not a flood.
+const REPLIES_MAX: i64 = 50;
 
 /// Her answer to one item. The same words twice in a row are one answer that was sent twice.
 pub async fn reply(tx: &mut Tx, now: At, id: &ItemId, author: &UserId, body: &str) -> Result<FeedbackItem> {
-    let body = body.trim();
+    let body = lines(body);
     if body.is_empty() || body.chars().count() > REPLY_MAX {
         let message = format!("回复要有字，最多 {REPLY_MAX} 个字");
         return Err(Refusal::new("bad_reply", message, "改一改再发").into());
@@ -146,9 +149,15 @@ pub async fn reply(tx: &mut Tx, now: At, id: &ItemId, author: &UserId, body: &st
     let last: Option<(UserId, String)> = on!(tx, c => sqlx::query_as(
             "select author_id, body from feedback_replies where item_id = $1 order by created_at desc, id desc limit 1")
         .bind(id).fetch_optional(c).await)?;
-    if last.as_ref().is_none_or(|(who, said)| (who, said.as_str()) != (author, body)) {
+    if last.as_ref().is_none_or(|(who, said)| (who, said) != (author, &body)) {
+        let sql = "select count(*) from feedback_replies where item_id = $1 and author_id = $2";
+        let said: i64 = on!(tx, c => sqlx::query_scalar(sql).bind(id).bind(author).fetch_one(c).await)?;
+        if said >= REPLIES_MAX {
+            let message = format!("这一条你已经回了 {said} 次。");
+            return Err(Refusal::new("replies_enough", message, "还有话说，打个电话给老师更清楚。").into());
+        }
         on!(tx, c => sqlx::query("insert into feedback_replies (id, item_id, author_id, body, created_at) values ($1, $2, $3, $4, $5)")
-            .bind(ReplyId::new()).bind(id).bind(author).bind(body).bind(now).execute(c).await.map(drop))?;
+            .bind(ReplyId::new()).bind(id).bind(author).bind(&body).bind(now).execute(c).await.map(drop))?;
     }
     let (item, _) = item(tx, id).await?;
     shown(tx, item, author).await
