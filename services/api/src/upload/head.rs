@@ -1,5 +1,5 @@
 use crate::auth::Principal;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use weijia_core::Result as CoreResult;
@@ -11,6 +11,7 @@ use weijia_core::upload::{Durable, State as UploadState, Upload, sql};
 use super::protocol::{self, UPLOAD_LENGTH, UPLOAD_METADATA, UPLOAD_OFFSET};
 use super::{Uploads, patch};
 use crate::error::ApiError;
+use crate::extract::Id;
 
 /// Up to where the bytes are durable. Asking is the beginning of going on: whoever was still writing stores what it has
 /// and stops, so the answer stays true.
@@ -28,7 +29,7 @@ use crate::error::ApiError;
 pub async fn get_upload_offset(
     State(uploads): State<Uploads>,
     principal: Principal,
-    Path(upload): Path<String>,
+    Id(upload): Id<String>,
 ) -> Result<Response, ApiError> {
     let id = uploads.own(&principal, &upload).await?;
     let (upload, durable) = {

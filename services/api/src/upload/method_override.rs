@@ -1,18 +1,19 @@
 use crate::auth::Principal;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use super::protocol::{self, METHOD_OVERRIDE};
 use super::{Uploads, head, patch, terminate};
 use crate::error::ApiError;
+use crate::extract::Id;
 
 /// For clients behind something that lets only GET and POST through: the method is in X-HTTP-Method-Override.
 pub async fn overridden(
     state: State<Uploads>,
     principal: Principal,
-    path: Path<String>,
+    path: Id<String>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {

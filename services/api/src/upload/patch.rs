@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use crate::auth::Principal;
 use axum::body::{Body, BodyDataStream};
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
@@ -19,6 +19,7 @@ use super::parts::Failure;
 use super::protocol::{self, UPLOAD_OFFSET, refuse};
 use super::writer::{End, Writer};
 use crate::error::{ApiError, ErrorBody};
+use crate::extract::Id;
 
 /// Sends bytes from Upload-Offset on. 204 means: durable up to the Upload-Offset of the answer. Whoever was still
 /// sending to this upload is superseded.
@@ -45,7 +46,7 @@ use crate::error::{ApiError, ErrorBody};
 pub async fn append_upload(
     State(uploads): State<Uploads>,
     principal: Principal,
-    Path(upload): Path<String>,
+    Id(upload): Id<String>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {

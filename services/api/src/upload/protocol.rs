@@ -94,6 +94,9 @@ pub fn set(response: &mut Response, name: HeaderName, value: impl ToString) {
     }
 }
 
+/// A title and a name with room to spare; it is said back on every HEAD.
+const METADATA_MAX: usize = 8 << 10;
+
 /// Upload-Metadata: pairs of a key and a base64 value, separated by commas.
 #[derive(Debug, Default)]
 pub struct Metadata {
@@ -106,6 +109,9 @@ impl Metadata {
         let bad = || unreadable(UPLOAD_METADATA.as_str());
         let Some(value) = headers.get(UPLOAD_METADATA) else { return Ok(Metadata::default()) };
         let raw = value.to_str().map_err(|_| bad())?.trim().to_owned();
+        if raw.len() > METADATA_MAX {
+            return Err(bad());
+        }
         let mut pairs = BTreeMap::new();
         for pair in raw.split(',').map(str::trim).filter(|pair| !pair.is_empty()) {
             let (key, value) = pair.split_once(' ').unwrap_or((pair, ""));

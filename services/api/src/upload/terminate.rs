@@ -1,5 +1,5 @@
 use crate::auth::Principal;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use weijia_core::clip::create;
 use weijia_core::time::At;
@@ -7,6 +7,7 @@ use weijia_core::upload::{State as UploadState, sql};
 
 use super::{Uploads, protocol};
 use crate::error::{ApiError, ErrorBody};
+use crate::extract::Id;
 
 /// Ends an upload and lets go of its bytes; again is fine. A draft that never had any others goes with it. What is
 /// complete is not an upload any more: withdraw the clip instead.
@@ -21,7 +22,7 @@ use crate::error::{ApiError, ErrorBody};
 pub async fn terminate_upload(
     State(uploads): State<Uploads>,
     principal: Principal,
-    Path(upload): Path<String>,
+    Id(upload): Id<String>,
 ) -> Result<StatusCode, ApiError> {
     let id = uploads.own(&principal, &upload).await?;
     let _seat = uploads.writers.sit(&id, uploads.limits.handover).await;

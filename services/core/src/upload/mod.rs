@@ -13,6 +13,8 @@ use crate::clip::refusal::RefusalCode;
 use crate::ids::{ClipId, UploadId, UserId, VersionId};
 use crate::time::{At, Millis};
 
+/// Uploads one person may have begun and not ended.
+pub const MOST_OPEN: i64 = 50;
 /// An upload that nobody touches for so long is given up.
 pub const EXPIRES_AFTER: Millis = Millis::days(7);
 

@@ -1,7 +1,7 @@
 //! Verbs on uploads. What a writer records is guarded by its epoch: when a newer writer has taken over, nothing happens
 //! and the answer is [`Error::Conflict`].
 
-use super::{Durable, EXPIRES_AFTER, Part, State, TailPiece, Upload, rules};
+use super::{Durable, EXPIRES_AFTER, MOST_OPEN, Part, State, TailPiece, Upload, rules};
 use crate::clip::create;
 use crate::clip::refusal::RefusalCode;
 use crate::db::Tx;
@@ -36,6 +36,12 @@ fn held(rows: u64) -> Result<()> {
 
 /// A new upload. One without bytes is complete at once: there is nothing left to send, and no object.
 pub async fn create(tx: &mut Tx, now: At, new: NewUpload<'_>) -> Result<Upload> {
+    let sql = "select count(*) from uploads u join clips c on c.id = u.clip_id where c.owner_id = $1 and u.state in ('open', 'completing')";
+    let open: i64 = on!(tx, c => sqlx::query_scalar(sql).bind(new.owner).fetch_one(c).await)?;
+    if open >= MOST_OPEN {
+        let message = format!("有 {open} 条片子都还没传完。");
+        return Err(Refusal::new("too_many_uploads", message, "到作品页，先把要的传完，不要的收回。").into());
+    }
     let state = if new.length == 0 { State::Complete } else { State::Open };
     let upload = on!(tx, c => sqlx::query_as(
             "insert into uploads (id, owner_id, clip_id, version_id, length, part_size, state, epoch, metadata,
