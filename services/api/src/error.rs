@@ -1,8 +1,13 @@
 //! Errors as the caller sees them: one shape, a stable code, a Chinese sentence, what to do next, a request id.
 
+use std::panic::AssertUnwindSafe;
+
 use axum::Json;
+use axum::extract::Request;
 use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt as _;
 use serde::Serialize;
 use weijia_core::db::DbError;
 use weijia_core::error::{Error, Refusal};
@@ -38,6 +43,18 @@ impl ApiError {
     pub fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", "没找到这个。", "它可能被收回了，回到上一页再看看。")
     }
+    pub fn method_not_allowed() -> Self {
+        let (message, next) = ("这里不能这样用。", "刷新这一页，再试一次。");
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message, next)
+    }
+    pub fn fault() -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "server_fault",
+            "我们这边出了点状况，你做的都还在。",
+            "等一分钟再试一次；还不行就告诉县里的老师。",
+        )
+    }
     pub fn signed_out() -> Self {
         Self::new(
             StatusCode::UNAUTHORIZED,
@@ -69,12 +86,7 @@ impl From<Error> for ApiError {
                 tracing::error!(error = %fault, "a request failed");
                 let busy = matches!(fault, Error::Db(DbError::PoolTimedOut));
                 let status = if busy { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::INTERNAL_SERVER_ERROR };
-                Self::new(
-                    status,
-                    "server_fault",
-                    "我们这边出了点状况，你做的都还在。",
-                    "等一分钟再试一次；还不行就告诉县里的老师。",
-                )
+                Self { status, ..Self::fault() }
             }
         }
     }
@@ -102,6 +114,15 @@ impl IntoResponse for ApiError {
         };
         (self.status, *self.headers, Json(body)).into_response()
     }
+}
+
+/// A handler that panics answers too: its client learns that it was our fault, and everybody else notices nothing.
+pub async fn caught(request: Request, next: Next) -> Response {
+    let answer = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+    answer.unwrap_or_else(|_| {
+        tracing::error!("a handler panicked");
+        ApiError::fault().into_response()
+    })
 }
 
 pub type ApiResult<T> = Result<T, ApiError>;

@@ -1,5 +1,7 @@
 //! What handlers take out of a request, refused in the one shape of errors.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::{FromRequest, FromRequestParts, OptionalFromRequest, Path, Request};
 use axum::http::StatusCode;
@@ -20,15 +22,26 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Id<T> {
     }
 }
 
+/// How long a JSON body may take to arrive: who sends a byte now and then holds nothing for ever.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// A JSON body that reads as `T`.
 pub struct Body<T>(pub T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = ApiError;
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let json = <Json<T> as FromRequest<S>>::from_request(request, state).await;
+        let json = tokio::time::timeout(PATIENCE, <Json<T> as FromRequest<S>>::from_request(request, state));
+        let json = json.await.map_err(|_| {
+            let (message, next) = ("这次发来的内容，等了很久也没到齐。", "看看信号，再试一次。");
+            ApiError::new(StatusCode::REQUEST_TIMEOUT, "too_slow", message, next)
+        })?;
         json.map(|Json(body)| Body(body)).map_err(|rejection| {
             tracing::debug!(%rejection, "a body was refused");
+            if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+                let (message, next) = ("这次发来的太大了。", "写短一点，再试一次。");
+                return ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message, next);
+            }
             let (message, next) = ("这次发来的内容读不懂。", "刷新这一页，再试一次。");
             ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_request", message, next)
         })

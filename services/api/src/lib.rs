@@ -10,6 +10,8 @@ mod certificate;
 mod clip;
 mod cohort;
 mod course;
+#[cfg(test)]
+mod edge_tests;
 pub mod error;
 mod extract;
 mod feedback;
@@ -74,8 +76,12 @@ pub fn app(state: AppState) -> Router {
         .route(&format!("{BASE}/openapi.json"), axum::routing::get(|| async move { Json(document) }))
         .route(&format!("{BASE}/health"), axum::routing::get(|| async { Json(serde_json::json!({"ok": true})) }))
         .fallback(web::serve)
+        .method_not_allowed_fallback(|| async { error::ApiError::method_not_allowed() })
+        .layer(middleware::from_fn(error::caught))
         .layer(middleware::from_fn_with_state(state.clone(), auth::same_origin))
         .layer(middleware::from_fn(request_id::layer))
+        // What is about a person is in no cache but where the answer says so.
+        .layer(header("cache-control", "no-store"))
         .layer(header("x-content-type-options", "nosniff"))
         .layer(header("referrer-policy", "same-origin"))
         .layer(header("x-frame-options", "DENY"))

@@ -1,25 +1,30 @@
 //! The web app, compiled in. Files carry their hash in their name and are kept by browsers for ever; pages are asked
 //! for again each time.
 
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use rust_embed::RustEmbed;
+
+use crate::error::ApiError;
 
 #[derive(RustEmbed)]
 #[folder = "../../web/dist"]
 #[allow_missing = true]
 struct Dist;
 
-pub async fn serve(uri: Uri, headers: HeaderMap) -> Response {
+pub async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     let path = uri.path().trim_start_matches('/');
-    if path.starts_with("api/") || path.starts_with("media/") {
-        return crate::error::ApiError::not_found().into_response();
+    if ["api", "media"].into_iter().any(|area| path.split('/').next() == Some(area)) {
+        return ApiError::not_found().into_response();
+    }
+    if !matches!(method, Method::GET | Method::HEAD) {
+        return ApiError::method_not_allowed().into_response();
     }
     if let Some(response) = file(path, &headers) {
         return response;
     }
     // A missing script is missing; a route of the app is the app's page.
-    if path.rsplit('/').next().is_some_and(|name| name.contains('.')) {
+    if path.starts_with("assets/") || path.rsplit('/').next().is_some_and(|name| name.contains('.')) {
         return StatusCode::NOT_FOUND.into_response();
     }
     let page = if path == "studio" || path.starts_with("studio/") { "studio.html" } else { "index.html" };

@@ -9,6 +9,7 @@ use weijia_core::time::At;
 use super::me::{self, Me};
 use crate::auth::session_cookie;
 use crate::error::{ApiResult, ErrorBody};
+use crate::extract::Body;
 use crate::state::AppState;
 
 #[derive(Deserialize, utoipa::ToSchema)]
@@ -29,7 +30,7 @@ pub struct SignIn {
         (status = 429, description = "This account rests after ten guesses in fifteen minutes", body = ErrorBody),
     )
 )]
-pub async fn sign_in(State(state): State<AppState>, Json(request): Json<SignIn>) -> ApiResult<(HeaderMap, Json<Me>)> {
+pub async fn sign_in(State(state): State<AppState>, Body(request): Body<SignIn>) -> ApiResult<(HeaderMap, Json<Me>)> {
     let session =
         account::sign_in(&state.db, &state.keys, &state.hasher, At::now(), &request.phone, &request.password).await?;
     let me = me::load(&mut state.db.read().await?, &session.principal).await?;

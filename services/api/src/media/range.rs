@@ -21,7 +21,9 @@ fn one(span: &str) -> Option<Range> {
 
 /// Digits alone: `parse` would also take a sign.
 fn number(text: &str) -> Option<u64> {
-    if text.bytes().all(|b| b.is_ascii_digit()) { text.parse().ok() } else { None }
+    let digits = text.bytes().all(|b| b.is_ascii_digit());
+    // No object is longer than stores can count.
+    text.parse().ok().filter(|_| digits).map(|n: u64| n.min(i64::MAX as u64 - 1))
 }
 
 /// The first and last byte of an object of that length; None lies outside of it.
@@ -46,6 +48,7 @@ mod tests {
         assert_eq!(parse(Some("bytes=0-")), Range::From(0));
         assert_eq!(parse(Some("bytes=5-9")), Range::Span(5, 9));
         assert_eq!(parse(Some("bytes=-3")), Range::Last(3));
+        assert_eq!(parse(Some("bytes=0-18446744073709551615")), Range::Span(0, i64::MAX as u64 - 1));
         for odd in ["bytes=", "bytes=-", "bytes=9-5", "bytes=0-1,4-5", "lines=1-2", "bytes=+1-2", "bytes=a-b"] {
             assert_eq!(parse(Some(odd)), Range::All, "{odd}");
         }
