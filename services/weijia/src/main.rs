@@ -2,6 +2,7 @@
 
 mod demo;
 mod doctor;
+mod http;
 mod lock;
 mod secret;
 mod serve;

@@ -17,6 +17,7 @@ use weijia_core::time::At;
 use weijia_core::{content, region};
 
 use crate::demo;
+use crate::http;
 use crate::lock::DataLock;
 use crate::secret::Secret;
 use crate::settings::{ServeOptions, Settings};
@@ -71,10 +72,7 @@ pub async fn run(settings: &Settings, options: ServeOptions) -> Result<ExitCode,
     let reconciling = tokio::spawn(state.uploads.clone().keep_reconciled());
     let http = {
         let (app, stopping) = (app.clone(), stopping.clone());
-        tokio::spawn(async move {
-            let service = app.into_make_service_with_connect_info::<std::net::SocketAddr>();
-            axum::serve(listener, service).with_graceful_shutdown(stopping.cancelled_owned()).await
-        })
+        tokio::spawn(http::serve(listener, app, http::PATIENCE, stopping))
     };
     let worker = worker_program.map(|program| {
         let worker = LocalWorker {
@@ -181,7 +179,7 @@ async fn start_embedded_store(
 }
 
 async fn finish(
-    mut http: JoinHandle<std::io::Result<()>>,
+    mut http: JoinHandle<()>,
     worker: Option<JoinHandle<()>>,
     reconciling: JoinHandle<()>,
     state: &AppState,
