@@ -21,6 +21,17 @@ before(async () => {
 })
 after(() => browser?.close())
 
+/** A test whose failure leaves a picture of every open page, where pictures were asked for. */
+const act = (title, story) => test(title, async () => {
+  try {
+    await story()
+  } catch (error) {
+    const pages = browser.contexts().flatMap((context) => context.pages())
+    for (const [n, page] of pages.entries()) await picture(page, `failed-${n}`)
+    throw error
+  }
+})
+
 /** A page of a person of her own: nobody's cookies but hers. */
 async function open(device) {
   const context = await browser.newContext({ locale: 'zh-CN', timezoneId: 'Asia/Shanghai', ...device })
@@ -53,7 +64,7 @@ async function plays(page) {
   await page.waitForFunction((t) => document.querySelector('video').currentTime > t + 0.8, began)
 }
 
-test('she signs in and uploads; a reload in the middle goes on from where it was', async () => {
+act('she signs in and uploads; a reload in the middle goes on from where it was', async () => {
   await signIn(phone, '/sign-in', trainee)
   await picture(phone, '1-home')
   await phone.goto(`${base}/upload?assignment=A1`)
@@ -91,7 +102,7 @@ test('she signs in and uploads; a reload in the middle goes on from where it was
   clip = phone.url().split('/').pop()
 })
 
-test('it plays upright, its time moves on, and she hands it in', async () => {
+act('it plays upright, its time moves on, and she hands it in', async () => {
   await plays(phone)
   await picture(phone, '5-plays')
   await phone.getByRole('button', { name: '交给老师' }).click()
@@ -100,7 +111,7 @@ test('it plays upright, its time moves on, and she hands it in', async () => {
   assert.equal(seen.state, 'submitted')
 })
 
-test('her mentor takes it, types at a second, scores, and sends', async () => {
+act('her mentor takes it, types at a second, scores, and sends', async () => {
   const desk = await open({ viewport: { width: 1360, height: 900 } })
   await signIn(desk, '/studio/sign-in', mentor)
   await desk.goto(`${base}/studio/queue`)
@@ -131,7 +142,7 @@ test('her mentor takes it, types at a second, scores, and sends', async () => {
   await desk.context().close()
 })
 
-test('she sees it at that second', async () => {
+act('she sees it at that second', async () => {
   await phone.goto(`${base}/clips/${clip}`)
   const remark = phone.locator('article', { hasText: '离手机再近一点' })
   await remark.waitFor()
@@ -146,7 +157,7 @@ test('she sees it at that second', async () => {
   await picture(phone, '8-at-that-second')
 })
 
-test('the desk of the county finds her in the cohort', async () => {
+act('the desk of the county finds her in the cohort', async () => {
   const office = await open({ viewport: { width: 1360, height: 900 } })
   await signIn(office, '/studio/sign-in', staff)
   const cohorts = await office.evaluate(() => fetch('/api/v1/cohorts').then((r) => r.json()))
