@@ -18,7 +18,7 @@ use crate::state::AppState;
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Ask {
-    /// Only this cohort's trainees; without it those of all running cohorts she sees.
+    /// Only this cohort's trainees; without it those of all running cohorts she sees, and all who live in her regions.
     cohort: Option<String>,
 }
 
@@ -70,7 +70,16 @@ pub async fn list_star_candidates(
     };
     let cohorts: Vec<CohortId> = cohorts.into_iter().map(|c| c.id).collect();
     let mut users: Vec<UserId> = Vec::new();
-    for user in cohort::trainees_of(&mut tx, &cohorts).await? {
+    let mut trainees = cohort::trainees_of(&mut tx, &cohorts).await?;
+    if ask.cohort.as_deref().is_none_or(str::is_empty) {
+        // A county's desk keeps its trainees' growth also when the city or the province opened their cohort.
+        for user in cohort::trainees_within(&mut tx, &principal.staff_paths).await? {
+            if !trainees.contains(&user) {
+                trainees.push(user);
+            }
+        }
+    }
+    for user in trainees {
         let trainee = cohort::trainee(&mut tx, &user).await?;
         if can(&principal, Permission::GrowthRead, &trainee.resource(&principal)) {
             users.push(user);

@@ -11,7 +11,7 @@ mod tests;
 
 pub use progress::{CohortClip, Progress, Which, clips, count, progress};
 pub use rules::{NewCohort, NewMember, check_cohort};
-pub use sql::{Joined, Trainee, add_member, get, list, of_principal, open, trainee, trainees_of};
+pub use sql::{Joined, Trainee, add_member, get, list, of_principal, open, trainee, trainees_of, trainees_within};
 
 use crate::ids::{CohortId, UserId};
 use crate::region::RegionRef;

@@ -200,6 +200,25 @@ pub async fn trainee(tx: &mut Tx, user: &UserId) -> Result<Trainee> {
     Ok(Trainee { id: user.clone(), region_path, cohorts })
 }
 
+/// The trainees of running cohorts who live within these regions, wherever their cohort was opened.
+pub async fn trainees_within(tx: &mut Tx, paths: &[String]) -> Result<Vec<UserId>> {
+    if paths.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ways: Vec<String> = (1..=paths.len()).map(|i| format!("u.region_path like ${i} || '%'")).collect();
+    let sql = sqlx::AssertSqlSafe(format!(
+        "select m.user_id from memberships m join cohorts c on c.id = m.cohort_id join users u on u.id = m.user_id
+         where c.state = 'running' and m.part = 'trainee' and m.state <> 'withdrawn' and ({})
+         order by c.series_no desc, m.group_no, m.seat_no, m.user_id",
+        ways.join(" or ")
+    ));
+    Ok(on!(tx, c => {
+        let mut query = sqlx::query_scalar(sql);
+        for path in paths { query = query.bind(path); }
+        query.fetch_all(c).await
+    })?)
+}
+
 /// The trainees of these cohorts, each once.
 pub async fn trainees_of(tx: &mut Tx, cohorts: &[CohortId]) -> Result<Vec<UserId>> {
     let mut users: Vec<UserId> = Vec::new();

@@ -151,6 +151,10 @@ both_databases! {
         let mut tx = db.write().await.unwrap();
         assert_eq!(super::clips(&mut tx, At::now(), &room.cohort, Which::Waiting).await.unwrap()[0].holder, None);
         assert_eq!(trainees_of(&mut tx, std::slice::from_ref(&room.cohort)).await.unwrap(), std::slice::from_ref(&room.trainee));
+        let home = trainee(&mut tx, &room.trainee).await.unwrap().region_path;
+        assert!(trainees_within(&mut tx, &[home]).await.unwrap().contains(&room.trainee));
+        assert!(trainees_within(&mut tx, &["43/4301/".into()]).await.unwrap().is_empty());
+        assert!(trainees_within(&mut tx, &[]).await.unwrap().is_empty());
         on!(&mut tx, c => sqlx::query("update memberships set state = 'withdrawn' where part = 'trainee'").execute(c).await.map(drop)).unwrap();
         for which in [Which::Waiting, Which::Overdue, Which::Returned, Which::Passed] {
             assert_eq!(count(&mut tx, late, &room.cohort, which).await.unwrap(), 0);
