@@ -26,9 +26,15 @@ async fn after_a_broken_connection_hardly_a_byte_is_sent_twice() {
             stream.shutdown().await.unwrap();
         }
         drop(stream);
-        let offset = she.offset(&upload).await;
+        let mut offset = she.offset(&upload).await;
         assert!(sent - offset <= 64 * 1024, "{how}: {offset} of {sent} is durable");
-        let answer = she.patch(&upload, offset, film[offset..].to_vec()).await;
+        let mut answer = she.patch(&upload, offset, film[offset..].to_vec()).await;
+        if answer.status() == 409 {
+            // The HEAD overtook the broken request, whose bytes came in after it: ask again, as every client does.
+            assert!(upload_offset(&answer) > offset, "a conflict without progress");
+            offset = she.offset(&upload).await;
+            answer = she.patch(&upload, offset, film[offset..].to_vec()).await;
+        }
         assert_eq!((answer.status().as_u16(), upload_offset(&answer)), (204, LENGTH));
         let key = app.s3.keys("originals/").pop().unwrap();
         assert_eq!(sha256(&app.s3.inner().objects[&key]), sha256(&film), "{how} after {sent}");

@@ -3,6 +3,7 @@
 mod demo;
 mod doctor;
 mod http;
+mod invite;
 mod lock;
 mod secret;
 mod serve;
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
             Command::Serve(options) => serve::run(&cli.settings, options).await,
             Command::Migrate => migrate(&cli.settings).await,
             Command::Trace { clip } => trace::run(&cli.settings, &clip).await,
+            Command::Invite(options) => invite::run(&cli.settings, &options).await,
             Command::Doctor => doctor::run(&cli.settings).await,
             Command::Openapi => print_openapi(),
         }

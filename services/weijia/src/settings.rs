@@ -25,6 +25,8 @@ pub enum Command {
     Serve(ServeOptions),
     /// 把数据库升到这个版本的结构，然后退出
     Migrate,
+    /// 请工作人员进来：给她一个省、市或县，打印密码；已经有她就换一个新密码
+    Invite(InviteOptions),
     /// 讲一条片子从上传到点评的经过
     Trace {
         /// 片子的编号：clip_…
@@ -35,6 +37,22 @@ pub enum Command {
     /// 打印 OpenAPI 文档
     #[command(hide = true)]
     Openapi,
+}
+
+#[derive(Args)]
+pub struct InviteOptions {
+    /// 她的名字
+    #[arg(long)]
+    pub name: String,
+    /// 她的手机号，用来登录
+    #[arg(long)]
+    pub phone: String,
+    /// 她管的地方的区划代码：省 43，市 4 位，县 6 位
+    #[arg(long)]
+    pub region: String,
+    /// 做系统管理员（管任务、存储和设置，看不到谁的片子），不做工作人员
+    #[arg(long)]
+    pub admin: bool,
 }
 
 #[derive(Args)]

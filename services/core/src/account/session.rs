@@ -199,6 +199,18 @@ mod tests {
             assert!(sign_in(&db, &keys, &hasher, At(3), PHONE, PASSWORD).await.is_err());
         }
 
+        a_new_password_ends_what_the_old_one_opened(db) {
+            let (keys, hasher, user) = with_one_person(&db).await;
+            let session = sign_in(&db, &keys, &hasher, At(1), PHONE, PASSWORD).await.unwrap();
+            let hash = hasher.hash("another-password").await.unwrap();
+            let mut tx = db.write().await.unwrap();
+            crate::account::set_password(&mut tx, &user, &hash).await.unwrap();
+            tx.commit().await.unwrap();
+            assert!(who_is(&db, At(2), &session.token).await.unwrap().is_none());
+            assert!(sign_in(&db, &keys, &hasher, At(3), PHONE, PASSWORD).await.is_err());
+            assert!(sign_in(&db, &keys, &hasher, At(4), PHONE, "another-password").await.is_ok());
+        }
+
         a_phone_belongs_to_one_person(db) {
             let (keys, _, _) = with_one_person(&db).await;
             let mut tx = db.write().await.unwrap();

@@ -44,6 +44,14 @@ pub async fn find_by_phone(tx: &mut Tx, keys: &Keys, phone: &Phone) -> Result<Op
         .bind(keys.phone_hash(phone)).fetch_optional(c).await)?)
 }
 
+/// Gives somebody a new password. Where she was signed in before, she is no longer.
+pub async fn set_password(tx: &mut Tx, user: &UserId, password_hash: &str) -> Result<()> {
+    on!(&mut *tx, c => sqlx::query("update users set password_hash = $1 where id = $2")
+        .bind(password_hash).bind(user).execute(c).await.map(drop))?;
+    on!(&mut *tx, c => sqlx::query("delete from sessions where user_id = $1").bind(user).execute(c).await.map(drop))?;
+    Ok(())
+}
+
 /// Makes somebody staff of a region and all below it.
 pub async fn grant_staff(tx: &mut Tx, now: At, user: &UserId, region_code: &str, by: Option<&UserId>) -> Result<()> {
     let path: String = on!(&mut *tx, c => sqlx::query_scalar("select path from regions where code = $1")
