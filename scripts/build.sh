@@ -34,5 +34,5 @@ if [ "${1:-}" = test ]; then
   cargo build --locked --workspace --all-targets
 else
   say "编译程序（第一次要十分钟左右，以后很快）"
-  cargo build --locked
+  cargo build --locked --workspace
 fi
