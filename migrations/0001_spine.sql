@@ -22,7 +22,7 @@ create index regions_name on regions (name);
 create table region_aliases (
   region_code text not null references regions(code),
   name text not null,
-  primary key (name, region_code)
+  primary key (region_code, name)
 );
 
 -- ---- people ----------------------------------------------------------------------------------------------------
@@ -60,6 +60,7 @@ create table sessions (
   expires_at bigint not null
 );
 create index sessions_user on sessions (user_id);
+create index sessions_expiry on sessions (expires_at);
 
 -- Wrong guesses only: two hundred people behind one address must be able to sign in.
 create table sign_in_failures (
@@ -114,7 +115,7 @@ create table lesson_progress (
   cohort_id text not null references cohorts(id),
   lesson_code text not null,
   completed_at bigint not null,
-  primary key (user_id, cohort_id, lesson_code)
+  primary key (cohort_id, user_id, lesson_code)
 );
 
 -- ---- clips -----------------------------------------------------------------------------------------------------
@@ -130,7 +131,7 @@ create table clips (
   created_at bigint not null,
   updated_at bigint not null
 );
-create index clips_owner on clips (owner_id, created_at);
+create index clips_owner on clips (owner_id, id);
 create index clips_cohort on clips (cohort_id, state);
 
 create table clip_versions (
@@ -209,6 +210,7 @@ create table uploads (
 );
 create index uploads_state on uploads (state, expires_at);
 create index uploads_clip on uploads (clip_id);
+create index uploads_version on uploads (version_id);
 
 create table upload_parts (
   upload_id text not null references uploads(id),
@@ -240,6 +242,7 @@ create table object_trash (
   since bigint not null,
   primary key (key, s3_upload_id)
 );
+create index object_trash_since on object_trash (since);
 
 -- ---- jobs ------------------------------------------------------------------------------------------------------
 create table jobs (
@@ -247,8 +250,6 @@ create table jobs (
   kind text not null,
   subject text not null,
   owner_id text not null,
-  unique_key text not null unique,
-  payload text not null,
   priority bigint not null,
   -- owners take turns within a priority; fixed when the job is enqueued
   turn bigint not null,
@@ -262,10 +263,11 @@ create table jobs (
   progress text,
   reason text,
   created_at bigint not null,
-  updated_at bigint not null
+  updated_at bigint not null,
+  constraint job_once unique (subject, kind)
 );
-create index jobs_ready on jobs (priority, turn, id) where state in ('ready', 'leased');
-create index jobs_subject on jobs (subject);
+-- Not a partial index: SQLite would not see that `state = 'ready'` lies within `state in (...)`.
+create index jobs_queue on jobs (state, priority, turn, id);
 
 -- ---- review ----------------------------------------------------------------------------------------------------
 create table review_tickets (
@@ -284,6 +286,8 @@ create table review_tickets (
   constraint review_ticket_once unique (version_id)
 );
 create index review_tickets_queue on review_tickets (cohort_id, state, due_at);
+create index review_tickets_clip on review_tickets (clip_id, submitted_at);
+create index review_tickets_held on review_tickets (holder_id, lease_until) where state = 'claimed';
 
 create table reviews (
   id text primary key,
@@ -309,6 +313,8 @@ create table reviews (
   sent_at bigint,
   constraint review_once unique (ticket_id, reviewer_id)
 );
+create index reviews_version on reviews (version_id);
+create index reviews_reviewer on reviews (reviewer_id, state);
 
 create table feedback_items (
   id text primary key,

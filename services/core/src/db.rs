@@ -165,6 +165,12 @@ impl Tx {
         }
     }
 
+    /// A select whose rows are this transaction's until it ends. SQLite has one writer anyway. On PostgreSQL it is the
+    /// weaker of the two locks: others may still insert rows that refer to these, so nobody waits in a circle.
+    pub fn locking(&self, select: &str) -> sqlx::AssertSqlSafe<String> {
+        sqlx::AssertSqlSafe(format!("{select}{}", self.pick("", " for no key update")))
+    }
+
     /// The database's clock: leases are granted and judged by one clock however many machines there are.
     pub async fn clock(&mut self) -> sqlx::Result<At> {
         let sql = self.pick(

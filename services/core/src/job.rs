@@ -52,17 +52,6 @@ impl FromStr for JobKind {
     }
 }
 
-#[derive(Debug)]
-pub struct NewJob<'a> {
-    pub kind: JobKind,
-    pub subject: &'a str,
-    pub owner: &'a UserId,
-    /// A second job under the same key is not made, whatever became of the first.
-    pub unique_key: String,
-    pub payload: serde_json::Value,
-    pub priority: i64,
-}
-
 /// The right to work on a job until it is lost. `attempt` never repeats for a job, so it can name what was made.
 #[derive(Debug, Clone)]
 pub struct Lease {
@@ -72,7 +61,6 @@ pub struct Lease {
     pub token: String,
     pub subject: String,
     pub owner: UserId,
-    pub payload: serde_json::Value,
 }
 
 /// What became of a job whose attempt did not succeed.
@@ -104,20 +92,20 @@ fn held(rows: u64) -> Result<()> {
     if rows == 1 { Ok(()) } else { Err(lost()) }
 }
 
-pub async fn enqueue(tx: &mut Tx, now: At, job: NewJob<'_>) -> Result<()> {
+/// A subject gets one job of a kind, whatever became of it: asking again changes nothing.
+pub async fn enqueue(tx: &mut Tx, now: At, kind: JobKind, subject: &str, owner: &UserId) -> Result<()> {
     // The turn that is being served is the smallest one waiting; an owner's next job stands one turn behind her last.
     let (serving, last): (i64, i64) = on!(tx, c => sqlx::query_as(
             "select coalesce(min(turn), 0), coalesce(max(turn) filter (where owner_id = $2), 0)
              from jobs where priority = $1 and state in ('ready', 'leased')")
-        .bind(job.priority).bind(job.owner).fetch_one(c).await)?;
+        .bind(kind.priority()).bind(owner).fetch_one(c).await)?;
     on!(tx, c => sqlx::query(
-            "insert into jobs (id, kind, subject, owner_id, unique_key, payload, priority, turn, state, attempt,
-                               max_attempts, run_at, created_at, updated_at)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, 'ready', 0, $9, 0, $10, $10)
-             on conflict (unique_key) do nothing")
-        .bind(JobId::new()).bind(job.kind.as_str()).bind(job.subject).bind(job.owner).bind(&job.unique_key)
-        .bind(job.payload.to_string()).bind(job.priority).bind(serving.max(last + 1)).bind(MAX_ATTEMPTS).bind(now)
-        .execute(c).await.map(drop))?;
+            "insert into jobs (id, kind, subject, owner_id, priority, turn, state, attempt, max_attempts, run_at,
+                               created_at, updated_at)
+             values ($1, $2, $3, $4, $5, $6, 'ready', 0, $7, 0, $8, $8)
+             on conflict (subject, kind) do nothing")
+        .bind(JobId::new()).bind(kind.as_str()).bind(subject).bind(owner).bind(kind.priority())
+        .bind(serving.max(last + 1)).bind(MAX_ATTEMPTS).bind(now).execute(c).await.map(drop))?;
     Ok(())
 }
 
@@ -126,12 +114,12 @@ pub async fn is_due(tx: &mut Tx) -> Result<bool> {
     let now = tx.clock().await?;
     let n: i64 = on!(tx, c => sqlx::query_scalar(
             "select count(*) from (select 1 as one from jobs where (state = 'ready' and run_at <= $1)
-                                   or (state = 'leased' and lease_until < $1) limit 1) due")
+                                   or (state = 'leased' and lease_until < $1) limit 1) as due")
         .bind(now).fetch_one(c).await)?;
     Ok(n > 0)
 }
 
-type JobRow = (JobId, String, i64, String, UserId, String);
+type JobRow = (JobId, String, i64, String, UserId);
 
 // The kinds are spelled out: a job of a kind that this build does not know stays for a worker that does.
 macro_rules! claim {
@@ -142,7 +130,7 @@ macro_rules! claim {
              where id = (select id from jobs where state = 'ready' and run_at <= $4 and kind in ('prepare', 'ladder')
                          order by priority, turn, id limit 1 ",
             $lock,
-            ") returning id, kind, attempt, subject, owner_id, payload"
+            ") returning id, kind, attempt, subject, owner_id"
         )
     };
 }
@@ -154,9 +142,8 @@ pub async fn claim(tx: &mut Tx, worker: &str, lease: Millis) -> Result<Option<Le
     let sql = tx.pick(claim!(""), claim!("for update skip locked"));
     let row: Option<JobRow> = on!(tx, c => sqlx::query_as(sql)
         .bind(&token).bind(now + lease).bind(worker).bind(now).fetch_optional(c).await)?;
-    let Some((job, kind, attempt, subject, owner, payload)) = row else { return Ok(None) };
-    let payload = serde_json::from_str(&payload).map_err(|e| Error::Damaged(format!("payload of {job}: {e}")))?;
-    Ok(Some(Lease { job, kind: kind.parse()?, attempt, token, subject, owner, payload }))
+    let Some((job, kind, attempt, subject, owner)) = row else { return Ok(None) };
+    Ok(Some(Lease { job, kind: kind.parse()?, attempt, token, subject, owner }))
 }
 
 /// Takes back the leases that ran out: back to the queue after a while, or dead when that was the last attempt.

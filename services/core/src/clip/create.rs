@@ -8,7 +8,7 @@ use crate::content;
 use crate::db::Tx;
 use crate::error::{Error, OrNotFound, Refusal, Result};
 use crate::ids::{ClipId, CohortId, UserId, VersionId};
-use crate::job::{self, JobKind, NewJob};
+use crate::job::{self, JobKind};
 use crate::on;
 use crate::text::one_line;
 use crate::time::At;
@@ -114,16 +114,7 @@ pub async fn received(
     if rows == 0 {
         return Ok(false);
     }
-    let kind = JobKind::Prepare;
-    let job = NewJob {
-        kind,
-        subject: version.as_str(),
-        owner,
-        unique_key: format!("{}:{version}", kind.as_str()),
-        payload: serde_json::json!({}),
-        priority: kind.priority(),
-    };
-    job::enqueue(tx, now, job).await?;
+    job::enqueue(tx, now, JobKind::Prepare, version.as_str(), owner).await?;
     Ok(true)
 }
 

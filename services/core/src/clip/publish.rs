@@ -5,15 +5,14 @@
 //! takes the place of the older only when it has caught up: whoever is watching keeps what plays. Keys that no row
 //! names any longer go to `object_trash`.
 
-use serde_json::json;
-
 use crate::clip::MediaState;
 use crate::clip::refusal::RefusalCode;
 use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::ids::{ClipId, RenditionId, VersionId};
-use crate::job::{self, Dead, JobKind, Lease, NewJob};
+use crate::job::{self, Dead, JobKind, Lease};
 use crate::on;
+use crate::storage::trash;
 use crate::time::At;
 
 /// What a worker needs to begin.
@@ -152,17 +151,7 @@ pub async fn prepared(tx: &mut Tx, lease: &Lease, now: At) -> Result<()> {
     let version = fenced(tx, lease).await?;
     drop_incomplete(tx, now, &version).await?;
     job::finish(tx, lease, now).await?;
-    let kind = JobKind::Ladder;
-    let unique_key = format!("{}/{version}", kind.as_str());
-    let next = NewJob {
-        kind,
-        subject: version.as_str(),
-        owner: &lease.owner,
-        unique_key,
-        payload: json!({}),
-        priority: kind.priority(),
-    };
-    job::enqueue(tx, now, next).await
+    job::enqueue(tx, now, JobKind::Ladder, version.as_str(), &lease.owner).await
 }
 
 /// Everything there is to make of it is made.
@@ -244,7 +233,7 @@ async fn drop_all(tx: &mut Tx, now: At, version: &VersionId) -> Result<()> {
             "select poster_key, mp4_key, storyboard_key, storyboard_vtt_key from clip_versions where id = $1")
         .bind(version).fetch_one(c).await)?;
     for key in [keys.0, keys.1, keys.2, keys.3].into_iter().flatten() {
-        discard(tx, now, &key).await?;
+        trash::put(tx, now, &key, None).await?;
     }
     on!(tx, c => sqlx::query(
             "update clip_versions set poster_key = null, mp4_key = null, storyboard_key = null, storyboard_vtt_key = null
@@ -267,15 +256,9 @@ async fn drop_rendition(tx: &mut Tx, now: At, id: &RenditionId) -> Result<()> {
 
 async fn discard_replaced(tx: &mut Tx, now: At, old: Option<String>, new: &str) -> Result<()> {
     match old {
-        Some(old) if old != new => discard(tx, now, &old).await,
+        Some(old) if old != new => trash::put(tx, now, &old, None).await,
         _ => Ok(()),
     }
-}
-
-async fn discard(tx: &mut Tx, now: At, key: &str) -> Result<()> {
-    on!(tx, c => sqlx::query("insert into object_trash (key, since) values ($1, $2) on conflict (key, s3_upload_id) do nothing")
-        .bind(key).bind(now).execute(c).await.map(drop))?;
-    Ok(())
 }
 
 #[cfg(test)]

@@ -1,3 +1,5 @@
+use serde_json::json;
+
 use super::*;
 use crate::both_databases;
 use crate::db::Db;
@@ -27,16 +29,7 @@ async fn received(db: &Db) -> VersionId {
              values ($1, $2, 1, 'received', 'a.mp4', 'video/mp4', 7, 'original', 1)")
         .bind(&version).bind(&clip).execute(c).await.map(drop))
     .unwrap();
-    let kind = JobKind::Prepare;
-    let job = NewJob {
-        kind,
-        subject: version.as_str(),
-        owner: &owner,
-        unique_key: format!("prepare/{version}"),
-        payload: json!({}),
-        priority: kind.priority(),
-    };
-    job::enqueue(&mut tx, NOW, job).await.unwrap();
+    job::enqueue(&mut tx, NOW, JobKind::Prepare, version.as_str(), &owner).await.unwrap();
     tx.commit().await.unwrap();
     version
 }

@@ -8,7 +8,7 @@ use crate::error::{Error, OrNotFound, Refusal, Result};
 use crate::ids::{ClipId, CohortId, RenditionId, UserId, VersionId};
 use crate::review::{self, Ticket, TicketState};
 use crate::time::{At, Millis};
-use crate::{audit, content, on, text, upload};
+use crate::{audit, content, job, on, text, upload};
 
 pub const TITLE_MAX: usize = 60;
 
@@ -18,8 +18,7 @@ pub async fn get(tx: &mut Tx, id: &ClipId) -> Result<Clip> {
 
 /// The clip, held until the transaction ends.
 pub async fn lock(tx: &mut Tx, id: &ClipId) -> Result<Clip> {
-    let sql = tx.pick("select * from clips where id = $1", "select * from clips where id = $1 for update");
-    let sql = sqlx::AssertSqlSafe(sql.to_owned());
+    let sql = tx.locking("select * from clips where id = $1");
     on!(tx, c => sqlx::query_as(sql).bind(id).fetch_optional(c).await).or_not_found()
 }
 
@@ -168,6 +167,9 @@ pub async fn withdraw(tx: &mut Tx, now: At, actor: &UserId, id: &ClipId) -> Resu
     advance(tx, now, &clip, ClipEvent::Withdraw).await?;
     review::queue::cancel_of_clip(tx, id).await?;
     upload::sql::terminate_of_clip(tx, now, id).await?;
+    for version in versions(tx, id).await? {
+        job::cancel(tx, now, version.id.as_str()).await?;
+    }
     let detail = serde_json::json!({ "from": clip.state });
     audit::append(tx, now, Some(actor), "clip.withdrawn", id.as_str(), &detail).await
 }

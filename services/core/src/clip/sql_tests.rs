@@ -50,6 +50,17 @@ both_databases! {
         assert!(matches!(version(&mut tx, &VersionId::new()).await, Err(Error::NotFound)));
     }
 
+    what_is_taken_back_is_no_work_any_more(db) {
+        let room = Classroom::open(&db).await;
+        let mut tx = db.write().await.unwrap();
+        let (id, version) = testing::clip(&mut tx, &room.trainee, None, None).await;
+        job::enqueue(&mut tx, At(1), job::JobKind::Ladder, version.as_str(), &room.trainee).await.unwrap();
+        let lease = job::claim(&mut tx, "here", Millis::minutes(1)).await.unwrap().unwrap();
+        withdraw(&mut tx, At(2), &room.trainee, &id).await.unwrap();
+        assert!(job::still_held(&mut tx, &lease).await.is_err());
+        assert!(job::claim(&mut tx, "there", Millis::minutes(1)).await.unwrap().is_none());
+    }
+
     of_each_rung_the_best_is_played(db) {
         let room = Classroom::open(&db).await;
         let mut tx = db.write().await.unwrap();
