@@ -49,13 +49,13 @@ pub async fn sign_in(
 ) -> Result<Session> {
     let phone: Phone = phone.parse()?;
     let phone_hash = keys.phone_hash(&phone);
-    // The guess is counted before the password is looked at, in one transaction with the limit: guesses sent at the
-    // same moment cannot slip past it together.
+    // The guess is counted before the password is looked at, and behind a lock on the person: guesses sent at the same
+    // moment cannot slip past the limit together. An unknown phone has nothing to guess.
     let mut tx = db.write().await?;
+    let sql = tx.locking("select id, password_hash from users where phone_hash = $1 and state = 'active'");
+    let stored: Option<(UserId, String)> =
+        on!(&mut tx, c => sqlx::query_as(sql).bind(&phone_hash).fetch_optional(c).await)?;
     count_guess(&mut tx, now, &phone_hash).await?;
-    let stored: Option<(UserId, String)> = on!(&mut tx, c => sqlx::query_as(
-        "select id, password_hash from users where phone_hash = $1 and state = 'active'")
-        .bind(&phone_hash).fetch_optional(c).await)?;
     tx.commit().await?;
 
     if !hasher.matches(password, stored.as_ref().map(|s| s.1.as_str())).await? {
@@ -187,6 +187,14 @@ mod tests {
             assert_eq!(code(e), "sign_in_wrong", "another number is not held up");
             let later = At(11) + GUESS_WINDOW + Millis(1);
             assert!(sign_in(&db, &keys, &hasher, later, PHONE, PASSWORD).await.is_ok());
+        }
+
+        guesses_sent_together_are_all_counted(db) {
+            let (keys, hasher, _) = with_one_person(&db).await;
+            let guess = || sign_in(&db, &keys, &hasher, At(1), PHONE, "wrong-password");
+            let answers = futures_util::future::join_all((0..16).map(|_| guess())).await;
+            let wrong = answers.into_iter().filter_map(Result::err).filter(|e| matches!(e, Error::Refused(r) if r.code == "sign_in_wrong"));
+            assert_eq!(wrong.count() as i64, GUESSES);
         }
 
         a_suspended_person_is_nobody(db) {

@@ -21,6 +21,22 @@ async fn put_state(tx: &mut Tx, id: &ClipId, state: ClipState) {
 }
 
 both_databases! {
+    versions_begun_at_once_follow_one_another(db) {
+        let mut tx = db.write().await.unwrap();
+        let she = person(&mut tx).await;
+        let clip = create(&mut tx, NOW, &she, &draft()).await.unwrap().clip;
+        tx.commit().await.unwrap();
+        let begin = async || {
+            let mut tx = db.write().await.unwrap();
+            let made = create(&mut tx, NOW, &she, &Draft { clip: Some(&clip), ..draft() }).await.unwrap();
+            tx.commit().await.unwrap();
+            made.n
+        };
+        let mut numbers = futures_util::future::join_all((0..6).map(|_| begin())).await;
+        numbers.sort_unstable();
+        assert_eq!(numbers, [2, 3, 4, 5, 6, 7]);
+    }
+
     a_clip_belongs_to_the_cohort_she_learns_in_now(db) {
         let mut tx = db.write().await.unwrap();
         let she = person(&mut tx).await;

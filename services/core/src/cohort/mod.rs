@@ -25,6 +25,7 @@ pub enum CohortState {
     Closed,
 }
 
+/// What somebody is in a cohort.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 #[serde(rename_all = "snake_case")]

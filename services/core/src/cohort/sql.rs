@@ -108,6 +108,10 @@ pub async fn add_member(
     if new.group_no.is_some_and(|n| !(1..=99).contains(&n)) {
         return skipped("小组填 1 到 99。");
     }
+    // Two rosters for one cohort go one after the other: no seat is given twice, nobody is added twice.
+    let lock = tx.locking("select id from cohorts where id = $1");
+    let _: CohortId =
+        on!(&mut *tx, c => sqlx::query_scalar(lock).bind(cohort).fetch_optional(c).await).or_not_found()?;
     let (user, is_new) = match account::find_by_phone(tx, keys, new.phone).await? {
         Some(user) => {
             let sql = "select display_name, region_path from users where id = $1";

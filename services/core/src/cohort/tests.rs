@@ -96,6 +96,17 @@ both_databases! {
         assert_eq!(add(&db, &staff, &room, "彭秀英", "13812345678", Part::Trainee, None).await, Joined::Added { user, new: false });
     }
 
+    two_desks_with_one_roster_add_everybody_once(db) {
+        let room = Classroom::open(&db).await;
+        let staff = who(&db, &room.staff).await;
+        let add = async |n: i64| add(&db, &staff, &room, "彭秀英", &format!("138000000{:02}", n % 6), Part::Trainee, Some("h")).await;
+        let joined = futures_util::future::join_all((0..12).map(add)).await;
+        assert_eq!(joined.iter().filter(|j| matches!(j, Joined::Added { .. })).count(), 6);
+        let mut tx = db.read().await.unwrap();
+        let seats: Vec<i64> = on!(&mut tx, c => sqlx::query_scalar("select seat_no from memberships where seat_no is not null order by seat_no").fetch_all(c).await).unwrap();
+        assert_eq!(seats, [1, 2, 3, 4, 5, 6]);
+    }
+
     every_number_is_the_count_of_its_rows(db) {
         let room = Classroom::open(&db).await;
         reviewed(&db, &room, "A1", 4, Outcome::Pass).await;

@@ -94,11 +94,7 @@ pub enum Recorded {
 /// Records a reading. The same account, day and window read again supersedes what was read before.
 pub async fn record(tx: &mut Tx, now: At, new: NewSnapshot<'_>) -> Result<Recorded> {
     // Two readings of one account queue on its row, so exactly one of them stays the newest.
-    let sql = tx.pick(
-        "select opened_on from platform_accounts where id = $1",
-        "select opened_on from platform_accounts where id = $1 for update",
-    );
-    let sql = sqlx::AssertSqlSafe(sql.to_owned());
+    let sql = tx.locking("select opened_on from platform_accounts where id = $1");
     let opened_on: String =
         on!(&mut *tx, c => sqlx::query_scalar(sql).bind(new.account).fetch_optional(c).await).or_not_found()?;
     let opened_on = opened_on.parse().map_err(|e| Error::Damaged(format!("account {}: {e}", new.account)))?;

@@ -89,6 +89,24 @@ fn code(error: Error) -> &'static str {
 }
 
 both_databases! {
+    of_two_mentors_who_take_at_once_one_holds_it(db) {
+        let room = Classroom::open(&db).await;
+        let (_, ticket) = submitted(&db, &room).await;
+        let mentors = [&room.mentor, &room.second_mentor, &room.mentor, &room.second_mentor];
+        let taken = futures_util::future::join_all(mentors.map(|mentor| claim(&db, &ticket, mentor))).await;
+        assert_eq!(taken.iter().map(Result::is_ok).collect::<Vec<_>>().chunks(2).filter(|pair| pair[0] != pair[1]).count(), 2);
+        assert!(taken[0].is_ok() == taken[2].is_ok() && taken[1].is_ok() == taken[3].is_ok(), "{taken:?}");
+    }
+
+    handed_in_twice_at_once_it_waits_once(db) {
+        let room = Classroom::open(&db).await;
+        let (clip, _) = act!(db, tx => Ok::<_, Error>(clip(&mut tx, &room.trainee, Some(&room.cohort), Some("A1")).await)).unwrap();
+        let tickets = futures_util::future::join_all((0..4).map(|_| submit(&db, &clip))).await;
+        assert!(tickets.iter().all(|ticket| *ticket == tickets[0]));
+        let mut tx = db.read().await.unwrap();
+        assert_eq!(queue::counts(&mut tx, &room.mentor).await.unwrap().waiting, 1);
+    }
+
     submitting_twice_makes_one_ticket(db) {
         let room = Classroom::open(&db).await;
         let (clip, first) = submitted(&db, &room).await;

@@ -59,11 +59,7 @@ pub async fn award(
     level: i64,
 ) -> Result<AwardRow> {
     // Awards to one person queue on her row.
-    let sql = tx.pick(
-        "select display_name, region_code, region_path from users where id = $1",
-        "select display_name, region_code, region_path from users where id = $1 for update",
-    );
-    let sql = sqlx::AssertSqlSafe(sql.to_owned());
+    let sql = tx.locking("select display_name, region_code, region_path from users where id = $1");
     let holder: Holder = on!(&mut *tx, c => sqlx::query_as(sql).bind(user).fetch_optional(c).await).or_not_found()?;
     let row = evaluation(tx, on_evaluation).await?;
     if row.user_id != *user {
@@ -136,10 +132,8 @@ async fn awarded(tx: &mut Tx, user: &UserId, evaluation: &EvaluationId, level: i
 /// The next number of her city and year, without a gap or a double.
 async fn next_number(tx: &mut Tx, path: &str, today: Day) -> Result<String> {
     let area = region::code_at(path, region::CITY).ok_or_else(|| Error::Damaged(format!("{path} lies in no city")))?;
-    // Whoever counts next in this city waits here until this transaction ends; SQLite has one writer anyway.
-    let lock =
-        tx.pick("select code from regions where code = $1", "select code from regions where code = $1 for update");
-    let lock = sqlx::AssertSqlSafe(lock.to_owned());
+    // Whoever counts next in this city waits here until this transaction ends.
+    let lock = tx.locking("select code from regions where code = $1");
     on!(&mut *tx, c => sqlx::query(lock).bind(area).fetch_optional(c).await.map(drop))?;
     let sql = "select coalesce(max(seq), 0) + 1 from certificates where area = $1 and year = $2";
     let seq: i64 = on!(&mut *tx, c => sqlx::query_scalar(sql).bind(area).bind(today.year()).fetch_one(c).await)?;

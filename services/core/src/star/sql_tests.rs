@@ -137,6 +137,15 @@ both_databases! {
         assert!(matches!(replay(&mut tx, &first.id).await, Err(Error::Damaged(_))));
     }
 
+    two_desks_that_award_at_once_give_one_star(db) {
+        let room = graduate(&db).await;
+        let (row, desk) = (evaluated(&db, &room).await, desk(&db, &room).await);
+        let given = futures_util::future::join_all((0..4).map(|_| give(&db, &desk, &room.trainee, &row.id, 1))).await;
+        let numbers: std::collections::BTreeSet<String> =
+            given.into_iter().map(|award| award.unwrap().certificate_number).collect();
+        assert_eq!(numbers.len(), 1);
+    }
+
     a_star_is_given_once_with_a_certificate_that_verifies(db) {
         let room = graduate(&db).await;
         let row = evaluated(&db, &room).await;

@@ -4,6 +4,7 @@
 use super::{Durable, EXPIRES_AFTER, MOST_OPEN, Part, State, TailPiece, Upload, rules};
 use crate::clip::create;
 use crate::clip::refusal::RefusalCode;
+use crate::clip::sql::lock;
 use crate::db::Tx;
 use crate::error::{Error, OrNotFound, Refusal, Result};
 use crate::ids::{ClipId, UploadId, UserId, VersionId};
@@ -212,6 +213,8 @@ pub async fn fail(tx: &mut Tx, now: At, upload: &Upload, code: RefusalCode) -> R
 
 /// Its owner ends it. `false`: it had ended already. A complete one is not an upload any more but a clip.
 pub async fn terminate(tx: &mut Tx, now: At, upload: &Upload) -> Result<bool> {
+    // The clip before its upload, like everybody who changes a clip: the other way round two could wait for each other.
+    lock(tx, &upload.clip_id).await?;
     let ended = end(tx, now, &upload.id, State::Terminated, None).await?;
     if ended {
         create::abandoned(tx, now, &upload.version_id).await?;
@@ -238,6 +241,7 @@ pub async fn expire(tx: &mut Tx, now: At) -> Result<usize> {
         .bind(now).fetch_all(c).await)?;
     let mut expired = 0;
     for upload in due {
+        lock(tx, &upload.clip_id).await?;
         if end(tx, now, &upload.id, State::Expired, None).await? {
             create::abandoned(tx, now, &upload.version_id).await?;
             expired += 1;
