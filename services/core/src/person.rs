@@ -1,9 +1,9 @@
 //! A person as others see her: a name and where she is from, nothing more.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use crate::db::Tx;
-use crate::error::{OrNotFound, Result};
+use crate::db::{Tx, marks};
+use crate::error::{Error, Result};
 use crate::ids::UserId;
 use crate::on;
 
@@ -39,25 +39,32 @@ impl From<Row> for Person {
     }
 }
 
+const BATCH: usize = 500;
+
 pub async fn find(tx: &mut Tx, user: &UserId) -> Result<Person> {
-    // A path is `43/4307/430723/…`: every level's code has its own fixed length, so a county's begins at column 9.
-    let row: Option<Row> = on!(&mut *tx, c => sqlx::query_as(
-        "select u.id, u.display_name, village.name as village, county.name as county
-         from users u
-         left join regions village on village.code = u.region_code and village.level = 5
-         left join regions county on county.code = substr(u.region_path, 9, 6) and county.level = 3
-         where u.id = $1")
-        .bind(user).fetch_optional(c).await)?;
-    Ok(Ok(row).or_not_found()?.into())
+    find_all(tx, [user]).await?.remove(user).ok_or(Error::NotFound)
 }
 
-/// Each once, however often she is named.
+/// Each once, however often she is named; read together, however many they are.
 pub async fn find_all<'a>(tx: &mut Tx, users: impl IntoIterator<Item = &'a UserId>) -> Result<HashMap<UserId, Person>> {
-    let mut people = HashMap::new();
-    for user in users {
-        if !people.contains_key(user) {
-            people.insert(user.clone(), find(tx, user).await?);
-        }
+    let users: Vec<&UserId> = users.into_iter().collect::<HashSet<_>>().into_iter().collect();
+    let mut people = HashMap::with_capacity(users.len());
+    for batch in users.chunks(BATCH) {
+        // A path is `43/4307/430723/…`: every level's code has its own fixed length, so a county's begins at column 9.
+        let sql = sqlx::AssertSqlSafe(format!(
+            "select u.id, u.display_name, village.name as village, county.name as county
+             from users u
+             left join regions village on village.code = u.region_code and village.level = 5
+             left join regions county on county.code = substr(u.region_path, 9, 6) and county.level = 3
+             where u.id in ({})",
+            marks(1, batch.len())
+        ));
+        let rows: Vec<Row> = on!(&mut *tx, c => {
+            let mut query = sqlx::query_as(sql);
+            for user in batch { query = query.bind(*user); }
+            query.fetch_all(c).await
+        })?;
+        people.extend(rows.into_iter().map(|row| (row.id.clone(), Person::from(row))));
     }
     Ok(people)
 }

@@ -1,5 +1,6 @@
 //! What a person's first page needs to know of her besides who she is.
 
+use crate::cohort::Part;
 use crate::db::Tx;
 use crate::error::Result;
 use crate::ids::{CohortId, UserId};
@@ -13,15 +14,6 @@ pub struct MyCohort {
     pub title: String,
     pub part: Part,
     pub group_no: Option<i64>,
-}
-
-/// What somebody is in a cohort.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
-#[sqlx(type_name = "text", rename_all = "snake_case")]
-#[serde(rename_all = "snake_case")]
-pub enum Part {
-    Trainee,
-    Mentor,
 }
 
 /// Her cohorts, the newest first.

@@ -11,12 +11,10 @@ mod tests;
 pub use rules::{Merge, clean_query, code_at, display_name, merge_allowed};
 pub use sql::{Names, children, current, get, import, merge, names, path_names, reference, search};
 
-/// The five levels, as the length of a path in codes.
+/// The levels that have desks, as the length of a path in codes.
 pub const PROVINCE: usize = 1;
 pub const CITY: usize = 2;
 pub const COUNTY: usize = 3;
-pub const TOWNSHIP: usize = 4;
-pub const VILLAGE: usize = 5;
 
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 pub struct Region {
