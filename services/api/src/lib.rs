@@ -6,6 +6,7 @@
 mod access_matrix;
 mod account;
 pub mod auth;
+pub mod background;
 mod certificate;
 mod clip;
 mod cohort;

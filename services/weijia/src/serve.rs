@@ -23,8 +23,11 @@ use crate::secret::Secret;
 use crate::settings::{ServeOptions, Settings};
 use crate::worker::LocalWorker;
 
-/// From the signal to the end: requests get this long, then they are cut; clients resume.
-const GRACE: Duration = Duration::from_secs(8);
+/// From the signal on requests get this long, then they are cut; clients resume. With what closes after them the end
+/// comes within ten seconds.
+const GRACE: Duration = Duration::from_secs(7);
+/// For the store, and then for the database, to close.
+const LAST: Duration = Duration::from_millis(700);
 
 pub async fn run(settings: &Settings, options: ServeOptions) -> Result<ExitCode, String> {
     // Everything that can be wrong in the settings is said before anything is touched.
@@ -69,7 +72,7 @@ pub async fn run(settings: &Settings, options: ServeOptions) -> Result<ExitCode,
         stopping.clone(),
     );
     let app = weijia_api::app(state.clone());
-    let reconciling = tokio::spawn(state.uploads.clone().keep_reconciled());
+    let background = tokio::spawn(weijia_api::background::run(state.clone()));
     let http = {
         let (app, stopping) = (app.clone(), stopping.clone());
         tokio::spawn(http::serve(listener, app, http::PATIENCE, stopping))
@@ -96,12 +99,12 @@ pub async fn run(settings: &Settings, options: ServeOptions) -> Result<ExitCode,
     }
     tracing::info!("stopping: finishing requests, handing leases back");
     stopping.cancel();
-    finish(http, worker, reconciling, &state).await;
+    finish(http, worker, background).await;
     store_stopping.cancel();
     if let Some(task) = embedded {
-        let _ = tokio::time::timeout(Duration::from_secs(1), task).await;
+        let _ = tokio::time::timeout(LAST, task).await;
     }
-    let _ = tokio::time::timeout(Duration::from_secs(1), db.close()).await;
+    let _ = tokio::time::timeout(LAST, db.close()).await;
     outcome.map(|()| ExitCode::SUCCESS)
 }
 
@@ -181,16 +184,14 @@ async fn start_embedded_store(
 async fn finish(
     mut http: JoinHandle<()>,
     worker: Option<JoinHandle<()>>,
-    reconciling: JoinHandle<()>,
-    state: &AppState,
+    background: JoinHandle<()>,
 ) {
     let all = async {
         let _ = (&mut http).await;
         if let Some(worker) = worker {
             let _ = worker.await;
         }
-        let _ = reconciling.await;
-        state.uploads.drained().await;
+        let _ = background.await;
     };
     if tokio::time::timeout(GRACE, all).await.is_err() {
         tracing::warn!("some requests did not end in time and were cut; clients resume where they were");

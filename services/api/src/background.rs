@@ -1,0 +1,30 @@
+//! What the server does beside answering.
+
+use std::time::Duration;
+
+use weijia_core::review::queue;
+
+use crate::state::AppState;
+
+const EVERY: Duration = Duration::from_secs(60);
+
+/// Until the server is asked to stop and every upload has made durable what it has.
+pub async fn run(state: AppState) {
+    tokio::join!(state.uploads.clone().keep_reconciled(), keep_leases_swept(&state));
+    state.uploads.drained().await;
+}
+
+/// A mentor's lease ends also while nobody looks at the queue: the trainee is told how her clip stands.
+async fn keep_leases_swept(state: &AppState) {
+    loop {
+        match queue::sweep(&state.db).await {
+            Ok(0) => {}
+            Ok(swept) => tracing::info!(swept, "tickets are back in the queue"),
+            Err(error) => tracing::warn!(%error, "the queue could not be swept, trying again later"),
+        }
+        tokio::select! {
+            () = state.stopping.cancelled() => return,
+            () = tokio::time::sleep(EVERY) => {}
+        }
+    }
+}
