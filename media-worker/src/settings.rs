@@ -103,7 +103,7 @@ impl Settings {
 
     /// To stderr; stdout belongs to answers.
     pub fn log(&self) {
-        let filter = EnvFilter::try_from_env("WEIJIA_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+        let filter = EnvFilter::try_from_env("RUST_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
         let log = tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_writer(std::io::stderr)
