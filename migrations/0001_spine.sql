@@ -105,7 +105,6 @@ create table memberships (
   seat_no bigint,
   state text not null check (state in ('active', 'graduated', 'withdrawn')),
   joined_at bigint not null,
-  graduated_at bigint,
   primary key (cohort_id, user_id)
 );
 create index memberships_user on memberships (user_id);
