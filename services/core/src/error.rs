@@ -35,6 +35,12 @@ pub enum Error {
     Damaged(String),
 }
 
+impl Error {
+    pub fn conflict(code: &'static str, message: impl Into<String>, next_step: impl Into<String>) -> Self {
+        Self::Conflict(Refusal::new(code, message, next_step))
+    }
+}
+
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Turns "no row" into [`Error::NotFound`].

@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use std::str::FromStr;
 
 use crate::db::Tx;
-use crate::error::{Error, Refusal, Result};
+use crate::error::{Error, Result};
 use crate::ids::{JobId, UserId};
 use crate::on;
 use crate::time::{At, Millis};
@@ -84,7 +84,7 @@ fn backoff(attempt: i64) -> Millis {
 }
 
 fn lost() -> Error {
-    Error::Conflict(Refusal::new("lease_lost", "这件活已经交给别的机器了。", "不用做什么，别处会接着做。"))
+    Error::conflict("lease_lost", "这件活已经交给别的机器了。", "不用做什么，别处会接着做。")
 }
 
 /// Zero rows changed means that the lease is somebody else's by now.

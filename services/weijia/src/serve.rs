@@ -181,11 +181,7 @@ async fn start_embedded_store(
     Ok((store, task))
 }
 
-async fn finish(
-    mut http: JoinHandle<()>,
-    worker: Option<JoinHandle<()>>,
-    background: JoinHandle<()>,
-) {
+async fn finish(mut http: JoinHandle<()>, worker: Option<JoinHandle<()>>, background: JoinHandle<()>) {
     let all = async {
         let _ = (&mut http).await;
         if let Some(worker) = worker {

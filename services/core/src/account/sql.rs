@@ -33,7 +33,7 @@ pub async fn create(tx: &mut Tx, keys: &Keys, now: At, new: NewUser<'_>) -> Resu
         .bind(new.password_hash).bind(new.region_code).bind(&path).bind(now)
         .execute(c).await.map(drop))
         .map_err(|e| match is_duplicate(&e) {
-            true => Error::Conflict(Refusal::new("phone_taken", "这个手机号已经有人用了。", "换一个号，或者让她直接用原来的密码登录。")),
+            true => Error::conflict("phone_taken", "这个手机号已经有人用了。", "换一个号，或者让她直接用原来的密码登录。"),
             false => e.into(),
         })?;
     Ok(id)

@@ -2,6 +2,7 @@
 //! refused or abandoned before.
 
 use super::refusal::RefusalCode;
+use super::sql::TITLE_MAX;
 use super::{Clip, ClipState};
 use crate::access::Principal;
 use crate::content;
@@ -14,7 +15,6 @@ use crate::text::one_line;
 use crate::time::At;
 use crate::upload;
 
-const TITLE_MAX: usize = 60;
 const FILENAME_MAX: usize = 200;
 
 /// What she says about the file she is about to send.
@@ -84,8 +84,16 @@ async fn next_version_of(tx: &mut Tx, now: At, owner: &Principal, id: &ClipId, d
     .or_not_found()?;
     match clip.state {
         state if state.accepts_new_version() => {}
-        ClipState::Passed => return Err(conflict("clip_passed", "这条已经通过了，不用再交。", "想再拍，就新开一条。")),
-        _ => return Err(conflict("clip_in_review", "老师正在看这一条，现在换不了。", "等老师回了话，再传改过的。")),
+        ClipState::Passed => {
+            return Err(Error::conflict("clip_passed", "这条已经通过了，不用再交。", "想再拍，就新开一条。"));
+        }
+        _ => {
+            return Err(Error::conflict(
+                "clip_in_review",
+                "老师正在看这一条，现在换不了。",
+                "等老师回了话，再传改过的。",
+            ));
+        }
     }
     upload::sql::terminate_of_clip(tx, now, id).await?;
     let assignment = draft.assignment.or(clip.assignment_code.as_deref());
@@ -177,10 +185,6 @@ fn title(draft: &Draft<'_>) -> String {
 /// Names are shown, never made into keys or paths.
 fn clean(text: &str, max: usize) -> String {
     one_line(text).chars().take(max).collect()
-}
-
-fn conflict(code: &'static str, message: &str, next_step: &str) -> Error {
-    Error::Conflict(Refusal::new(code, message, next_step))
 }
 
 #[cfg(test)]

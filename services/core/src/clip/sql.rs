@@ -143,7 +143,7 @@ pub async fn advance(tx: &mut Tx, now: At, clip: &Clip, event: ClipEvent) -> Res
 }
 
 fn moved_on() -> Error {
-    Error::Conflict(Refusal::new("clip_moved_on", "这条的情况刚刚变了", "刷新看看现在到哪一步"))
+    Error::conflict("clip_moved_on", "这条的情况刚刚变了", "刷新看看现在到哪一步")
 }
 
 /// A name is not a step: `updated_at` stays when the clip last moved.

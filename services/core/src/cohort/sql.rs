@@ -4,7 +4,7 @@ use super::{Cohort, CohortSummary, MemberState, NewCohort, NewMember, Part, Whic
 use crate::access::{Principal, Resource, within};
 use crate::account::{self, Keys, NewUser};
 use crate::db::{Tx, is_duplicate};
-use crate::error::{Error, OrNotFound, Refusal, Result};
+use crate::error::{Error, OrNotFound, Result};
 use crate::ids::{CohortId, UserId};
 use crate::text::one_line;
 use crate::time::At;
@@ -71,11 +71,11 @@ pub async fn open(tx: &mut Tx, now: At, by: &UserId, new: NewCohort<'_>) -> Resu
         .bind(&place.code).bind(&place.path).bind(&content::course().version).bind(&content::rubric().version)
         .bind(new.starts_on.to_string()).bind(new.ends_on.to_string()).bind(by).bind(now).execute(c).await.map(drop))
     .map_err(|e| match is_duplicate(&e) {
-        true => Error::Conflict(Refusal::new(
+        true => Error::conflict(
             "series_taken",
             format!("第 {} 期已经开过了。", new.series_no),
             "换一个期数，或者到班级里找一找。",
-        )),
+        ),
         false => e.into(),
     })?;
     let detail = serde_json::json!({"series_no": new.series_no, "region": place.code});

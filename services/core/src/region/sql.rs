@@ -206,11 +206,7 @@ pub async fn merge(tx: &mut Tx, old: &str, successor: &str, on: Day) -> Result<r
     let ended = on!(tx, c => sqlx::query(sql).bind(merge.valid_to.to_string()).bind(&merge.successor).bind(&merge.old)
         .execute(c).await.map(|done| done.rows_affected()))?;
     if ended != 1 {
-        return Err(Error::Conflict(crate::error::Refusal::new(
-            "region_merge",
-            "这个地方刚刚被别人并走了。",
-            "刷新一下，看它并到了哪里。",
-        )));
+        return Err(Error::conflict("region_merge", "这个地方刚刚被别人并走了。", "刷新一下，看它并到了哪里。"));
     }
     for alias in &merge.aliases {
         let sql =

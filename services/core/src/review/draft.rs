@@ -1,6 +1,6 @@
 //! What a mentor is writing, and the moment she sends it.
 
-use super::queue::{self, conflict};
+use super::queue;
 use super::rules::{self, Judged, Open};
 use super::{
     Draft, DraftInput, DraftItem, Item, ItemState, Outcome, ReviewRow, SentReview, Settled, Ticket, TicketState, sent,
@@ -92,12 +92,14 @@ pub async fn save(tx: &mut Tx, id: &TicketId, mentor: &UserId, input: DraftInput
     let (clip, ticket) = queue::lock_both(tx, id).await?;
     let row = row(tx, id, mentor).await?.ok_or(Error::NotFound)?;
     if row.state != "drafting" {
-        return Err(conflict("review_sent", "这份点评已经发出去了", "回队列，看下一条"));
+        return Err(Error::conflict("review_sent", "这份点评已经发出去了", "回队列，看下一条"));
     }
     match ticket.state {
-        TicketState::Sent => return Err(conflict("ticket_sent", "别的老师已经点评了这一条", "回队列，看下一条")),
+        TicketState::Sent => {
+            return Err(Error::conflict("ticket_sent", "别的老师已经点评了这一条", "回队列，看下一条"));
+        }
         TicketState::Cancelled => {
-            return Err(conflict("ticket_cancelled", "她把这一条收回去了", "回队列，看下一条"));
+            return Err(Error::conflict("ticket_cancelled", "她把这一条收回去了", "回队列，看下一条"));
         }
         TicketState::Waiting | TicketState::Claimed => {}
     }
@@ -115,7 +117,7 @@ pub async fn save(tx: &mut Tx, id: &TicketId, mentor: &UserId, input: DraftInput
             return Ok(Saved::Kept(kept));
         }
         let next = "先看看那边写了什么，再接着写；你这里的字还在";
-        return Err(conflict("draft_is_old", "这份点评在别的页面上改过了", next));
+        return Err(Error::conflict("draft_is_old", "这份点评在别的页面上改过了", next));
     }
     let now = tx.clock().await?;
     keep(tx, now, &row, input).await?;
@@ -139,7 +141,7 @@ async fn keep(tx: &mut Tx, now: At, row: &ReviewRow, input: DraftInput) -> Resul
         .bind(&input.summary).bind(&input.next_step).bind(input.outcome).bind(now)
         .execute(c).await.map(|r| r.rows_affected()))?;
     if rows != 1 {
-        return Err(conflict("draft_is_old", "这份点评刚刚在别处改过", "刷新这一页再接着写"));
+        return Err(Error::conflict("draft_is_old", "这份点评刚刚在别处改过", "刷新这一页再接着写"));
     }
     let known: Vec<ItemId> = items_of(tx, &row.id).await?.into_iter().map(|i| i.id).collect();
     on!(tx, c => sqlx::query("delete from feedback_items where review_id = $1").bind(&row.id).execute(c).await.map(drop))?;
@@ -195,13 +197,13 @@ pub async fn send(tx: &mut Tx, id: &TicketId, mentor: &UserId, rev: i64, outcome
         if row.outcome == Some(outcome) {
             return sent::one(tx, &row.id, mentor).await;
         }
-        return Err(conflict("review_sent", "这份点评已经发出去了，改不了结果", "回队列，看下一条"));
+        return Err(Error::conflict("review_sent", "这份点评已经发出去了，改不了结果", "回队列，看下一条"));
     }
     if ticket.state != TicketState::Claimed || ticket.holder_id.as_ref() != Some(mentor) {
-        return Err(conflict("lease_lost", "放得太久，这一条已经回到队列", "再领一次，写的都还在"));
+        return Err(Error::conflict("lease_lost", "放得太久，这一条已经回到队列", "再领一次，写的都还在"));
     }
     if row.draft_rev != rev {
-        return Err(conflict("draft_is_old", "还有刚写的没存上，或者在别的页面改过", "等它存好，看一眼再发"));
+        return Err(Error::conflict("draft_is_old", "还有刚写的没存上，或者在别的页面改过", "等它存好，看一眼再发"));
     }
     let draft = of_row(tx, row).await?;
     let earlier = earlier_open(tx, &clip.id, &ticket).await?;

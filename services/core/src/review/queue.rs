@@ -4,7 +4,7 @@ use super::{LEASE, PROMISE, RENEWALS, Ticket, TicketState};
 use crate::clip::sql::{advance, lock};
 use crate::clip::{Clip, ClipEvent};
 use crate::db::{Db, Tx};
-use crate::error::{Error, OrNotFound, Refusal, Result};
+use crate::error::{Error, OrNotFound, Result};
 use crate::ids::{ClipId, CohortId, TicketId, UserId, VersionId};
 use crate::time::At;
 use crate::{audit, on};
@@ -110,10 +110,10 @@ pub async fn claim(tx: &mut Tx, id: &TicketId, mentor: &UserId) -> Result<()> {
     let now = tx.clock().await?;
     match (ticket.state, ticket.held_by(now)) {
         (_, Some(holder)) if holder == mentor => return Ok(()),
-        (_, Some(_)) => return Err(conflict("ticket_taken", "别的老师正在看这一条", "回队列，看下一条")),
-        (TicketState::Sent, _) => return Err(conflict("ticket_sent", "这一条已经点评过了", "回队列，看下一条")),
+        (_, Some(_)) => return Err(Error::conflict("ticket_taken", "别的老师正在看这一条", "回队列，看下一条")),
+        (TicketState::Sent, _) => return Err(Error::conflict("ticket_sent", "这一条已经点评过了", "回队列，看下一条")),
         (TicketState::Cancelled, _) => {
-            return Err(conflict("ticket_cancelled", "她把这一条收回去了", "回队列，看下一条"));
+            return Err(Error::conflict("ticket_cancelled", "她把这一条收回去了", "回队列，看下一条"));
         }
         (TicketState::Waiting, _) => {
             advance(tx, now, &clip, ClipEvent::Claim).await?;
@@ -184,8 +184,4 @@ pub async fn sweep(db: &Db) -> Result<usize> {
         }
     }
     Ok(swept)
-}
-
-pub(super) fn conflict(code: &'static str, message: &str, next_step: &str) -> Error {
-    Error::Conflict(Refusal::new(code, message, next_step))
 }

@@ -44,7 +44,7 @@ async fn claim(db: &Db, ticket: &TicketId, mentor: &UserId) -> crate::Result<Dra
 async fn save(db: &Db, ticket: &TicketId, mentor: &UserId, input: DraftInput) -> crate::Result<Draft> {
     match act!(db, tx => draft::save(&mut tx, ticket, mentor, input).await)? {
         draft::Saved::Kept(draft) => Ok(draft),
-        draft::Saved::KeptWithoutTicket => Err(queue::conflict("lease_lost", "", "")),
+        draft::Saved::KeptWithoutTicket => Err(Error::conflict("lease_lost", "", "")),
     }
 }
 

@@ -38,7 +38,7 @@ pub fn deciding_desk<'a>(desks: &'a [String], path: &str, tier: usize) -> Option
 }
 
 fn stale() -> Error {
-    Error::Conflict(Refusal::new("evaluation_stale", "数字变了，重新评一次。", "点“重新评”，看过新的结果再颁发。"))
+    Error::conflict("evaluation_stale", "数字变了，重新评一次。", "点“重新评”，看过新的结果再颁发。")
 }
 
 #[derive(sqlx::FromRow)]

@@ -23,11 +23,7 @@ pub struct NewUpload<'a> {
 }
 
 pub fn taken_over() -> Error {
-    Error::Conflict(Refusal::new(
-        "upload_taken_over",
-        "这条片子正在另一处接着传。",
-        "看看是不是另开了一个页面，留一个就好。",
-    ))
+    Error::conflict("upload_taken_over", "这条片子正在另一处接着传。", "看看是不是另开了一个页面，留一个就好。")
 }
 
 /// Zero rows changed means that a newer writer has taken over, or that the upload has ended.
