@@ -27,6 +27,14 @@ pub async fn set(tx: &mut Tx, name: &str, value: &str) -> Result<()> {
     Ok(())
 }
 
+/// Whether there is anything in the store that this database speaks of.
+pub async fn has_objects(tx: &mut Tx) -> Result<bool> {
+    let objects: i64 = on!(&mut *tx, c => sqlx::query_scalar(
+            "select count(*) from (select id from uploads where key is not null limit 1) as kept")
+        .fetch_one(c).await)?;
+    Ok(objects > 0)
+}
+
 /// Whether anybody was ever let in.
 pub async fn has_people(tx: &mut Tx) -> Result<bool> {
     let people: i64 = on!(&mut *tx, c => sqlx::query_scalar("select count(*) from users").fetch_one(c).await)?;
@@ -47,7 +55,7 @@ mod tests {
             set(&mut tx, "demo", "done").await.unwrap();
             assert_eq!(get(&mut tx, "demo").await.unwrap().as_deref(), Some("done"));
             assert_eq!(get(&mut tx, "nothing").await.unwrap(), None);
-            assert!(!has_people(&mut tx).await.unwrap());
+            assert!(!has_people(&mut tx).await.unwrap() && !has_objects(&mut tx).await.unwrap());
         }
     }
 }

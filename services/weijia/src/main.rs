@@ -8,6 +8,7 @@ mod lock;
 mod secret;
 mod serve;
 mod settings;
+mod store;
 mod trace;
 mod worker;
 

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use weijia_api::AppState;
 use weijia_core::account::{Keys, PasswordHasher};
 use weijia_core::db::Db;
-use weijia_core::storage::{Addressing, Storage, StorageSettings};
+use weijia_core::storage::Storage;
 use weijia_core::time::At;
 use weijia_core::{content, region};
 
@@ -21,6 +21,7 @@ use crate::http;
 use crate::lock::DataLock;
 use crate::secret::Secret;
 use crate::settings::{ServeOptions, Settings};
+use crate::store;
 use crate::worker::LocalWorker;
 
 /// From the signal on requests get this long, then they are cut; clients resume. With what closes after them the end
@@ -50,18 +51,21 @@ pub async fn run(settings: &Settings, options: ServeOptions) -> Result<ExitCode,
 
     let stopping = CancellationToken::new();
     let store_stopping = CancellationToken::new();
-    let (store, embedded) = match external_store {
-        Some(store) => (store, None),
+    let (place, embedded) = match external_store {
+        Some(external) => (external, None),
         None => {
-            let (store, task) = start_embedded_store(settings, &secret, store_stopping.clone()).await?;
-            (store, Some(task))
+            let (own, task) = store::embedded(settings, &secret, store_stopping.clone()).await?;
+            (own, Some(task))
         }
     };
-    let storage = Storage::connect(&store);
+    let storage = Storage::connect(&place);
     storage
         .ensure_bucket()
         .await
-        .map_err(|e| format!("S3_BUCKET 指的桶 {} 用不了：{e}。看看 S3_ENDPOINT、密钥和桶名。", store.bucket))?;
+        .map_err(|e| format!("S3_BUCKET 指的桶 {} 用不了：{e}。看看 S3_ENDPOINT、密钥和桶名。", place.bucket))?;
+    // One of these is made anew with its folder, the other is the same for whoever has the same settings.
+    let name = if embedded.is_some() { hex::encode(rand::random::<[u8; 16]>()) } else { place.bucket.clone() };
+    store::belongs_to(&storage, &db, &name).await?;
 
     let state = AppState::new(
         db.clone(),
@@ -81,7 +85,7 @@ pub async fn run(settings: &Settings, options: ServeOptions) -> Result<ExitCode,
         let worker = LocalWorker {
             program,
             database_url,
-            store,
+            store: place,
             scratch: settings.scratch_folder(),
             log_json: settings.log_json,
         };
@@ -154,31 +158,6 @@ pub async fn load_reference_data(db: &Db) -> Result<(), String> {
         tracing::info!(regions, "regions imported");
     }
     Ok(())
-}
-
-async fn start_embedded_store(
-    settings: &Settings,
-    secret: &Secret,
-    stopping: CancellationToken,
-) -> Result<(StorageSettings, JoinHandle<()>), String> {
-    let fault = |e: std::io::Error| {
-        format!("自带的对象存储起不来：{e}。看看 {} 的权限和磁盘。", settings.store_folder().display())
-    };
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(fault)?;
-    let address = listener.local_addr().map_err(fault)?;
-    // Derived, not stored: whoever can read the secret may read the store, and nobody else.
-    let store = StorageSettings {
-        endpoint: format!("http://{address}"),
-        bucket: settings.s3_bucket.clone(),
-        region: settings.aws_region.clone(),
-        access_key: secret.derive("store access key")[..20].to_owned(),
-        secret_key: secret.derive("store secret key"),
-        addressing: Addressing::Path,
-    };
-    let (access, hidden, folder) = (store.access_key.clone(), store.secret_key.clone(), settings.store_folder());
-    let opened = weijia_store::EmbeddedStore::open(&folder).await.map_err(fault)?;
-    let task = tokio::spawn(async move { opened.serve(listener, &access, &hidden, stopping).await });
-    Ok((store, task))
 }
 
 async fn finish(mut http: JoinHandle<()>, worker: Option<JoinHandle<()>>, background: JoinHandle<()>) {

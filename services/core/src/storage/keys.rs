@@ -57,6 +57,9 @@ pub fn storyboard_vtt(version: &VersionId, attempt: i64) -> String {
     made(version, attempt, "storyboard.vtt")
 }
 
+/// Names the bucket, so that a database knows its own again.
+pub const STORE: &str = "store";
+
 /// The screenshot behind an account's numbers.
 pub fn evidence(snapshot: &SnapshotId) -> String {
     format!("evidence/{snapshot}")

@@ -1,0 +1,102 @@
+//! The object store of this installation: our own on loopback, or the one that the settings name.
+
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use weijia_core::db::Db;
+use weijia_core::installation;
+use weijia_core::storage::{Addressing, Storage, StorageError, StorageSettings, keys};
+
+use crate::secret::Secret;
+use crate::settings::Settings;
+
+/// Starts the one that this program carries.
+pub async fn embedded(
+    settings: &Settings,
+    secret: &Secret,
+    stopping: CancellationToken,
+) -> Result<(StorageSettings, JoinHandle<()>), String> {
+    let fault = |e: std::io::Error| {
+        format!("自带的对象存储起不来：{e}。看看 {} 的权限和磁盘。", settings.store_folder().display())
+    };
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(fault)?;
+    let address = listener.local_addr().map_err(fault)?;
+    // Derived, not stored: whoever can read the secret may read the store, and nobody else.
+    let store = StorageSettings {
+        endpoint: format!("http://{address}"),
+        bucket: settings.s3_bucket.clone(),
+        region: settings.aws_region.clone(),
+        access_key: secret.derive("store access key")[..20].to_owned(),
+        secret_key: secret.derive("store secret key"),
+        addressing: Addressing::Path,
+    };
+    let (access, hidden, folder) = (store.access_key.clone(), store.secret_key.clone(), settings.store_folder());
+    let opened = weijia_store::EmbeddedStore::open(&folder).await.map_err(fault)?;
+    let task = tokio::spawn(async move { opened.serve(listener, &access, &hidden, stopping).await });
+    Ok((store, task))
+}
+
+/// A database remembers which bucket its keys speak of. A second machine with a store of its own, or a setting that
+/// leads elsewhere, would take films that nobody finds again. `name` is what a bucket without a name is called.
+pub async fn belongs_to(storage: &Storage, db: &Db, name: &str) -> Result<(), String> {
+    let fault = |e: weijia_core::Error| format!("对象存储认不出来：{e}。看看它开着没有，再启动一次。");
+    let found = match storage.get(keys::STORE).await {
+        Ok(found) => String::from_utf8_lossy(&found).into_owned(),
+        Err(StorageError::NotFound) => {
+            let mut tx = db.read().await.map_err(|e| fault(e.into()))?;
+            if installation::has_objects(&mut tx).await.map_err(fault)? {
+                return Err(elsewhere());
+            }
+            storage.put(keys::STORE, "text/plain", name.to_owned()).await.map_err(|e| fault(e.into()))?;
+            name.to_owned()
+        }
+        Err(e) => return Err(fault(e.into())),
+    };
+    let known = installation::remember(db, "store", &found).await.map_err(fault)?;
+    if known == found { Ok(()) } else { Err(elsewhere()) }
+}
+
+fn elsewhere() -> String {
+    "这个数据库的片子放在另一个对象存储里。几台机器共用一个数据库时，每台都要写同样的 S3_ENDPOINT 和 S3_BUCKET；\
+     搬了家就把桶里的东西全搬来。"
+        .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use weijia_core::db::testing;
+
+    use super::*;
+
+    async fn bucket(folder: &std::path::Path, name: &str) -> Storage {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let storage = Storage::connect(&StorageSettings {
+            endpoint: format!("http://{}", listener.local_addr().unwrap()),
+            bucket: "weijia".into(),
+            region: "us-east-1".into(),
+            access_key: "a".into(),
+            secret_key: "s".into(),
+            addressing: Addressing::Path,
+        });
+        let store = weijia_store::EmbeddedStore::open(&folder.join(name)).await.unwrap();
+        tokio::spawn(async move { store.serve(listener, "a", "s", CancellationToken::new()).await });
+        storage.ensure_bucket().await.unwrap();
+        storage
+    }
+
+    #[tokio::test]
+    async fn a_database_knows_its_store_again() {
+        let folder = testing::folder();
+        let db = testing::sqlite(folder.path()).await;
+        let (own, other) = (bucket(folder.path(), "own").await, bucket(folder.path(), "other").await);
+        belongs_to(&own, &db, "one").await.unwrap();
+        belongs_to(&own, &db, "two").await.unwrap();
+        assert!(belongs_to(&other, &db, "three").await.unwrap_err().contains("S3_ENDPOINT"));
+        // Two machines that begin at once with the same settings call an empty bucket the same.
+        let shared = testing::folder();
+        let db = testing::sqlite(shared.path()).await;
+        let bucket = bucket(shared.path(), "shared").await;
+        let (a, b) = tokio::join!(belongs_to(&bucket, &db, "weijia"), belongs_to(&bucket, &db, "weijia"));
+        assert_eq!((a, b), (Ok(()), Ok(())));
+    }
+}
