@@ -66,8 +66,8 @@ pub async fn list_cohort_clips(
 ) -> ApiResult<Json<CohortClips>> {
     let (now, mut tx) = (At::now(), state.db.read().await?);
     let cohort = cohort::get(&mut tx, &id).await?;
-    require(&principal, Permission::CohortRead, &super::resource(&cohort))?;
-    let rows = cohort::clips(&mut tx, now, &id, ask.which).await?;
+    cohort::require_seen(&mut tx, &principal, &cohort).await?;
+    let rows = cohort::clips(&mut tx, now, &principal, &cohort, ask.which).await?;
     let owners: Vec<_> = rows.iter().map(|r| r.owner_id.clone()).collect();
     let people = person::find_all(&mut tx, &owners).await?;
     let addresses = Addresses { keys: &state.keys, user: &principal.user, now };

@@ -53,7 +53,7 @@ pub async fn open_cohort(
         ends_on: ask.ends_on,
     };
     let opened = cohort::open(&mut tx, now, &principal.user, new).await?;
-    let summary = cohort::list(&mut tx, now, vec![opened]).await?.pop().ok_or(Error::NotFound)?;
+    let summary = cohort::list(&mut tx, now, &principal, vec![opened]).await?.pop().ok_or(Error::NotFound)?;
     tx.commit().await?;
     Ok((StatusCode::CREATED, Json(summary)))
 }

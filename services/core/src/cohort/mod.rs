@@ -9,9 +9,11 @@ mod sql;
 #[cfg(test)]
 mod tests;
 
-pub use progress::{CohortClip, Progress, Which, clips, count, progress};
+pub use progress::{CohortClip, Progress, Which, clips, progress};
 pub use rules::{NewCohort, NewMember, check_cohort};
-pub use sql::{Joined, Trainee, add_member, get, list, of_principal, open, trainee, trainees_of, trainees_within};
+pub use sql::{
+    Joined, Trainee, add_member, get, list, of_principal, open, require_seen, trainee, trainees_of, trainees_within,
+};
 
 use crate::ids::{CohortId, UserId};
 use crate::region::RegionRef;
@@ -79,6 +81,8 @@ pub struct CohortSummary {
 pub(crate) struct Member {
     pub user_id: UserId,
     pub name: String,
+    /// Where she lives.
+    pub home: String,
     pub part: Part,
     pub group_no: Option<i64>,
     pub seat_no: Option<i64>,

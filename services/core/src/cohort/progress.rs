@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, HashMap};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Cohort, CohortSummary, Member, MemberState, Part, sql};
+use super::{Cohort, CohortSummary, Member, MemberState, Part, rules, sql};
+use crate::access::Principal;
 use crate::clip::ClipState;
 use crate::course::{self, Answer, AssignmentRef, Mark};
 use crate::db::Tx;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ids::{ClipId, CohortId, UserId, VersionId};
 use crate::person::{self, Person};
 use crate::time::At;
@@ -40,26 +41,24 @@ impl Which {
     }
 }
 
-/// Clips of a cohort's trainees: the one text that both counts and lists are made of. `$1` is the cohort, `$2` now.
+/// Clips of a cohort's trainees. `$1` is the cohort, `$2` now.
 fn from_where(predicate: &str) -> String {
     format!(
         "from clips c
          join memberships m on m.cohort_id = c.cohort_id and m.user_id = c.owner_id and m.part = 'trainee' and m.state <> 'withdrawn'
+         join users u on u.id = c.owner_id
          left join review_tickets t on t.clip_id = c.id and t.state in ('waiting', 'claimed')
          left join users h on h.id = t.holder_id and t.state = 'claimed' and t.lease_until > $2
          where c.cohort_id = $1 and c.assignment_code is not null and c.state <> 'withdrawn' and {predicate}"
     )
 }
 
-pub async fn count(tx: &mut Tx, now: At, cohort: &CohortId, which: Which) -> Result<i64> {
-    let sql = sqlx::AssertSqlSafe(format!("select count(*) {}", from_where(which.predicate())));
-    Ok(on!(tx, c => sqlx::query_scalar(sql).bind(cohort).bind(now).fetch_one(c).await)?)
-}
-
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 pub struct CohortClip {
     pub clip_id: ClipId,
     pub owner_id: UserId,
+    /// Where its owner lives.
+    pub home: String,
     pub title: String,
     pub assignment_code: String,
     pub state: ClipState,
@@ -73,14 +72,15 @@ pub struct CohortClip {
     pub updated_at: At,
 }
 
-/// What has been like this longest comes first.
-pub async fn clips(tx: &mut Tx, now: At, cohort: &CohortId, which: Which) -> Result<Vec<CohortClip>> {
-    rows(tx, now, cohort, which.predicate()).await
+/// The rows behind a number, as far as `reader` may see them; the number is how many there are. What has been like
+/// this longest comes first.
+pub async fn clips(tx: &mut Tx, now: At, reader: &Principal, cohort: &Cohort, which: Which) -> Result<Vec<CohortClip>> {
+    rows(tx, now, reader, cohort, which.predicate()).await
 }
 
-async fn rows(tx: &mut Tx, now: At, cohort: &CohortId, predicate: &str) -> Result<Vec<CohortClip>> {
+async fn rows(tx: &mut Tx, now: At, reader: &Principal, cohort: &Cohort, predicate: &str) -> Result<Vec<CohortClip>> {
     let sql = sqlx::AssertSqlSafe(format!(
-        "select c.id as clip_id, c.owner_id, c.title, c.assignment_code, c.state, c.updated_at, t.due_at, h.display_name as holder,
+        "select c.id as clip_id, c.owner_id, u.region_path as home, c.title, c.assignment_code, c.state, c.updated_at, t.due_at, h.display_name as holder,
            case when t.id is not null then t.submitted_at
                 when c.state in ('returned', 'passed') then coalesce(
                   (select max(s.sent_at) from review_tickets s where s.clip_id = c.id and s.state = 'sent'), c.updated_at)
@@ -89,7 +89,9 @@ async fn rows(tx: &mut Tx, now: At, cohort: &CohortId, predicate: &str) -> Resul
          {} order by since, c.id",
         from_where(predicate)
     ));
-    Ok(on!(tx, c => sqlx::query_as(sql).bind(cohort).bind(now).fetch_all(c).await)?)
+    let mut rows: Vec<CohortClip> = on!(tx, c => sqlx::query_as(sql).bind(&cohort.id).bind(now).fetch_all(c).await)?;
+    rows.retain(|row| rules::sees(reader, cohort, &row.home));
+    Ok(rows)
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -161,22 +163,34 @@ pub struct MentorProgress {
     pub holding: i64,
 }
 
-pub async fn progress(tx: &mut Tx, now: At, cohort: Cohort) -> Result<Progress> {
+/// The cohort as far as `reader` may see it. Staff of a county whose trainees learn in a wider cohort see their own
+/// trainees, and numbers of them alone; whoever sees nobody in it sees no cohort.
+pub async fn progress(tx: &mut Tx, now: At, reader: &Principal, cohort: Cohort) -> Result<Progress> {
     let id = cohort.id.clone();
+    let number = async |tx: &mut Tx, which| Ok::<_, Error>(clips(tx, now, reader, &cohort, which).await?.len() as i64);
     let sentence = Sentence {
-        waiting: count(tx, now, &id, Which::Waiting).await?,
-        overdue: count(tx, now, &id, Which::Overdue).await?,
-        stuck: count(tx, now, &id, Which::Returned).await?,
-        passed: count(tx, now, &id, Which::Passed).await?,
+        waiting: number(tx, Which::Waiting).await?,
+        overdue: number(tx, Which::Overdue).await?,
+        stuck: number(tx, Which::Returned).await?,
+        passed: number(tx, Which::Passed).await?,
     };
-    let sql = "select m.user_id, u.display_name as name, m.part, m.group_no, m.seat_no, m.state from memberships m
+    let sql = "select m.user_id, u.display_name as name, u.region_path as home, m.part, m.group_no, m.seat_no, m.state from memberships m
          join users u on u.id = m.user_id where m.cohort_id = $1 and m.state <> 'withdrawn'
          order by coalesce(m.group_no, 1000), coalesce(m.seat_no, 1000), u.display_name, m.user_id";
     let members: Vec<Member> = on!(&mut *tx, c => sqlx::query_as(sql).bind(&id).fetch_all(c).await)?;
-    let (trainees, mentors): (Vec<Member>, Vec<Member>) = members.into_iter().partition(|m| m.part == Part::Trainee);
+    let (mut trainees, mut mentors): (Vec<Member>, Vec<Member>) =
+        members.into_iter().partition(|m| m.part == Part::Trainee);
+    trainees.retain(|m| rules::sees(reader, &cohort, &m.home));
+    if !rules::sees_whole(reader, &cohort) {
+        if trainees.is_empty() {
+            return Err(Error::NotFound);
+        }
+        // What a mentor did for everybody is not hers to count.
+        mentors.clear();
+    }
 
     let mut clips: HashMap<UserId, Vec<CohortClip>> = HashMap::new();
-    for clip in rows(tx, now, &id, "1 = 1").await? {
+    for clip in rows(tx, now, reader, &cohort, "1 = 1").await? {
         clips.entry(clip.owner_id.clone()).or_default().push(clip);
     }
     let sql = "select user_id, count(*) from lesson_progress where cohort_id = $1 group by user_id";
@@ -224,7 +238,7 @@ pub async fn progress(tx: &mut Tx, now: At, cohort: Cohort) -> Result<Progress> 
         })
         .collect();
     let assignments = content::course().assignments.iter().map(AssignmentRef::from).collect();
-    let cohort = sql::list(tx, now, vec![cohort]).await?.pop().ok_or(crate::Error::NotFound)?;
+    let cohort = sql::list(tx, now, reader, vec![cohort]).await?.pop().ok_or(Error::NotFound)?;
     Ok(Progress { cohort, sentence, assignments, trainees, mentors })
 }
 

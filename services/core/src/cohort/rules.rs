@@ -1,6 +1,7 @@
 //! What a cohort and its roster must be like.
 
-use super::Part;
+use super::{Cohort, Part};
+use crate::access::{Permission, Principal, Resource, can};
 use crate::account::Phone;
 use crate::error::Refusal;
 use crate::text::one_line;
@@ -42,6 +43,18 @@ pub fn check_cohort(new: &NewCohort) -> Result<(), Refusal> {
         return refuse("这个班开得太长了。", "一期最多两年，再长就分成两期。");
     }
     Ok(())
+}
+
+/// Whether a cohort is hers to see as a whole.
+pub fn sees_whole(reader: &Principal, cohort: &Cohort) -> bool {
+    let whole = Resource { owner: None, cohort: Some(&cohort.id), region_path: Some(&cohort.region_path) };
+    can(reader, Permission::CohortRead, &whole)
+}
+
+/// Whether she sees the row of a trainee who lives at `home`: all of them, or those of her own region.
+pub fn sees(reader: &Principal, cohort: &Cohort, home: &str) -> bool {
+    let hers = Resource { owner: None, cohort: None, region_path: Some(home) };
+    sees_whole(reader, cohort) || can(reader, Permission::ProgressRead, &hers)
 }
 
 #[cfg(test)]

@@ -20,10 +20,17 @@ pub async fn get(tx: &mut Tx, id: &CohortId) -> Result<Cohort> {
     on!(tx, c => sqlx::query_as(sql).bind(id).fetch_optional(c).await).or_not_found()
 }
 
-/// The cohorts in her regions and those she teaches, the newest first.
+/// The cohorts in her regions, those in which somebody of her regions learns, and those she teaches, the newest first.
 pub async fn of_principal(tx: &mut Tx, principal: &Principal) -> Result<Vec<Cohort>> {
     let (paths, teaches) = (&principal.staff_paths, &principal.teaches);
-    let mut ways: Vec<String> = (1..=paths.len()).map(|i| format!("c.region_path like ${i} || '%'")).collect();
+    let mut ways: Vec<String> = (1..=paths.len())
+        .map(|i| {
+            format!(
+                "c.region_path like ${i} || '%' or exists (select 1 from memberships m join users u on u.id = m.user_id
+                 where m.cohort_id = c.id and m.part = 'trainee' and m.state <> 'withdrawn' and u.region_path like ${i} || '%')"
+            )
+        })
+        .collect();
     ways.extend((1..=teaches.len()).map(|i| format!("c.id = ${}", paths.len() + i)));
     if ways.is_empty() {
         return Ok(Vec::new());
@@ -37,11 +44,23 @@ pub async fn of_principal(tx: &mut Tx, principal: &Principal) -> Result<Vec<Coho
     })?)
 }
 
-pub async fn list(tx: &mut Tx, now: At, cohorts: Vec<Cohort>) -> Result<Vec<CohortSummary>> {
+/// What `reader` may see of these cohorts, without those in which she sees nobody.
+pub async fn list(tx: &mut Tx, now: At, reader: &Principal, cohorts: Vec<Cohort>) -> Result<Vec<CohortSummary>> {
     let names = region::names(tx, cohorts.iter().map(|c| c.region_path.as_str())).await?;
     let mut summaries = Vec::with_capacity(cohorts.len());
     for c in cohorts {
-        let waiting = progress::count(tx, now, &c.id, Which::Waiting).await?;
+        let waiting = progress::clips(tx, now, reader, &c, Which::Waiting).await?.len() as i64;
+        let mut trainees = c.trainees;
+        if !rules::sees_whole(reader, &c) {
+            let homes: Vec<String> = on!(&mut *tx, k => sqlx::query_scalar(
+                "select u.region_path from memberships m join users u on u.id = m.user_id
+                 where m.cohort_id = $1 and m.part = 'trainee' and m.state <> 'withdrawn'")
+                .bind(&c.id).fetch_all(k).await)?;
+            trainees = homes.iter().filter(|home| rules::sees(reader, &c, home)).count() as i64;
+            if trainees == 0 {
+                continue;
+            }
+        }
         summaries.push(CohortSummary {
             region: names.reference(&c.region_path),
             id: c.id,
@@ -51,12 +70,18 @@ pub async fn list(tx: &mut Tx, now: At, cohorts: Vec<Cohort>) -> Result<Vec<Coho
             state: c.state,
             starts_on: c.starts_on,
             ends_on: c.ends_on,
-            trainees: c.trainees,
+            trainees,
             mentors: c.mentors,
             waiting,
         });
     }
     Ok(summaries)
+}
+
+/// A cohort in which she sees nobody is not there for her.
+pub async fn require_seen(tx: &mut Tx, reader: &Principal, cohort: &Cohort) -> Result<()> {
+    let seen = list(tx, At(0), reader, vec![cohort.clone()]).await?;
+    if seen.is_empty() { Err(Error::NotFound) } else { Ok(()) }
 }
 
 /// Opens a cohort. Whether she may, in that region, was decided before.

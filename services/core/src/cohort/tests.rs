@@ -60,7 +60,7 @@ both_databases! {
         assert_eq!(numbers(of_principal(&mut tx, &mentor).await.unwrap()), [49]);
         assert_eq!(numbers(of_principal(&mut tx, &stranger).await.unwrap()), [0; 0]);
         let listed = of_principal(&mut tx, &staff).await.unwrap();
-        let summaries = list(&mut tx, At(2), listed).await.unwrap();
+        let summaries = list(&mut tx, At(2), &staff, listed).await.unwrap();
         assert_eq!(summaries[1].region.path_names, ["湖南省", "湘西州", "龙山县"]);
         assert_eq!((summaries[1].trainees, summaries[1].mentors, summaries[1].waiting), (1, 2, 0));
         assert!(matches!(get(&mut tx, &crate::ids::CohortId::new()).await, Err(Error::NotFound)));
@@ -122,14 +122,16 @@ both_databases! {
             id
         };
         let late = At::now() + Millis::days(3);
+        let staff = who(&db, &room.staff).await;
         let mut tx = db.write().await.unwrap();
+        let class = get(&mut tx, &room.cohort).await.unwrap();
         for (now, expected) in [(At::now(), [1, 0, 1, 1]), (late, [1, 1, 1, 1])] {
             let cohort = get(&mut tx, &room.cohort).await.unwrap();
-            let shown = progress(&mut tx, now, cohort).await.unwrap();
+            let shown = progress(&mut tx, now, &staff, cohort).await.unwrap();
             let s = shown.sentence;
             assert_eq!([s.waiting, s.overdue, s.stuck, s.passed], expected);
             for (which, n) in [(Which::Waiting, s.waiting), (Which::Overdue, s.overdue), (Which::Returned, s.stuck), (Which::Passed, s.passed)] {
-                let rows = super::clips(&mut tx, now, &room.cohort, which).await.unwrap();
+                let rows = super::clips(&mut tx, now, &staff, &class, which).await.unwrap();
                 assert_eq!(rows.len() as i64, n, "{which:?}");
                 assert!(rows.iter().all(|r| r.owner_id == room.trainee && r.poster_version.is_some()));
             }
@@ -139,7 +141,7 @@ both_databases! {
         let ticket = queue::newest_of_clip(&mut tx, &waiting).await.unwrap().unwrap();
         queue::claim(&mut tx, &ticket.id, &room.second_mentor).await.unwrap();
         let cohort = get(&mut tx, &room.cohort).await.unwrap();
-        let shown = progress(&mut tx, At::now(), cohort).await.unwrap();
+        let shown = progress(&mut tx, At::now(), &staff, cohort).await.unwrap();
         assert_eq!(shown.trainees.len(), 1);
         let her = &shown.trainees[0];
         assert_eq!((her.person.name.as_str(), her.person.village.as_str(), her.star_level), ("向春桃", "比耳村", None));
@@ -153,14 +155,14 @@ both_databases! {
         let mut mentors: Vec<_> = shown.mentors.iter().map(|m| (m.name.as_str(), m.sent, m.holding)).collect();
         mentors.sort();
         assert_eq!(mentors, [("彭丽", 0, 1), ("李慧", 2, 0)]);
-        let row = super::clips(&mut tx, At::now(), &room.cohort, Which::Waiting).await.unwrap().remove(0);
+        let row = super::clips(&mut tx, At::now(), &staff, &class, Which::Waiting).await.unwrap().remove(0);
         assert_eq!(row.holder.as_deref(), Some("彭丽"));
         tx.commit().await.unwrap();
 
         // A lease that ran out holds nothing; who withdrew is in no number.
         end_leases(&db).await;
         let mut tx = db.write().await.unwrap();
-        assert_eq!(super::clips(&mut tx, At::now(), &room.cohort, Which::Waiting).await.unwrap()[0].holder, None);
+        assert_eq!(super::clips(&mut tx, At::now(), &staff, &class, Which::Waiting).await.unwrap()[0].holder, None);
         assert_eq!(trainees_of(&mut tx, std::slice::from_ref(&room.cohort)).await.unwrap(), std::slice::from_ref(&room.trainee));
         let home = trainee(&mut tx, &room.trainee).await.unwrap().region_path;
         assert!(trainees_within(&mut tx, &[home]).await.unwrap().contains(&room.trainee));
@@ -170,5 +172,39 @@ both_databases! {
         for which in [Which::Waiting, Which::Overdue, Which::Returned, Which::Passed] {
             assert_eq!(count(&mut tx, late, &room.cohort, which).await.unwrap(), 0);
         }
+    }
+
+    a_desk_sees_its_own_trainees_of_a_wider_cohort(db) {
+        let room = Classroom::open(&db).await;
+        let county = who(&db, &room.staff).await;
+        reviewed(&db, &room, "A1", 4, Outcome::Pass).await;
+        // The cohort is the city's, and somebody of another county learns in it too.
+        let mut tx = db.write().await.unwrap();
+        on!(&mut tx, c => sqlx::query("update cohorts set region_path = '43/4331/', region_code = '4331'").execute(c).await.map(drop)).unwrap();
+        let other = crate::review::testing::person(&mut tx, "鲁水仙").await;
+        on!(&mut tx, c => sqlx::query("update users set region_path = '43/4331/433127/' where id = $1").bind(&other).execute(c).await.map(drop)).unwrap();
+        crate::review::testing::join(&mut tx, &room.cohort, &other, "trainee").await;
+        let (hers, _) = clip(&mut tx, &other, Some(&room.cohort), Some("A1")).await;
+        clips::sql::submit(&mut tx, At::now(), &hers, None, None).await.unwrap();
+        tx.commit().await.unwrap();
+
+        let city = Principal { staff_paths: vec!["43/4331/".into()], ..county.clone() };
+        let far = Principal { staff_paths: vec!["43/4301/".into()], ..county.clone() };
+        let mut tx = db.read().await.unwrap();
+        let class = get(&mut tx, &room.cohort).await.unwrap();
+        for (reader, trainees, waiting, passed, mentors) in [(&city, 2, 1, 1, 2), (&county, 1, 0, 1, 0)] {
+            let shown = progress(&mut tx, At::now(), reader, class.clone()).await.unwrap();
+            assert_eq!((shown.trainees.len(), shown.mentors.len()), (trainees, mentors));
+            assert_eq!((shown.sentence.waiting, shown.sentence.passed), (waiting, passed));
+            let listed = of_principal(&mut tx, reader).await.unwrap();
+            let summary = list(&mut tx, At::now(), reader, listed).await.unwrap().remove(0);
+            assert_eq!((summary.trainees, summary.waiting), (trainees as i64, waiting));
+            let rows = super::clips(&mut tx, At::now(), reader, &class, Which::Waiting).await.unwrap();
+            assert_eq!(rows.len() as i64, waiting);
+            require_seen(&mut tx, reader, &class).await.unwrap();
+        }
+        assert!(matches!(progress(&mut tx, At::now(), &far, class.clone()).await, Err(Error::NotFound)));
+        assert!(matches!(require_seen(&mut tx, &far, &class).await, Err(Error::NotFound)));
+        assert!(of_principal(&mut tx, &far).await.unwrap().is_empty());
     }
 }
