@@ -1,6 +1,5 @@
 use axum::Json;
 use axum::extract::State;
-use weijia_core::access::{Permission, require};
 use weijia_core::cohort::{self, Progress};
 use weijia_core::ids::CohortId;
 use weijia_core::time::At;

@@ -2,7 +2,6 @@ use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use weijia_core::access::{Permission, require};
 use weijia_core::clip::{self, ClipState};
 use weijia_core::cohort::{self, Which};
 use weijia_core::course::AssignmentRef;

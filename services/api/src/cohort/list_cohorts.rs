@@ -2,7 +2,6 @@ use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
-use weijia_core::access::{Permission, can};
 use weijia_core::cohort::{self, CohortSummary};
 use weijia_core::time::At;
 
