@@ -75,6 +75,8 @@ pub struct CohortSummary {
     pub mentors: i64,
     /// Clips that wait for a mentor.
     pub waiting: i64,
+    /// The one who asks may keep its roster.
+    pub manages: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]

@@ -178,15 +178,11 @@ pub async fn progress(tx: &mut Tx, now: At, reader: &Principal, cohort: Cohort) 
          join users u on u.id = m.user_id where m.cohort_id = $1 and m.state <> 'withdrawn'
          order by coalesce(m.group_no, 1000), coalesce(m.seat_no, 1000), u.display_name, m.user_id";
     let members: Vec<Member> = on!(&mut *tx, c => sqlx::query_as(sql).bind(&id).fetch_all(c).await)?;
-    let (mut trainees, mut mentors): (Vec<Member>, Vec<Member>) =
+    let (mut trainees, mentors): (Vec<Member>, Vec<Member>) =
         members.into_iter().partition(|m| m.part == Part::Trainee);
     trainees.retain(|m| rules::sees(reader, &cohort, &m.home));
-    if !rules::sees_whole(reader, &cohort) {
-        if trainees.is_empty() {
-            return Err(Error::NotFound);
-        }
-        // What a mentor did for everybody is not hers to count.
-        mentors.clear();
+    if trainees.is_empty() && !rules::sees_whole(reader, &cohort) {
+        return Err(Error::NotFound);
     }
 
     let mut clips: HashMap<UserId, Vec<CohortClip>> = HashMap::new();
@@ -221,13 +217,27 @@ pub async fn progress(tx: &mut Tx, now: At, reader: &Principal, cohort: Cohort) 
         })
         .collect();
 
-    let sql = "select r.reviewer_id, count(*) from reviews r join review_tickets t on t.id = r.ticket_id
-               where t.cohort_id = $1 and r.state = 'sent' group by r.reviewer_id";
-    let sent = by_user(tx, sql, &id).await?;
-    let sql = "select holder_id, count(*) from review_tickets
-               where cohort_id = $1 and state = 'claimed' and lease_until > $2 group by holder_id";
-    let holding: Vec<(UserId, i64)> = on!(&mut *tx, c => sqlx::query_as(sql).bind(&id).bind(now).fetch_all(c).await)?;
-    let holding: HashMap<UserId, i64> = holding.into_iter().collect();
+    // What a mentor did is counted for the trainees that are seen.
+    let sent = by_mentor(
+        tx,
+        reader,
+        &cohort,
+        "select r.reviewer_id, u.region_path, count(*) from reviews r join review_tickets t on t.id = r.ticket_id
+           join clips k on k.id = t.clip_id join users u on u.id = k.owner_id
+         where t.cohort_id = $1 and r.state = 'sent' and r.created_at <= $2 group by r.reviewer_id, u.region_path",
+        now,
+    )
+    .await?;
+    let holding = by_mentor(
+        tx,
+        reader,
+        &cohort,
+        "select t.holder_id, u.region_path, count(*) from review_tickets t
+           join clips k on k.id = t.clip_id join users u on u.id = k.owner_id
+         where t.cohort_id = $1 and t.state = 'claimed' and t.lease_until > $2 group by t.holder_id, u.region_path",
+        now,
+    )
+    .await?;
     let mentors = mentors
         .into_iter()
         .map(|m| MentorProgress {
@@ -245,6 +255,25 @@ pub async fn progress(tx: &mut Tx, now: At, reader: &Principal, cohort: Cohort) 
 async fn by_user(tx: &mut Tx, sql: &'static str, cohort: &CohortId) -> Result<HashMap<UserId, i64>> {
     let rows: Vec<(UserId, i64)> = on!(tx, c => sqlx::query_as(sql).bind(cohort).fetch_all(c).await)?;
     Ok(rows.into_iter().collect())
+}
+
+/// Sums (mentor, where the trainee lives, how many) over the trainees that `reader` sees. `$1` is the cohort, `$2` now.
+async fn by_mentor(
+    tx: &mut Tx,
+    reader: &Principal,
+    cohort: &Cohort,
+    sql: &'static str,
+    now: At,
+) -> Result<HashMap<UserId, i64>> {
+    let rows: Vec<(UserId, String, i64)> =
+        on!(tx, c => sqlx::query_as(sql).bind(&cohort.id).bind(now).fetch_all(c).await)?;
+    let mut sums = HashMap::new();
+    for (mentor, home, count) in rows {
+        if rules::sees(reader, cohort, &home) {
+            *sums.entry(mentor).or_default() += count;
+        }
+    }
+    Ok(sums)
 }
 
 /// The last sign of each member: a lesson, a clip, or the app being open.

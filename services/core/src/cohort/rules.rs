@@ -45,10 +45,18 @@ pub fn check_cohort(new: &NewCohort) -> Result<(), Refusal> {
     Ok(())
 }
 
+fn whole(cohort: &Cohort) -> Resource<'_> {
+    Resource { owner: None, cohort: Some(&cohort.id), region_path: Some(&cohort.region_path) }
+}
+
 /// Whether a cohort is hers to see as a whole.
 pub fn sees_whole(reader: &Principal, cohort: &Cohort) -> bool {
-    let whole = Resource { owner: None, cohort: Some(&cohort.id), region_path: Some(&cohort.region_path) };
-    can(reader, Permission::CohortRead, &whole)
+    can(reader, Permission::CohortRead, &whole(cohort))
+}
+
+/// Whether its roster is hers to keep.
+pub fn manages(reader: &Principal, cohort: &Cohort) -> bool {
+    can(reader, Permission::CohortManage, &whole(cohort))
 }
 
 /// Whether she sees the row of a trainee who lives at `home`: all of them, or those of her own region.

@@ -61,6 +61,7 @@ pub async fn list(tx: &mut Tx, now: At, reader: &Principal, cohorts: Vec<Cohort>
                 continue;
             }
         }
+        let manages = rules::manages(reader, &c);
         summaries.push(CohortSummary {
             region: names.reference(&c.region_path),
             id: c.id,
@@ -73,6 +74,7 @@ pub async fn list(tx: &mut Tx, now: At, reader: &Principal, cohorts: Vec<Cohort>
             trainees,
             mentors: c.mentors,
             waiting,
+            manages,
         });
     }
     Ok(summaries)

@@ -192,9 +192,13 @@ both_databases! {
         let far = Principal { staff_paths: vec!["43/4301/".into()], ..county.clone() };
         let mut tx = db.read().await.unwrap();
         let class = get(&mut tx, &room.cohort).await.unwrap();
-        for (reader, trainees, waiting, passed, mentors) in [(&city, 2, 1, 1, 2), (&county, 1, 0, 1, 0)] {
+        let other_county = Principal { staff_paths: vec!["43/4331/433127/".into()], ..county.clone() };
+        for (reader, trainees, waiting, passed) in [(&city, 2, 1, 1), (&county, 1, 0, 1), (&other_county, 1, 1, 0)] {
             let shown = progress(&mut tx, At::now(), reader, class.clone()).await.unwrap();
-            assert_eq!((shown.trainees.len(), shown.mentors.len()), (trainees, mentors));
+            assert_eq!(shown.trainees.len(), trainees);
+            let answered: i64 = shown.mentors.iter().map(|m| m.sent).sum();
+            assert_eq!((shown.mentors.len(), answered), (2, passed), "mentors are counted for whom she sees");
+            assert_eq!(shown.cohort.manages, std::ptr::eq(reader, &city));
             assert_eq!((shown.sentence.waiting, shown.sentence.passed), (waiting, passed));
             let listed = of_principal(&mut tx, reader).await.unwrap();
             let summary = list(&mut tx, At::now(), reader, listed).await.unwrap().remove(0);
