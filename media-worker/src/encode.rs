@@ -142,7 +142,7 @@ mod tests {
             let rung = Rung { name: "x".into(), size: plan::Size { width, height }, max_kbps: 400 };
             let encoder = PictureEncoder::open(&rung, (30000, 1001), 2).unwrap();
             let head = ffi::extradata(&encoder.parameters().unwrap());
-            assert!(crate::package::avc_name(&head).is_some_and(|name| name.starts_with("avc1.64")), "High");
+            assert!(crate::avc::avc_name(&head).is_some_and(|name| name.starts_with("avc1.64")), "High");
         }
     }
 

@@ -3,6 +3,7 @@
 //! One program, two lives. As the worker it speaks to database and store and touches no film; as the child
 //! (`job`) it touches one film and can speak to nobody. See `protocol` for what passes between the two.
 
+mod avc;
 mod boxes;
 mod check;
 mod child;

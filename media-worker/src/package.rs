@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use ffmpeg_next as ff;
 use ffmpeg_next::Rescale;
 
+use crate::avc;
 use crate::boxes;
 use crate::ffi::{self, MediaError, Muxer, Result, Sink};
 use crate::plan::{Rate, Rung};
@@ -19,18 +20,6 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     let part = path.with_extension("part");
     fs::write(&part, bytes)?;
     Ok(fs::rename(part, path)?)
-}
-
-/// RFC 6381's name of an H.264 stream, from its parameter sets.
-pub fn avc_name(extradata: &[u8]) -> Option<String> {
-    let sps = match extradata {
-        [1, profile, compatibility, level, ..] => [*profile, *compatibility, *level],
-        _ => {
-            let at = extradata.windows(4).position(|w| w[..3] == [0, 0, 1] && w[3] & 0x1f == 7)?;
-            extradata.get(at + 4..at + 7)?.try_into().ok()?
-        }
-    };
-    Some(format!("avc1.{:02X}{:02X}{:02X}", sps[0], sps[1], sps[2]))
 }
 
 const PICTURES: usize = 0;
@@ -66,7 +55,7 @@ impl Fragments {
         let folder = scratch.join(&rung.name);
         fs::create_dir_all(&folder)?;
         let mut codecs =
-            avc_name(&ffi::extradata(pictures.0)).ok_or(MediaError::Other("x264 gave no parameter sets"))?;
+            avc::avc_name(&ffi::extradata(pictures.0)).ok_or(MediaError::Other("x264 gave no parameter sets"))?;
         if sound.is_some() {
             codecs += ",mp4a.40.2";
         }
@@ -240,6 +229,7 @@ pub fn copy(mut source: Source, path: &Path) -> Result<()> {
         tracks.push((&audio.parameters, audio.time_base));
     }
     let mut film = Film::new(path, &tracks)?;
+    let head = ffi::extradata(&source.video.parameters);
     let picture = (source.video.index, source.origin_us.rescale(MICROSECONDS, source.video.time_base));
     let sound = source.audio.as_ref().map(|a| (a.index, source.origin_us.rescale(MICROSECONDS, a.time_base)));
     let mut packet = ff::Packet::empty();
@@ -250,6 +240,11 @@ pub fn copy(mut source: Source, path: &Path) -> Result<()> {
             (index, Some((other, origin))) if index == other => (false, origin),
             _ => continue,
         };
+        if is_picture && whole.is_key() && !avc::opens_fresh(&head, whole.data().unwrap_or_default()) {
+            return Err(MediaError::Other(
+                "pictures lean on others across a key frame: browsers stop there after a seek",
+            ));
+        }
         whole.set_pts(whole.pts().map(|at| at - origin));
         whole.set_dts(whole.dts().map(|at| at - origin));
         if is_picture { film.picture(whole)? } else { film.sound(whole)? }
@@ -275,17 +270,4 @@ fn turn(path: &Path, matrix: &[i32; 9]) -> Result<()> {
     }
     file.seek(SeekFrom::Start(moov.body))?;
     Ok(file.write_all(&bytes)?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_stream_is_named_from_either_form_of_its_head() {
-        assert_eq!(avc_name(&[1, 0x64, 0, 0x1f, 0xff]).as_deref(), Some("avc1.64001F"));
-        assert_eq!(avc_name(&[0, 0, 0, 1, 0x67, 0x42, 0xc0, 0x0d, 0x95]).as_deref(), Some("avc1.42C00D"));
-        assert_eq!(avc_name(&[]), None);
-        assert_eq!(avc_name(&[0, 0, 1, 0x67]), None);
-    }
 }

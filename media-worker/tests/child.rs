@@ -32,6 +32,27 @@ fn a_phones_clip_plays_at_once_and_then_in_renditions() {
 }
 
 #[test]
+fn pictures_that_lean_across_key_frames_are_not_copied() {
+    let source = film(
+        "testsrc2=size=540x960:rate=30",
+        None,
+        5,
+        &[
+            "-c:v",
+            "libx264",
+            "-preset",
+            "veryfast",
+            "-x264-params",
+            "open-gop=1:keyint=30:min-keyint=30:bframes=3:b-adapt=0",
+        ],
+    );
+    let made = prepare(&source);
+    // A player that seeks into such a group has no picture to begin with; the first rendition's film has.
+    assert_eq!(streams(&made.path("video.mp4"))[0].size, (480, 854));
+    assert_eq!(decoded(&made.path("video.mp4")), 150);
+}
+
+#[test]
 fn the_ladder_begins_and_is_cut_where_the_first_rendition_is() {
     let source = film(
         "testsrc2=size=1280x720:rate=30000/1001",
