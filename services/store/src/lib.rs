@@ -19,6 +19,7 @@ mod copying;
 mod errors;
 mod headers;
 mod index;
+mod leftover;
 mod listing;
 mod multipart;
 mod objects;

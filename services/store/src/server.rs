@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::EmbeddedStore;
+use crate::leftover::Shared;
 
 /// How long requests in flight may take once the end is asked for.
 const LAST_WORDS: Duration = Duration::from_secs(8);
@@ -101,17 +102,29 @@ async fn connection(stream: TcpStream, service: S3Service, shutdown: Cancellatio
 /// S3's answer, with the headers that let a browser read it. Every request has to be signed anyway, so any page may.
 async fn answer(service: S3Service, request: Request<Incoming>) -> Result<HttpResponse, HttpError> {
     if !request.headers().contains_key(header::ORIGIN) {
-        return service.call(request.map(Body::from)).await;
+        return call(service, request).await;
     }
     let preflight = request.headers().get(header::ACCESS_CONTROL_REQUEST_METHOD).is_some();
     let mut response = if request.method() == Method::OPTIONS && preflight {
         permission(request.headers())
     } else {
-        service.call(request.map(Body::from)).await?
+        call(service, request).await?
     };
     set(&mut response, header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
     set(&mut response, header::ACCESS_CONTROL_EXPOSE_HEADERS, "ETag, Content-Range, Accept-Ranges, Last-Modified");
     Ok(response)
+}
+
+async fn call(service: S3Service, request: Request<Incoming>) -> Result<HttpResponse, HttpError> {
+    // Who asks first whether to send waits for the answer, and has nothing on its way that could be read away.
+    let asks_first = request.headers().contains_key(header::EXPECT);
+    let (head, body) = request.into_parts();
+    let body = Shared::new(body);
+    let response = service.call(Request::from_parts(head, Body::http_body(body.clone()))).await;
+    if !asks_first && !response.as_ref().is_ok_and(|response| response.status().is_success()) {
+        body.drain().await;
+    }
+    response
 }
 
 fn permission(asked: &HeaderMap) -> HttpResponse {

@@ -49,3 +49,16 @@ async fn of_sixteen_that_replace_the_same_state_one_wins() {
     let gone = running.client.put_object().bucket(BUCKET).key("b").if_match(&etag);
     assert_eq!(code(gone.body(ByteStream::from_static(b"x")).send().await), "NoSuchKey");
 }
+
+/// A refusal that comes before the body was read is still the answer that the client sees.
+#[tokio::test]
+async fn a_large_body_that_is_refused_early_gets_its_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = start(folder.path()).await;
+    running.storage.put("a", "text/plain", "first").await.unwrap();
+    for _ in 0..8 {
+        let put = running.client.put_object().bucket(BUCKET).key("a").if_none_match("*");
+        let answer = put.body(ByteStream::from(noise(20 * MB, 1))).send().await;
+        assert_eq!(code(answer), "PreconditionFailed");
+    }
+}
