@@ -63,16 +63,44 @@ impl std::fmt::Debug for StorageSettings {
     }
 }
 
+/// How long the store may take before a request counts as failed.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// For an answer.
+    pub answer: Duration,
+    /// So many bytes a second will do, for a body.
+    pub pace: u64,
+    /// A body that stands still for so long is cut off.
+    pub standstill: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Patience { answer: Duration::from_secs(60), pace: 100_000, standstill: Duration::from_secs(30) }
+    }
+}
+
+impl Patience {
+    fn timeouts(&self, len: u64) -> TimeoutConfig {
+        timeouts(self.answer + Duration::from_secs_f64(len as f64 / self.pace as f64))
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct Storage {
     client: Client,
     bucket: String,
+    patience: Patience,
     /// Hashing every byte for the signature is needed only where nothing else guards it: plain HTTP between machines.
     sign_payloads: bool,
 }
 
 impl Storage {
     pub fn connect(settings: &StorageSettings) -> Storage {
+        Storage::connect_with(settings, Patience::default())
+    }
+
+    pub fn connect_with(settings: &StorageSettings, patience: Patience) -> Storage {
         let plain = !settings.endpoint.starts_with("https:");
         // Built by hand because the SDK's own client would take proxies from the environment, even for loopback.
         let http = aws_smithy_http_client::Builder::new();
@@ -93,16 +121,27 @@ impl Storage {
             .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
             // One more try hides a dropped idle connection. Uploads and jobs have their own, better informed retries.
             .retry_config(RetryConfig::standard().with_max_attempts(2))
-            .timeout_config(timeouts(Duration::from_secs(60)))
+            .timeout_config(patience.timeouts(0))
             .stalled_stream_protection(
-                StalledStreamProtectionConfig::enabled().grace_period(Duration::from_secs(30)).build(),
+                StalledStreamProtectionConfig::enabled().grace_period(patience.standstill).build(),
             )
             .build();
         Storage {
             client: Client::from_conf(config),
             bucket: settings.bucket.clone(),
+            patience,
             sign_payloads: plain && !is_loopback(&settings.endpoint),
         }
+    }
+
+    /// A body may take its time; one that stands still is cut off much earlier.
+    fn for_body(&self, len: u64) -> Builder {
+        aws_sdk_s3::Config::builder().timeout_config(self.patience.timeouts(len))
+    }
+
+    /// A store may copy every part before it answers.
+    fn for_joining(&self) -> Builder {
+        aws_sdk_s3::Config::builder().timeout_config(timeouts(self.patience.answer * 5))
     }
 
     /// Makes the bucket if there is none.
@@ -120,11 +159,6 @@ impl Storage {
 
 fn timeouts(attempt: Duration) -> TimeoutConfig {
     TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).operation_attempt_timeout(attempt).build()
-}
-
-/// A body may take its time (100 kB/s will do); a stalled one is cut off much earlier, by the stalled stream protection.
-fn patience(len: u64) -> Builder {
-    aws_sdk_s3::Config::builder().timeout_config(timeouts(Duration::from_secs(60 + len / 100_000)))
 }
 
 /// An answer to a write must name what was written, or it isn't one.

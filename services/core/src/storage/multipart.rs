@@ -3,7 +3,7 @@
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use bytes::Bytes;
 
-use super::{ETag, Storage, StorageError, patience, tag};
+use super::{ETag, Storage, StorageError, tag};
 
 /// A multipart upload that the store still keeps open.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +33,7 @@ impl Storage {
         bytes: impl Into<Bytes>,
     ) -> Result<ETag, StorageError> {
         let bytes: Bytes = bytes.into();
-        let patience = patience(bytes.len() as u64);
+        let patience = self.for_body(bytes.len() as u64);
         let request = self
             .client
             .upload_part()
@@ -65,8 +65,7 @@ impl Storage {
             .upload_id(upload_id)
             .multipart_upload(CompletedMultipartUpload::builder().set_parts(Some(parts.collect())).build())
             .customize()
-            // A store may copy every part before it answers.
-            .config_override(patience(0).timeout_config(super::timeouts(std::time::Duration::from_secs(300))))
+            .config_override(self.for_joining())
             .send()
             .await?;
         tag(answer.e_tag)

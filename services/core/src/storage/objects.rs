@@ -10,7 +10,7 @@ use futures_util::{Stream, StreamExt, stream};
 use tokio::io::AsyncWriteExt;
 
 use super::error::chain;
-use super::{ETag, Storage, StorageError, patience, tag};
+use super::{ETag, Storage, StorageError, tag};
 
 /// The part of an object to read. Ends are inclusive, as HTTP counts them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,7 +87,7 @@ impl Storage {
             .content_length(len as i64)
             .body(body)
             .customize()
-            .config_override(patience(len));
+            .config_override(self.for_body(len));
         let request = if self.sign_payloads { request } else { request.disable_payload_signing() };
         tag(request.send().await?.e_tag)
     }
