@@ -36,8 +36,8 @@ async fn after_a_broken_connection_hardly_a_byte_is_sent_twice() {
             answer = she.patch(&upload, offset, film[offset..].to_vec()).await;
         }
         assert_eq!((answer.status().as_u16(), upload_offset(&answer)), (204, LENGTH));
-        let key = app.s3.keys("originals/").pop().unwrap();
-        assert_eq!(sha256(&app.s3.inner().objects[&key]), sha256(&film), "{how} after {sent}");
+        let key = app.s3.keys("originals/").await.pop().unwrap();
+        assert_eq!(sha256(&app.s3.get(&key).await), sha256(&film), "{how} after {sent}");
     }
     assert_eq!(app.count("select count(*) from jobs where kind = 'prepare'").await, 4);
 }
@@ -59,7 +59,7 @@ async fn a_hundred_interruptions_leave_the_same_bytes() {
         assert!((offset..=furthest).contains(&now), "{now} is not within {offset}..={furthest}");
         (offset, step) = (now, step * 3 % 499_979 + 1);
     }
-    assert_eq!(sha256(&app.s3.only("originals/")), sha256(&film));
+    assert_eq!(sha256(&app.s3.only("originals/").await), sha256(&film));
     assert_eq!(app.version(&upload.clip).await.0, "received");
 }
 
@@ -74,7 +74,7 @@ async fn a_head_asks_the_live_writer_to_store_what_it_has() {
     assert_eq!(she.offset(&upload).await, sent);
     assert_eq!(status(&mut old).await, 409, "the older request is told");
     assert_eq!(she.patch(&upload, sent, film[sent..].to_vec()).await.status(), 204);
-    assert_eq!(sha256(&app.s3.only("originals/")), sha256(&film));
+    assert_eq!(sha256(&app.s3.only("originals/").await), sha256(&film));
 }
 
 #[tokio::test]
@@ -93,7 +93,7 @@ async fn of_two_writers_on_two_servers_the_newer_wins() {
     assert_eq!(status(&mut old).await, 409, "its next commit fails on the epoch");
     assert_eq!(elsewhere.offset(&upload).await, offset, "and nothing of it counts");
     assert_eq!(elsewhere.patch(&upload, offset, film[offset..].to_vec()).await.status(), 204);
-    assert_eq!(sha256(&here.s3.only("originals/")), sha256(&film));
+    assert_eq!(sha256(&here.s3.only("originals/").await), sha256(&film));
     assert_eq!(here.count("select count(*) from jobs").await, 1);
 }
 
@@ -115,7 +115,7 @@ async fn a_late_put_of_a_superseded_writer_harms_nothing() {
     let key: String = weijia_core::on!(&mut tx, c => sqlx::query_scalar("select original_key from clip_versions")
         .fetch_one(c).await)
     .unwrap();
-    assert_eq!(here.s3.inner().objects[&key], film);
+    assert_eq!(here.s3.get(&key).await, film);
 }
 
 #[tokio::test]
@@ -132,7 +132,7 @@ async fn a_pause_makes_what_came_durable_and_the_request_goes_on() {
     }
     stream.write_all(&film[sent..]).await.unwrap();
     assert_eq!(status(&mut stream).await, 204);
-    assert_eq!(sha256(&app.s3.only("originals/")), sha256(&film));
+    assert_eq!(sha256(&app.s3.only("originals/").await), sha256(&film));
 }
 
 #[tokio::test]
@@ -143,11 +143,11 @@ async fn a_steady_trickle_is_made_durable_every_so_often() {
     let mut stream = she.begin(&upload, 0, LENGTH, &film[..1]).await;
     let began = Instant::now();
     let mut sent = 1;
-    while app.count("select coalesce(sum(len), 0) from upload_tails").await < 20 {
+    while app.count("select cast(coalesce(sum(len), 0) as bigint) from upload_tails").await < 20 {
         stream.write_all(&film[sent..sent + 10]).await.unwrap();
         sent += 10;
         tokio::time::sleep(Duration::from_millis(20)).await;
-        assert!(began.elapsed() < Duration::from_secs(10), "nothing became durable");
+        assert!(began.elapsed() < Duration::from_secs(60), "nothing became durable");
     }
 }
 
@@ -172,13 +172,13 @@ async fn a_stopping_server_keeps_what_came_and_ends_in_time() {
     let began = Instant::now();
     app.stopping.cancel();
     app.uploads.drained().await;
-    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
     assert_eq!(status(&mut stream).await, 503);
     let after = app.twin(quiet()).await;
     let she = after.known(&she);
     assert_eq!(she.offset(&upload).await, sent);
     assert_eq!(she.patch(&upload, sent, film[sent..].to_vec()).await.status(), 204);
-    assert_eq!(sha256(&app.s3.only("originals/")), sha256(&film));
+    assert_eq!(sha256(&app.s3.only("originals/").await), sha256(&film));
 }
 
 #[tokio::test]
@@ -191,10 +191,10 @@ async fn many_clients_share_little_memory_without_standing_still() {
     };
     let all = futures_util::future::join_all([17 * MIB, 9 * MIB + 1, 24 * MIB, 300_000, 8 * MIB, 20 * MIB].map(one));
     tokio::time::timeout(Duration::from_secs(60), all).await.expect("they locked each other out");
-    let inner = app.s3.inner();
-    let originals: Vec<_> = inner.objects.iter().filter(|(key, _)| key.starts_with("originals/")).collect();
+    let originals = app.s3.keys("originals/").await;
     assert_eq!(originals.len(), 6);
-    for (_, bytes) in originals {
-        assert_eq!(sha256(bytes), sha256(&film(bytes.len())));
+    for key in originals {
+        let bytes = app.s3.get(&key).await;
+        assert_eq!(sha256(&bytes), sha256(&film(bytes.len())));
     }
 }

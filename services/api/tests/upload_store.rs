@@ -1,4 +1,4 @@
-//! The same on the object store that our binary carries.
+//! What the store holds in the end: films as they were sent, once, and nothing of what was ended.
 
 mod support;
 
@@ -15,12 +15,12 @@ async fn text(app: &App, sql: &'static str) -> String {
 
 async fn original(app: &App) -> Vec<u8> {
     let key = text(app, "select original_key from clip_versions order by created_at desc limit 1").await;
-    app.storage.get(&key).await.unwrap().to_vec()
+    app.s3.get(&key).await.to_vec()
 }
 
 #[tokio::test]
 async fn large_and_small_films_arrive_as_they_were_sent() {
-    let app = App::on_embedded_store().await;
+    let app = App::start().await;
     let she = app.trainee("13800000001").await;
     for length in [1000, 8 * MIB, 8 * MIB + 1, 26 * MIB + 7] {
         let (upload, film) = (she.create(length).await, film(length));
@@ -32,7 +32,7 @@ async fn large_and_small_films_arrive_as_they_were_sent() {
 
 #[tokio::test]
 async fn a_film_sent_in_many_pieces_arrives_whole() {
-    let app = App::on_embedded_store().await;
+    let app = App::start().await;
     let she = app.trainee("13800000001").await;
     let length = 19 * MIB + 11;
     let (upload, film) = (she.create(length).await, film(length));
@@ -49,7 +49,7 @@ async fn a_film_sent_in_many_pieces_arrives_whole() {
 
 #[tokio::test]
 async fn killed_after_the_object_was_made_it_is_finished_exactly_once() {
-    let app = App::on_embedded_store().await;
+    let app = App::start().await;
     let she = app.trainee("13800000001").await;
     let length = 17 * MIB;
     let (upload, film) = (she.create(length).await, film(length));
@@ -67,7 +67,7 @@ async fn killed_after_the_object_was_made_it_is_finished_exactly_once() {
 
 #[tokio::test]
 async fn what_was_ended_is_gone_from_the_store() {
-    let app = App::on_embedded_store().await;
+    let app = App::start().await;
     let she = app.trainee("13800000001").await;
     let upload: Upload = she.create(20 * MIB).await;
     assert_eq!(she.patch(&upload, 0, film(20 * MIB)[..9 * MIB].to_vec()).await.status(), 204);

@@ -27,6 +27,7 @@ mod reading;
 mod server;
 mod service;
 mod sums;
+pub mod testing;
 
 use std::future::Future;
 use std::io;

@@ -4,6 +4,7 @@
 pub mod s3;
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,11 +18,12 @@ use weijia_api::upload::{Limits, Uploads};
 use weijia_api::{AppState, Settings};
 use weijia_core::account::{self, Keys, NewUser, PasswordHasher};
 use weijia_core::db::Db;
-use weijia_core::db::testing::{TempFolder, folder, sqlite};
+use weijia_core::db::testing::{TempFolder, TemporaryPostgres, folder, sqlite};
 use weijia_core::ids::UserId;
 use weijia_core::on;
 use weijia_core::storage::Storage;
 use weijia_core::time::At;
+use weijia_store::testing::TestStore;
 
 pub const MIB: usize = 1 << 20;
 pub const STREAM: &str = "application/offset+octet-stream";
@@ -38,6 +40,15 @@ pub struct App {
     folder: Arc<TempFolder>,
 }
 
+/// SQLite, or PostgreSQL where there is a cluster to store in: what goes together in use goes together here.
+async fn database(folder: &Path) -> Db {
+    if TestStore::external().is_none() {
+        return sqlite(folder).await;
+    }
+    // Its server is gone when the tests are over, and this with it.
+    TemporaryPostgres::create().await.expect("TEST_POSTGRES_URL goes with TEST_S3_ENDPOINT").db().await
+}
+
 /// Limits under which nothing happens by itself.
 pub fn quiet() -> Limits {
     let never = Duration::from_secs(3600);
@@ -51,32 +62,17 @@ impl App {
 
     pub async fn with(limits: Limits) -> App {
         let folder = Arc::new(folder());
-        let db = sqlite(folder.path()).await;
-        let s3 = s3::S3::default();
-        let storage = s3.start().await;
-        App::serve(db, s3, storage, limits, folder).await
-    }
-
-    /// With the object store that our binary carries. `self.s3` is not used then.
-    pub async fn on_embedded_store() -> App {
-        let folder = Arc::new(folder());
-        let db = sqlite(folder.path()).await;
-        let store = weijia_store::EmbeddedStore::open(&folder.path().join("store")).await.unwrap();
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let settings = s3::settings(listener.local_addr().unwrap());
-        let (access, secret) = (settings.access_key.clone(), settings.secret_key.clone());
-        tokio::spawn(async move { store.serve(listener, &access, &secret, CancellationToken::new()).await });
-        let storage = Storage::connect(&settings);
-        storage.ensure_bucket().await.unwrap();
-        App::serve(db, s3::S3::default(), storage, quiet(), folder).await
+        let s3 = s3::S3::start(folder.path()).await;
+        App::serve(database(folder.path()).await, s3, limits, folder).await
     }
 
     /// Another server on the same database and the same store.
     pub async fn twin(&self, limits: Limits) -> App {
-        App::serve(self.db.clone(), self.s3.clone(), self.storage.clone(), limits, self.folder.clone()).await
+        App::serve(self.db.clone(), self.s3.clone(), limits, self.folder.clone()).await
     }
 
-    async fn serve(db: Db, s3: s3::S3, storage: Storage, limits: Limits, folder: Arc<TempFolder>) -> App {
+    async fn serve(db: Db, s3: s3::S3, limits: Limits, folder: Arc<TempFolder>) -> App {
+        let storage = s3.storage.clone();
         let (keys, hasher, stopping) = (Keys::from_master(&[7; 32]), PasswordHasher::new(), CancellationToken::new());
         let settings = Settings::default();
         let mut state =
@@ -204,7 +200,7 @@ impl Trainee<'_> {
 /// The status of the answer on a connection of our own.
 pub async fn status(stream: &mut TcpStream) -> u16 {
     let mut head = vec![0; 12];
-    let answered = tokio::time::timeout(Duration::from_secs(20), stream.read_exact(&mut head)).await;
+    let answered = tokio::time::timeout(Duration::from_secs(60), stream.read_exact(&mut head)).await;
     answered.expect("no answer").unwrap();
     std::str::from_utf8(&head[9..]).unwrap().parse().unwrap()
 }
@@ -232,9 +228,9 @@ pub fn sha256(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }
 
-/// Until it is so, or a few seconds have passed.
+/// Until it is so, or a minute has passed.
 pub async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
-    for _ in 0..500 {
+    for _ in 0..3000 {
         if holds().await {
             return;
         }

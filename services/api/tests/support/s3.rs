@@ -1,16 +1,17 @@
-//! An object store in memory that fails on demand: as strict as S3 about ETags and uploads, and otherwise as small as the
-//! tests allow.
+//! Between the server and its store: passes everything on, but for what a test told it to spoil, and looks past itself
+//! into the bucket.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{RawQuery, State};
-use axum::http::{Method, Response, StatusCode};
+use axum::extract::{Request, State};
+use axum::http::{Method, Response, StatusCode, Uri, header};
 use axum::response::IntoResponse;
-use sha2::{Digest, Sha256};
-use weijia_core::storage::{Addressing, Storage, StorageSettings};
+use weijia_core::storage::{Storage, StorageSettings};
+use weijia_store::testing::TestStore;
 
 /// What goes wrong with one request.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -19,191 +20,157 @@ pub enum Fault {
     Refuse,
     /// It is done, and the answer is a 500.
     LoseAnswer,
-    /// An error in the body of a 200.
+    /// An error in the body of a 200, and nothing is done.
     ErrorIn200,
     /// It is done, later.
     Slow(Duration),
 }
 
-#[derive(Clone, Default)]
-pub struct S3(Arc<Mutex<Inner>>);
+#[derive(Clone)]
+pub struct S3 {
+    /// As the server reaches it: through here.
+    pub storage: Storage,
+    /// Past the faults.
+    behind: Storage,
+    state: Arc<Mutex<Calls>>,
+}
 
 #[derive(Default)]
-pub struct Inner {
-    pub objects: BTreeMap<String, Bytes>,
-    pub multiparts: HashMap<String, BTreeMap<i32, Bytes>>,
-    pub calls: Vec<String>,
+struct Calls {
+    seen: Vec<String>,
     faults: Vec<(String, usize, Fault)>,
 }
 
-pub fn etag(bytes: &[u8]) -> String {
-    format!("\"{}\"", &hex::encode(Sha256::digest(bytes))[..32])
-}
-
-pub fn settings(address: std::net::SocketAddr) -> StorageSettings {
-    StorageSettings {
-        endpoint: format!("http://{address}"),
-        bucket: "weijia".into(),
-        region: "local".into(),
-        access_key: "a-key-for-tests-only".into(),
-        secret_key: "a-secret-for-tests-only".into(),
-        addressing: Addressing::Path,
-    }
-}
-
 impl S3 {
-    /// Locked until the statement ends.
-    pub fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap()
+    /// In front of a fresh bucket.
+    pub async fn start(folder: &Path) -> S3 {
+        let store = TestStore::start(folder).await;
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let state = Arc::<Mutex<Calls>>::default();
+        let proxy = Proxy {
+            client: reqwest::Client::builder().no_proxy().build().unwrap(),
+            upstream: store.settings.endpoint.clone(),
+            state: state.clone(),
+        };
+        let router = axum::Router::new().fallback(answer).with_state(proxy);
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        let behind = store.storage();
+        S3 { storage: Storage::connect(&StorageSettings { endpoint, ..store.settings }), behind, state }
     }
 
     /// The next `times` calls that begin so (`UploadPart`, or `UploadPart 2`, or `PutObject tails/`) go wrong.
     pub fn fail(&self, operation: &str, times: usize, fault: Fault) {
-        self.inner().faults.push((operation.to_owned(), times, fault));
+        lock(&self.state).faults.push((operation.to_owned(), times, fault));
     }
 
     pub fn heal(&self) {
-        self.inner().faults.clear();
-    }
-
-    /// The one object under this prefix.
-    pub fn only(&self, prefix: &str) -> Bytes {
-        let inner = self.inner();
-        let found: Vec<_> = inner.objects.iter().filter(|(key, _)| key.starts_with(prefix)).collect();
-        assert_eq!(found.len(), 1, "{:?}", inner.objects.keys());
-        found[0].1.clone()
-    }
-
-    pub fn keys(&self, prefix: &str) -> Vec<String> {
-        self.inner().objects.keys().filter(|key| key.starts_with(prefix)).cloned().collect()
-    }
-
-    pub fn open_multiparts(&self) -> usize {
-        self.inner().multiparts.len()
+        lock(&self.state).faults.clear();
     }
 
     pub fn calls(&self, operation: &str) -> usize {
-        self.inner().calls.iter().filter(|call| call.starts_with(operation)).count()
+        lock(&self.state).seen.iter().filter(|call| call.starts_with(operation)).count()
     }
 
-    pub async fn start(&self) -> Storage {
-        let router = axum::Router::new().fallback(answer).with_state(self.clone());
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        Storage::connect(&settings(address))
+    pub async fn keys(&self, prefix: &str) -> Vec<String> {
+        let page = self.behind.list(prefix, None).await.unwrap();
+        assert_eq!(page.next, None, "tests keep few objects");
+        page.objects.into_iter().map(|object| object.key).collect()
     }
 
-    fn fault(&self, call: &str) -> Option<Fault> {
-        let mut inner = self.inner();
-        inner.calls.push(call.to_owned());
-        let (_, times, fault) =
-            inner.faults.iter_mut().find(|(name, times, _)| *times > 0 && call.starts_with(name.as_str()))?;
-        *times -= 1;
-        Some(*fault)
+    pub async fn get(&self, key: &str) -> Bytes {
+        self.behind.get(key).await.unwrap()
+    }
+
+    /// The one object under this prefix.
+    pub async fn only(&self, prefix: &str) -> Bytes {
+        let keys = self.keys(prefix).await;
+        assert_eq!(keys.len(), 1, "{keys:?}");
+        self.get(&keys[0]).await
+    }
+
+    pub async fn put(&self, key: &str, bytes: impl Into<Bytes>) {
+        self.behind.put(key, "video/mp4", bytes).await.unwrap();
+    }
+
+    pub async fn open_multiparts(&self) -> usize {
+        self.behind.open_multiparts("").await.unwrap().len()
+    }
+
+    /// As a store does that has lost its parts.
+    pub async fn lose_multiparts(&self) {
+        for open in self.behind.open_multiparts("").await.unwrap() {
+            self.behind.abort_multipart(&open.key, &open.upload_id).await.unwrap();
+        }
     }
 }
 
-async fn answer(
-    State(s3): State<S3>,
-    method: Method,
-    RawQuery(query): RawQuery,
-    uri: axum::http::Uri,
-    body: Body,
-) -> Response<Body> {
-    let Ok(body) = axum::body::to_bytes(body, usize::MAX).await else { return error(400, "IncompleteBody") };
-    let query = query.unwrap_or_default();
+/// Locked until the statement ends.
+fn lock(state: &Mutex<Calls>) -> MutexGuard<'_, Calls> {
+    state.lock().unwrap()
+}
+
+#[derive(Clone)]
+struct Proxy {
+    client: reqwest::Client,
+    upstream: String,
+    state: Arc<Mutex<Calls>>,
+}
+
+impl Proxy {
+    fn fault(&self, call: String) -> Option<Fault> {
+        let mut state = lock(&self.state);
+        let found = state.faults.iter_mut().find(|(name, times, _)| *times > 0 && call.starts_with(name.as_str()));
+        let fault = found.map(|(_, times, fault)| {
+            *times -= 1;
+            *fault
+        });
+        state.seen.push(call);
+        fault
+    }
+}
+
+/// `UploadPart 2`, `PutObject originals/…`: the operation, and what it is about.
+fn call(method: &Method, uri: &Uri) -> String {
+    let query = uri.query().unwrap_or_default();
     let asked: HashMap<String, String> = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-    let key = uri.path().trim_start_matches("/weijia").trim_start_matches('/').to_owned();
-    let part = asked.get("partNumber").and_then(|n| n.parse().ok());
-    let upload = asked.get("uploadId").cloned();
-    let call = match (&method, &upload) {
-        (&Method::PUT, Some(_)) => format!("UploadPart {}", part.unwrap_or(0)),
-        (&Method::PUT, None) => format!("PutObject {key}"),
-        (&Method::POST, None) => "CreateMultipartUpload".to_owned(),
-        (&Method::POST, Some(_)) => "CompleteMultipartUpload".to_owned(),
-        (&Method::DELETE, Some(_)) => "AbortMultipartUpload".to_owned(),
-        (&Method::DELETE, None) => format!("DeleteObject {key}"),
+    let key = uri.path().trim_start_matches('/').split_once('/').map_or("", |(_bucket, key)| key);
+    match (method, asked.contains_key("uploadId")) {
+        (&Method::PUT, true) => format!("UploadPart {}", asked["partNumber"]),
+        (&Method::PUT, false) => format!("PutObject {key}"),
+        (&Method::POST, false) => "CreateMultipartUpload".to_owned(),
+        (&Method::POST, true) => "CompleteMultipartUpload".to_owned(),
+        (&Method::DELETE, true) => "AbortMultipartUpload".to_owned(),
+        (&Method::DELETE, false) => format!("DeleteObject {key}"),
         (&Method::HEAD, _) => format!("HeadObject {key}"),
         _ => format!("GetObject {key}"),
-    };
-    let fault = s3.fault(&call);
+    }
+}
+
+async fn answer(State(proxy): State<Proxy>, request: Request) -> Response<Body> {
+    let (head, body) = request.into_parts();
+    let Ok(body) = axum::body::to_bytes(body, usize::MAX).await else { return error(400, "IncompleteBody") };
+    let fault = proxy.fault(call(&head.method, &head.uri));
     match fault {
         Some(Fault::Refuse) => return error(500, "InternalError"),
         Some(Fault::ErrorIn200) => return error(200, "InternalError"),
         Some(Fault::Slow(time)) => tokio::time::sleep(time).await,
         Some(Fault::LoseAnswer) | None => {}
     }
-    let done = act(&mut s3.inner(), &method, key, &asked, part, upload, body);
-    if fault == Some(Fault::LoseAnswer) { error(500, "InternalError") } else { done }
-}
-
-fn act(
-    store: &mut Inner,
-    method: &Method,
-    key: String,
-    asked: &HashMap<String, String>,
-    part: Option<i32>,
-    upload: Option<String>,
-    body: Bytes,
-) -> Response<Body> {
-    match (method.as_str(), upload) {
-        ("PUT", Some(upload)) => {
-            let tag = etag(&body);
-            let Some(parts) = store.multiparts.get_mut(&upload) else { return error(404, "NoSuchUpload") };
-            parts.insert(part.unwrap(), body);
-            ([("etag", tag)], "").into_response()
-        }
-        ("PUT", None) => {
-            let tag = etag(&body);
-            store.objects.insert(key, body);
-            ([("etag", tag)], "").into_response()
-        }
-        ("POST", None) => {
-            let id = hex::encode(rand::random::<[u8; 8]>());
-            store.multiparts.insert(id.clone(), BTreeMap::new());
-            xml(format!("<InitiateMultipartUploadResult><UploadId>{id}</UploadId></InitiateMultipartUploadResult>"))
-        }
-        ("POST", Some(upload)) => {
-            let Some(parts) = store.multiparts.get(&upload) else { return error(404, "NoSuchUpload") };
-            let text = String::from_utf8_lossy(&body).replace("&quot;", "\"");
-            let tags: Vec<_> = text.split("<ETag>").skip(1).map(|t| t.split('<').next().unwrap().to_owned()).collect();
-            if tags != parts.values().map(|part| etag(part)).collect::<Vec<_>>() {
-                return error(400, "InvalidPart");
-            }
-            let whole: Vec<u8> = parts.values().flatten().copied().collect();
-            store.multiparts.remove(&upload);
-            store.objects.insert(key, whole.into());
-            xml("<CompleteMultipartUploadResult><ETag>\"whole\"</ETag></CompleteMultipartUploadResult>".into())
-        }
-        ("DELETE", upload) => {
-            match upload {
-                Some(upload) => drop(store.multiparts.remove(&upload)),
-                None => drop(store.objects.remove(&key)),
-            }
-            StatusCode::NO_CONTENT.into_response()
-        }
-        _ if asked.contains_key("list-type") => {
-            let prefix = &asked["prefix"];
-            let found = store.objects.iter().filter(|(key, _)| key.starts_with(prefix));
-            let rows: String = found
-                .map(|(k, v)| format!("<Contents><Key>{k}</Key><Size>{}</Size><ETag>x</ETag></Contents>", v.len()))
-                .collect();
-            xml(format!("<ListBucketResult><IsTruncated>false</IsTruncated>{rows}</ListBucketResult>"))
-        }
-        _ => match store.objects.get(&key) {
-            Some(bytes) => ([("etag", etag(bytes))], bytes.clone()).into_response(),
-            None => error(404, "NoSuchKey"),
-        },
+    // With the host that was signed, so that the store takes it for the server's own request.
+    let mut headers = head.headers;
+    for name in [header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::EXPECT, header::CONNECTION] {
+        headers.remove(name);
     }
-}
-
-fn xml(text: String) -> Response<Body> {
-    ([("content-type", "application/xml")], format!("<?xml version=\"1.0\"?>{text}")).into_response()
+    let request = proxy.client.request(head.method, format!("{}{}", proxy.upstream, head.uri));
+    let Ok(done) = request.headers(headers).body(body).send().await else { return error(503, "ServiceUnavailable") };
+    if fault == Some(Fault::LoseAnswer) {
+        return error(500, "InternalError");
+    }
+    Response::from(done).map(Body::new)
 }
 
 fn error(status: u16, code: &str) -> Response<Body> {
-    let mut response = xml(format!("<Error><Code>{code}</Code><Message>as asked</Message></Error>"));
-    *response.status_mut() = StatusCode::from_u16(status).unwrap();
-    response
+    let text = format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>as asked</Message></Error>");
+    (StatusCode::from_u16(status).unwrap(), [("content-type", "application/xml")], text).into_response()
 }
