@@ -5,11 +5,12 @@ SHELL := /bin/bash
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test build clean
+.PHONY: help run test test-scale build clean
 
 help:
 	@echo "make run    安装缺少的软件，编译，带演示数据启动（按 Ctrl-C 停）"
 	@echo "make test   检验整个项目：格式、静态检查、单元、两种数据库、全程、浏览器"
+	@echo "make test-scale  同样的上传和存储，在 PostgreSQL 和 S3 集群上检验，几台服务器一起跑"
 	@echo "make build  只编译"
 	@echo "make clean  删掉编译结果（不碰 data/ 里的数据）"
 
@@ -18,6 +19,9 @@ run:
 
 test:
 	@scripts/test.sh
+
+test-scale:
+	@scripts/test-scale.sh
 
 build:
 	@scripts/build.sh

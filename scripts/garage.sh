@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # A Garage of the tests' own (https://garagehq.deuxfleurs.fr): an S3 cluster of one node, in $TMPDIR, on free ports, gone
 # afterwards. Its crates are not part of the product; it is built once, by cargo, and kept in the cache folder.
-# To be sourced after lib.sh. `scripts/garage.sh serve FOLDER` runs one in the foreground, for a test that kills it.
+# To be sourced after lib.sh, or run: `scripts/garage.sh start FOLDER` for a test that kills it, `serve FOLDER` for one in
+# the foreground, `install` for the path of the program.
 
 GARAGE_VERSION=2.5.0
 GARAGE_ROOT=${XDG_CACHE_HOME:-$HOME/.cache}/weijia/garage-$GARAGE_VERSION
@@ -71,16 +72,16 @@ garage_answers() {
     (source "$1/env" && curl --silent --noproxy '*' --max-time 5 "$TEST_S3_ENDPOINT") | grep -q AccessDenied
 }
 
-# Starts one and exports TEST_S3_ENDPOINT, TEST_S3_ACCESS_KEY and TEST_S3_SECRET_KEY.
+# Starts one in FOLDER ($TMPDIR/garage unless named), or the one that was there again, and waits until it answers. Exports
+# TEST_S3_ENDPOINT, TEST_S3_ACCESS_KEY and TEST_S3_SECRET_KEY; its process id is in FOLDER/pid.
 garage_start() {
-  local folder try
+  local folder=${1:-$TMPDIR/garage} try new=''
   for try in 1 2 3 4 5; do
-    folder=$TMPDIR/garage-$try
-    garage_configure "$folder"
+    [ -e "$folder/env" ] || { new=yes && garage_configure "$folder"; }
     (garage_serve "$folder") >"$folder/log" 2>&1 &
-    GARAGE_PID=$!
+    echo $! >"$folder/pid"
     # Until it answers, or has ended, or somebody else has the port (with that it may go on living, and serve nothing).
-    while kill -0 "$GARAGE_PID" 2>/dev/null && ! grep -qs 'already in use' "$folder/log"; do
+    while kill -0 $! 2>/dev/null && ! grep -qs 'already in use' "$folder/log"; do
       if garage_answers "$folder"; then
         set -a
         # shellcheck disable=SC1091
@@ -90,15 +91,19 @@ garage_start() {
       fi
       sleep 0.1
     done
-    garage_stop
+    garage_stop "$folder"
+    # What it keeps is known by its address, so only a new one may move.
+    [ -z "$new" ] || rm "$folder/env"
+    sleep 0.2
   done
   die "Garage 试了 $try 次都没有启动：$(tail -n 3 "$folder/log")"
 }
 
 garage_stop() {
-  [ -n "${GARAGE_PID:-}" ] || return 0
-  kill "$GARAGE_PID" 2>/dev/null || true
-  wait "$GARAGE_PID" 2>/dev/null || true
+  local pid
+  pid=$(cat "${1:-$TMPDIR/garage}/pid" 2>/dev/null) || return 0
+  kill "$pid" 2>/dev/null || true
+  wait "$pid" 2>/dev/null || true
 }
 
 if [ "${BASH_SOURCE[0]}" = "$0" ]; then
@@ -108,6 +113,7 @@ if [ "${BASH_SOURCE[0]}" = "$0" ]; then
   case ${1:-} in
     install) garage_install && echo "$GARAGE" ;;
     serve) garage_install && garage_serve "${2:?FOLDER}" ;;
-    *) die "用法：scripts/garage.sh install | serve 文件夹" ;;
+    start) garage_install && garage_start "${2:?FOLDER}" ;;
+    *) die "用法：scripts/garage.sh install | serve 文件夹 | start 文件夹" ;;
   esac
 fi
