@@ -115,9 +115,12 @@ async fn two_hundred_uploads_survive_everything() {
     tally.findings.extend(site.settle().await);
     println!("{tally}\n{} orphans for the sweep", site.orphans().await.len());
     let met = site.proxy.met();
-    for call in CALLS.into_iter().chain([Call::PutSingle]) {
+    // Whether a tail is read depends on how fast the parts were; everything else every upload asks for.
+    let certain = CALLS.into_iter().filter(|call| !matches!(call, Call::PutTail | Call::GetTail));
+    for call in certain.chain([Call::PutSingle]) {
         FAULTS.iter().for_each(|fault| assert!(met.contains(&(call, *fault)), "{call:?} never met {fault:?}"));
     }
+    assert!([Call::PutTail, Call::GetTail].iter().all(|call| met.iter().any(|(met, _)| met == call)));
     assert!(tally.uploads >= 200 && tally.faults >= tally.uploads, "{tally}");
     assert!(tally.findings.is_empty(), "{tally}");
 }
