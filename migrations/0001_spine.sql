@@ -143,6 +143,8 @@ create table clip_versions (
   bytes bigint not null,
   sha256 text,
   original_key text,
+  -- why the file she sent is not kept any more
+  original_gone text check (original_gone in ('released', 'lost')),
   -- why a version failed: a code of core::clip::refusal, with what to tell her
   reason_code text,
   -- probed facts and the verdict, JSON; absent until probed

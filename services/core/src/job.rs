@@ -92,7 +92,7 @@ fn held(rows: u64) -> Result<()> {
     if rows == 1 { Ok(()) } else { Err(lost()) }
 }
 
-/// A subject gets one job of a kind, whatever became of it: asking again changes nothing.
+/// A subject gets one job of a kind, whatever became of it: asking again changes nothing, unless it was called off.
 pub async fn enqueue(tx: &mut Tx, now: At, kind: JobKind, subject: &str, owner: &UserId) -> Result<()> {
     // The turn that is being served is the smallest one waiting; an owner's next job stands one turn behind her last.
     let (serving, last): (i64, i64) = on!(tx, c => sqlx::query_as(
@@ -103,9 +103,30 @@ pub async fn enqueue(tx: &mut Tx, now: At, kind: JobKind, subject: &str, owner: 
             "insert into jobs (id, kind, subject, owner_id, priority, turn, state, attempt, max_attempts, run_at,
                                created_at, updated_at)
              values ($1, $2, $3, $4, $5, $6, 'ready', 0, $7, 0, $8, $8)
-             on conflict (subject, kind) do nothing")
+             on conflict (subject, kind) do update
+             set state = 'ready', max_attempts = jobs.attempt + excluded.max_attempts, run_at = 0, reason = null,
+                 updated_at = excluded.updated_at
+             where jobs.state = 'cancelled'")
         .bind(JobId::new()).bind(kind.as_str()).bind(subject).bind(owner).bind(kind.priority())
         .bind(serving.max(last + 1)).bind(MAX_ATTEMPTS).bind(now).execute(c).await.map(drop))?;
+    Ok(())
+}
+
+/// Does a job of a subject once more, and all that follow from it, though they are done or given up. Its attempts are
+/// counted on, so what it makes gets keys of its own.
+pub async fn again(tx: &mut Tx, now: At, kind: JobKind, subject: &str, owner: &UserId) -> Result<()> {
+    on!(tx, c => sqlx::query(
+            "update jobs set state = 'cancelled', updated_at = $2 where subject = $1 and state in ('done', 'dead')")
+        .bind(subject).bind(now).execute(c).await.map(drop))?;
+    enqueue(tx, now, kind, subject, owner).await
+}
+
+/// Counts a new subject's attempts on from those of another life of it, which a lost database knew.
+pub async fn begin_behind(tx: &mut Tx, subject: &str, attempts: i64) -> Result<()> {
+    on!(tx, c => sqlx::query(
+            "update jobs set attempt = attempt + $2, max_attempts = max_attempts + $2
+             where subject = $1 and state = 'ready' and attempt = 0")
+        .bind(subject).bind(attempts).execute(c).await.map(drop))?;
     Ok(())
 }
 

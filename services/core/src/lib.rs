@@ -23,6 +23,7 @@ pub mod star;
 pub mod storage;
 pub mod text;
 pub mod time;
+pub mod upkeep;
 pub mod upload;
 
 pub use error::{Error, Result};

@@ -2,6 +2,7 @@
 
 mod demo;
 mod doctor;
+mod fsck;
 mod http;
 mod invite;
 mod lock;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
             Command::Migrate => migrate(&cli.settings).await,
             Command::Trace { clip } => trace::run(&cli.settings, &clip).await,
             Command::Invite(options) => invite::run(&cli.settings, &options).await,
+            Command::Fsck(options) => fsck::run(&cli.settings, &options).await,
             Command::Doctor => doctor::run(&cli.settings).await,
             Command::Openapi => print_openapi(),
         }

@@ -34,6 +34,8 @@ pub enum Command {
     },
     /// 检查这台机器：ffmpeg、隔离、磁盘、时钟、数据库、对象存储，哪样不行就说怎么办
     Doctor,
+    /// 对账：数据库里记的和存储里放的是不是一回事。没有不对返回 0，有不对返回 1，查不成返回 2
+    Fsck(FsckOptions),
     /// 打印 OpenAPI 文档
     #[command(hide = true)]
     Openapi,
@@ -53,6 +55,25 @@ pub struct InviteOptions {
     /// 做系统管理员（管任务、存储和设置，看不到谁的片子），不做工作人员
     #[arg(long)]
     pub admin: bool,
+}
+
+#[derive(Args)]
+pub struct FsckOptions {
+    /// 能不丢东西就修好的都修好，修完再查一遍
+    #[arg(long)]
+    pub repair: bool,
+    /// 数据库没了：照存储里的说明把片子找回来，已有的一行不动，可以反复做
+    #[arg(long)]
+    pub rebuild: bool,
+    /// 把每条原片从头读到尾，核对哈希（慢）
+    #[arg(long)]
+    pub deep: bool,
+    /// 没人要的东西放了多少分钟才算数；服务停着、没有人在传的时候可以写 0
+    #[arg(long, default_value_t = 60, value_name = "分钟")]
+    pub grace: u32,
+    /// 结果写成一行 JSON，给程序看
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Args)]
@@ -187,6 +208,11 @@ impl Settings {
 
     pub fn store_folder(&self) -> PathBuf {
         self.data.join("store")
+    }
+
+    /// Where the embedded store of a running server listens, for the other commands of this program.
+    pub fn store_address_file(&self) -> PathBuf {
+        self.data.join("store.address")
     }
 
     pub fn scratch_folder(&self) -> PathBuf {

@@ -10,7 +10,7 @@ use weijia_core::storage::{Addressing, Storage, StorageError, StorageSettings, k
 use crate::secret::Secret;
 use crate::settings::Settings;
 
-/// Starts the one that this program carries.
+/// Starts the one that this program carries, and notes where it listens.
 pub async fn embedded(
     settings: &Settings,
     secret: &Secret,
@@ -19,21 +19,79 @@ pub async fn embedded(
     let fault = |e: std::io::Error| {
         format!("自带的对象存储起不来：{e}。看看 {} 的权限和磁盘。", settings.store_folder().display())
     };
+    let opened = weijia_store::EmbeddedStore::open(&settings.store_folder()).await.map_err(fault)?;
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(fault)?;
     let address = listener.local_addr().map_err(fault)?;
-    // Derived, not stored: whoever can read the secret may read the store, and nobody else.
-    let store = StorageSettings {
+    std::fs::write(settings.store_address_file(), address.to_string()).map_err(fault)?;
+    let store = at(settings, secret, &address.to_string());
+    let (access, hidden) = (store.access_key.clone(), store.secret_key.clone());
+    let task = tokio::spawn(async move { opened.serve(listener, &access, &hidden, stopping).await });
+    Ok((store, task))
+}
+
+/// The embedded store at an address. Its keys are derived, not stored: whoever can read the secret may read the store,
+/// and nobody else.
+fn at(settings: &Settings, secret: &Secret, address: &str) -> StorageSettings {
+    StorageSettings {
         endpoint: format!("http://{address}"),
         bucket: settings.s3_bucket.clone(),
         region: settings.aws_region.clone(),
         access_key: secret.derive("store access key")[..20].to_owned(),
         secret_key: secret.derive("store secret key"),
         addressing: Addressing::Path,
-    };
-    let (access, hidden, folder) = (store.access_key.clone(), store.secret_key.clone(), settings.store_folder());
-    let opened = weijia_store::EmbeddedStore::open(&folder).await.map_err(fault)?;
-    let task = tokio::spawn(async move { opened.serve(listener, &access, &hidden, stopping).await });
-    Ok((store, task))
+    }
+}
+
+/// The store for a command beside the server: the external one, that of the running server, or the embedded one opened
+/// for as long as the command lasts.
+pub struct Reached {
+    pub storage: Storage,
+    own: Option<(CancellationToken, JoinHandle<()>)>,
+}
+
+impl Reached {
+    pub async fn reach(settings: &Settings) -> Result<Reached, String> {
+        if let Some(external) = settings.external_store()? {
+            return Ok(Reached { storage: Storage::connect(&external), own: None });
+        }
+        if !settings.store_folder().exists() {
+            return Err(format!(
+                "{} 里没有对象存储。看看 --data 指的是不是那个文件夹；用外部存储就写 S3_ENDPOINT。",
+                settings.data_folder().display()
+            ));
+        }
+        let secret = Secret::load_or_create(&settings.secret_file())?;
+        let stopping = CancellationToken::new();
+        match embedded(settings, &secret, stopping.clone()).await {
+            Ok((place, task)) => Ok(Reached { storage: Storage::connect(&place), own: Some((stopping, task)) }),
+            // Somebody holds the folder: the server, which has noted where it listens.
+            Err(words) => match std::fs::read_to_string(settings.store_address_file()) {
+                Ok(address) => {
+                    Ok(Reached { storage: Storage::connect(&at(settings, &secret, address.trim())), own: None })
+                }
+                Err(_) => Err(words),
+            },
+        }
+    }
+
+    pub async fn close(self) {
+        if let Some((stopping, task)) = self.own {
+            stopping.cancel();
+            let _ = task.await;
+        }
+    }
+}
+
+/// Whether this bucket is the one that the database speaks of. Looking into another one, everything would seem lost.
+pub async fn is_the_one(storage: &Storage, db: &Db) -> Result<(), String> {
+    let fault = |e: weijia_core::Error| format!("对象存储认不出来：{e}。看看它开着没有，再查一次。");
+    let mut tx = db.read().await.map_err(|e| fault(e.into()))?;
+    let Some(known) = installation::get(&mut tx, "store").await.map_err(fault)? else { return Ok(()) };
+    match storage.get(keys::STORE).await {
+        Ok(found) if found == known.as_bytes() => Ok(()),
+        Ok(_) | Err(StorageError::NotFound) => Err(elsewhere()),
+        Err(e) => Err(fault(e.into())),
+    }
 }
 
 /// A database remembers which bucket its keys speak of. A second machine with a store of its own, or a setting that

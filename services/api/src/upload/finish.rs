@@ -2,10 +2,11 @@
 //! and only then say that it is complete.
 
 use weijia_core::clip::refusal::RefusalCode;
+use weijia_core::clip::sidecar::{Sidecar, Stored};
 use weijia_core::ids::UploadId;
 use weijia_core::storage::{StorageError, keys};
 use weijia_core::time::At;
-use weijia_core::upload::{Part, State, Upload, rules, sql};
+use weijia_core::upload::{Part, State, Upload, sql};
 use weijia_core::{Error, Result};
 
 use super::Uploads;
@@ -33,18 +34,15 @@ impl Uploads {
                 self.put_sidecar(&upload, &parts).await?;
                 let mut tx = self.db.write().await?;
                 sql::complete(&mut tx, At::now(), &upload, &parts).await?;
-                // Where somebody else was faster, what they made of it counts.
-                let upload = sql::find(&mut tx, id).await?;
                 tx.commit().await?;
-                Ok(upload.state)
+                Ok(State::Complete)
             }
             Object::Lost(why) => {
                 tracing::error!(upload = %upload.id, why, "the store has lost an upload");
                 let mut tx = self.db.write().await?;
                 sql::fail(&mut tx, At::now(), &upload, RefusalCode::Incomplete).await?;
-                let upload = sql::find(&mut tx, id).await?;
                 tx.commit().await?;
-                Ok(upload.state)
+                Ok(State::Failed)
             }
         }
     }
@@ -74,22 +72,12 @@ impl Uploads {
 
     /// What the bucket must know to bring the video back without the database.
     async fn put_sidecar(&self, upload: &Upload, parts: &[Part]) -> Result<()> {
+        let object = upload.key.as_deref().unwrap_or_default();
+        let stored = Stored::new(&upload.id, object, upload.part_size, parts);
         let mut tx = self.db.read().await?;
-        let facts = weijia_core::clip::create::sidecar(&mut tx, &upload.version_id).await?;
+        let body = Sidecar::of(&mut tx, &upload.version_id, stored).await?.to_bytes()?;
         drop(tx);
-        let body = serde_json::json!({
-            "clip": facts,
-            "upload": {
-                "id": upload.id,
-                "key": upload.key,
-                "bytes": upload.length,
-                "part_size": upload.part_size,
-                "root_sha256": rules::root(parts),
-                "part_sha256": parts.iter().map(|part| &part.sha256).collect::<Vec<_>>(),
-            },
-        });
         let key = keys::sidecar(&upload.clip_id, &upload.version_id);
-        let body = bytes::Bytes::from(body.to_string());
         patiently(|| self.storage.put(&key, "application/json", body.clone())).await?;
         Ok(())
     }

@@ -153,24 +153,6 @@ pub async fn discard_if_bare(tx: &mut Tx, now: At, clip: &ClipId) -> Result<()> 
     Ok(())
 }
 
-/// What a version is, in words that stand without the database: the head of its sidecar object.
-pub async fn sidecar(tx: &mut Tx, version: &VersionId) -> Result<serde_json::Value> {
-    type Row =
-        (ClipId, i64, String, String, String, At, String, UserId, String, Option<CohortId>, Option<String>, String);
-    let row: Row = on!(tx, c => sqlx::query_as(
-            "select c.id, v.n, v.filename, v.content_type, v.id, v.created_at, c.title, c.owner_id, u.display_name,
-                    c.cohort_id, c.assignment_code, c.region_path
-             from clip_versions v join clips c on c.id = v.clip_id join users u on u.id = c.owner_id where v.id = $1")
-        .bind(version).fetch_optional(c).await)
-    .or_not_found()?;
-    let (clip, n, filename, content_type, version, created_at, title, owner, name, cohort, assignment, region) = row;
-    Ok(serde_json::json!({
-        "clip": clip, "version": version, "n": n, "title": title, "filename": filename, "content_type": content_type,
-        "created_at": created_at, "owner": owner, "owner_name": name, "cohort": cohort, "assignment": assignment,
-        "region_path": region,
-    }))
-}
-
 /// Her title, or the file's name without its ending.
 fn title(draft: &Draft<'_>) -> String {
     let given = clean(draft.title.unwrap_or_default(), TITLE_MAX);

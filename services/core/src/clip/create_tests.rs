@@ -2,6 +2,8 @@ use super::super::testing::{cohort, join, person, version};
 use super::*;
 use crate::both_databases;
 use crate::clip::MediaState;
+use crate::clip::sidecar::{Sidecar, Stored};
+use crate::ids::UploadId;
 use crate::upload::State;
 use crate::upload::sql::{NewUpload, find};
 
@@ -51,8 +53,12 @@ both_databases! {
         assert_eq!((series, made.n, clip.title.as_str(), clip.assignment_code.as_deref()), (2, 1, "我们村", Some("A1")));
         assert_eq!((clip.state, clip.region_path.as_str()), (ClipState::Draft, "43/"));
         assert_eq!(version(&mut tx, &made.version).await.state, MediaState::Uploading);
-        let facts = sidecar(&mut tx, &made.version).await.unwrap();
-        assert_eq!((facts["owner_name"].as_str(), facts["filename"].as_str()), (Some("贾丽娟"), Some("村口的早晨.mp4")));
+        let stored = Stored::new(&UploadId::new(), "originals/v/1", 8, &[]);
+        let sidecar = Sidecar::of(&mut tx, &made.version, stored).await.unwrap();
+        assert_eq!((sidecar.clip.owner_name.as_str(), sidecar.clip.filename.as_str()), ("贾丽娟", "村口的早晨.mp4"));
+        let written = sidecar.to_bytes().unwrap();
+        assert!(!String::from_utf8_lossy(&written).contains("138"), "a phone never leaves the database");
+        assert_eq!(serde_json::from_slice::<Sidecar>(&written).unwrap(), sidecar);
         tx.commit().await.unwrap();
     }
 

@@ -5,6 +5,7 @@ pub mod create;
 pub mod publish;
 pub mod refusal;
 pub mod rules;
+pub mod sidecar;
 pub mod sql;
 pub mod story;
 #[cfg(test)]
@@ -153,6 +154,8 @@ pub struct Version {
     pub bytes: i64,
     pub sha256: Option<String>,
     pub original_key: Option<String>,
+    /// Why the file she sent is not kept any more: `released` after its time, or `lost`.
+    pub original_gone: Option<String>,
     pub reason_code: Option<String>,
     pub facts: Option<String>,
     pub width: Option<i64>,

@@ -9,10 +9,10 @@ use crate::clip::MediaState;
 use crate::clip::refusal::RefusalCode;
 use crate::db::Tx;
 use crate::error::{Error, Result};
-use crate::ids::{ClipId, RenditionId, VersionId};
+use crate::ids::{ClipId, RenditionId, UserId, VersionId};
 use crate::job::{self, Dead, JobKind, Lease};
 use crate::on;
-use crate::storage::trash;
+use crate::storage::{keys, trash};
 use crate::time::At;
 
 /// What a worker needs to begin.
@@ -178,16 +178,63 @@ pub async fn skipped(tx: &mut Tx, lease: &Lease, now: At) -> Result<()> {
 /// A job of this version is dead. What plays stays and is all there will be; what does not play is told to her.
 pub async fn given_up(tx: &mut Tx, now: At, dead: &Dead) -> Result<()> {
     let Ok(version) = dead.subject.parse::<VersionId>() else { return Ok(()) };
+    settle_as_it_is(tx, now, &version, RefusalCode::ProcessingFailed).await
+}
+
+/// What plays stays and is all there will be; what does not play is told to her, with the reason.
+async fn settle_as_it_is(tx: &mut Tx, now: At, version: &VersionId, why_not: RefusalCode) -> Result<()> {
     // A lone growing rendition would grow for ever: only what ends may stay.
-    drop_incomplete(tx, now, &version).await?;
+    drop_incomplete(tx, now, version).await?;
     let plays: i64 = on!(tx, c => sqlx::query_scalar(
             "select count(*) from clip_versions v where v.id = $1 and (v.mp4_key is not null
                  or exists (select 1 from renditions r where r.version_id = v.id))")
-        .bind(&version).fetch_one(c).await)?;
-    if plays > 0 {
-        return settle(tx, now, &version, MediaState::Ready, None).await;
+        .bind(version).fetch_one(c).await)?;
+    match plays {
+        0 => settle(tx, now, version, MediaState::Failed, Some(why_not)).await,
+        _ => settle(tx, now, version, MediaState::Ready, None).await,
     }
-    settle(tx, now, &version, MediaState::Failed, Some(RefusalCode::ProcessingFailed)).await
+}
+
+/// The store has lost the file she sent, or holds another: nothing more can be made of it. What the bucket has under
+/// its key is let go of, and its sidecar too, which would promise what is not there.
+pub async fn original_lost(tx: &mut Tx, now: At, clip: &ClipId, version: &VersionId) -> Result<()> {
+    job::cancel(tx, now, version.as_str()).await?;
+    settle_as_it_is(tx, now, version, RefusalCode::Lost).await?;
+    // Until now she was told that it was not lost.
+    on!(tx, c => sqlx::query("update clip_versions set reason_code = $2 where id = $1 and reason_code = $3")
+        .bind(version).bind(RefusalCode::Lost.code()).bind(RefusalCode::ProcessingFailed.code()).execute(c).await.map(drop))?;
+    let_go_of_original(tx, now, clip, version, "lost").await
+}
+
+/// The file she sent goes, with its sidecar; what was made of it stays.
+pub(crate) async fn let_go_of_original(
+    tx: &mut Tx,
+    now: At,
+    clip: &ClipId,
+    version: &VersionId,
+    why: &str,
+) -> Result<()> {
+    let key: Option<String> = on!(tx, c => sqlx::query_scalar("select original_key from clip_versions where id = $1")
+        .bind(version).fetch_one(c).await)?;
+    on!(tx, c => sqlx::query("update clip_versions set original_key = null, original_gone = $2 where id = $1")
+        .bind(version).bind(why).execute(c).await.map(drop))?;
+    for key in key.into_iter().chain([keys::sidecar(clip, version)]) {
+        trash::put(tx, now, &key, None).await?;
+    }
+    Ok(())
+}
+
+/// Has everything made anew of a version whose file is there. What plays goes on playing until the new catches up.
+/// `false`: there is nothing to make it from.
+pub async fn make_again(tx: &mut Tx, now: At, version: &VersionId, owner: &UserId) -> Result<bool> {
+    let rows = on!(tx, c => sqlx::query(
+            "update clip_versions set state = 'processing', ready_at = null
+             where id = $1 and state in ('received', 'processing', 'ready') and original_key is not null")
+        .bind(version).execute(c).await.map(|r| r.rows_affected()))?;
+    if rows == 1 {
+        job::again(tx, now, JobKind::Prepare, version.as_str(), owner).await?;
+    }
+    Ok(rows == 1)
 }
 
 async fn settle(tx: &mut Tx, now: At, version: &VersionId, to: MediaState, why: Option<RefusalCode>) -> Result<()> {

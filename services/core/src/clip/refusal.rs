@@ -59,6 +59,10 @@ refusals! {
     TooBig "too_big"
         "这个文件太大了，收不下。"
         "用 1080p 导出，或者剪短一些再传。";
+    /// The store has lost it.
+    Lost "lost"
+        "这条片子传到了，可是我们没存住，对不住。"
+        "手机里还有的话，再传一次就好。点评和成绩都在。";
     /// Ours to mend, not hers.
     ProcessingFailed "processing_failed"
         "片子收到了，也没丢，只是我们这边没准备好。"

@@ -7,6 +7,7 @@ use crate::db::{Db, Tx};
 use crate::error::{Error, OrNotFound, Refusal, Result};
 use crate::ids::{ClipId, CohortId, RenditionId, UserId, VersionId};
 use crate::review::{self, Ticket, TicketState};
+use crate::storage::{keys, trash};
 use crate::time::{At, Millis};
 use crate::{audit, content, job, on, text, upload};
 
@@ -169,6 +170,8 @@ pub async fn withdraw(tx: &mut Tx, now: At, actor: &UserId, id: &ClipId) -> Resu
     upload::sql::terminate_of_clip(tx, now, id).await?;
     for version in versions(tx, id).await? {
         job::cancel(tx, now, version.id.as_str()).await?;
+        // What she took back does not come back with the bucket. Nobody reads it meanwhile, so it is due at once.
+        trash::put(tx, now - trash::GRACE, &keys::sidecar(id, &version.id), None).await?;
     }
     let detail = serde_json::json!({ "from": clip.state });
     audit::append(tx, now, Some(actor), "clip.withdrawn", id.as_str(), &detail).await

@@ -12,6 +12,9 @@ pub enum StorageError {
     /// It may work the next time, and it may have worked this time: the outcome is unknown.
     #[error("store unavailable: {0}")]
     Transient(String),
+    /// Its disk is full. Nothing of this request was kept, everything before it was; there may be room later.
+    #[error("store full: {0}")]
+    Full(String),
     /// The store understood and said no; asking again the same way brings the same answer.
     #[error("store refused: {0}")]
     Refused(String),
@@ -60,6 +63,8 @@ fn classify(status: u16, code: Option<&str>, message: &str) -> StorageError {
             | "XAmzContentSHA256Mismatch"
             | "TooManyRequests",
         ) => StorageError::Transient(text()),
+        Some("InsufficientStorage") => StorageError::Full(text()),
+        _ if status == 507 => StorageError::Full(text()),
         // HEAD has no body to say which of the two is missing.
         _ if status == 404 => StorageError::NotFound,
         _ if status >= 500 || status == 429 || status < 300 => StorageError::Transient(text()),
@@ -93,6 +98,8 @@ mod tests {
         assert!(classify(404, Some("NoSuchBucket"), "").to_string().contains("NoSuchBucket"));
         assert!(classify(500, None, "").is_transient());
         assert!(classify(503, Some("SlowDown"), "").is_transient());
+        assert!(matches!(classify(507, Some("InsufficientStorage"), ""), StorageError::Full(_)));
+        assert!(matches!(classify(507, None, ""), StorageError::Full(_)));
         assert!(matches!(classify(403, Some("AccessDenied"), ""), StorageError::Refused(_)));
         assert!(matches!(classify(400, Some("InvalidPart"), ""), StorageError::Refused(_)));
     }

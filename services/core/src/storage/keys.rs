@@ -5,7 +5,12 @@ use crate::ids::{ClipId, SnapshotId, UploadId, VersionId};
 
 /// The file as she sent it. The epoch of the writer that began it keeps an older writer's late bytes out of it.
 pub fn original(version: &VersionId, epoch: i64) -> String {
-    format!("originals/{version}/{epoch}")
+    format!("{}{epoch}", originals(version))
+}
+
+/// Where every file that was begun for a version lies.
+pub fn originals(version: &VersionId) -> String {
+    format!("originals/{version}/")
 }
 
 /// The bytes behind the last whole part of an unfinished upload. Never overwritten: a new tail gets a new number.
@@ -65,9 +70,67 @@ pub fn evidence(snapshot: &SnapshotId) -> String {
     format!("evidence/{snapshot}")
 }
 
+/// Where our objects lie, in the order in which a store lists them.
+pub const AREAS: [Area; 5] = [Area::Evidence, Area::Media, Area::Originals, Area::Sidecars, Area::Tails];
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Area {
+    Evidence,
+    Media,
+    Originals,
+    Sidecars,
+    Tails,
+}
+
+impl Area {
+    pub const fn prefix(self) -> &'static str {
+        match self {
+            Area::Evidence => "evidence/",
+            Area::Media => "media/",
+            Area::Originals => "originals/",
+            Area::Sidecars => "sidecars/",
+            Area::Tails => "tails/",
+        }
+    }
+
+    /// The area and the id of what an object belongs to: a version, an upload or a snapshot. None for what is not ours.
+    pub fn of(key: &str) -> Option<(Area, &str)> {
+        let area = AREAS.into_iter().find(|area| key.starts_with(area.prefix()))?;
+        let rest = &key[area.prefix().len()..];
+        let (first, behind) = rest.split_once('/').unwrap_or((rest, ""));
+        match area {
+            Area::Evidence => first.parse::<SnapshotId>().ok().map(|_| (area, first)),
+            Area::Tails => first.parse::<UploadId>().ok().map(|_| (area, first)),
+            Area::Media | Area::Originals => first.parse::<VersionId>().ok().map(|_| (area, first)),
+            Area::Sidecars => {
+                let version = behind.strip_suffix(".json")?;
+                (first.parse::<ClipId>().is_ok() && version.parse::<VersionId>().is_ok()).then_some((area, version))
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_tells_whose_it_is() {
+        let (clip, version, upload, snapshot) = (ClipId::new(), VersionId::new(), UploadId::new(), SnapshotId::new());
+        for (key, area, owner) in [
+            (original(&version, 3), Area::Originals, version.as_str()),
+            (upload_tail(&upload, 1, 7), Area::Tails, upload.as_str()),
+            (sidecar(&clip, &version), Area::Sidecars, version.as_str()),
+            (rendition_segment(&version, 1, "480", 9), Area::Media, version.as_str()),
+            (poster(&version, 2), Area::Media, version.as_str()),
+            (evidence(&snapshot), Area::Evidence, snapshot.as_str()),
+        ] {
+            assert_eq!(Area::of(&key), Some((area, owner)), "{key}");
+        }
+        for foreign in [STORE, "", "originals/", "originals/x/1", "media/ver_x", "sidecars/a/b.json", "backup/x"] {
+            assert_eq!(Area::of(foreign), None, "{foreign}");
+        }
+    }
 
     #[test]
     fn two_attempts_share_no_key() {

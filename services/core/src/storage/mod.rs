@@ -21,8 +21,10 @@ use aws_sdk_s3::config::{
 use aws_smithy_http_client::tls;
 
 pub use error::StorageError;
-pub use multipart::OpenMultipart;
+pub use multipart::{KeptPart, OpenMultipart};
 pub use objects::{ObjectBody, ObjectInfo, Page, Range};
+
+use crate::time::At;
 
 /// An entity tag as the store gave it, quotes included; to be handed back unchanged.
 pub type ETag = String;
@@ -159,6 +161,10 @@ impl Storage {
 
 fn timeouts(attempt: Duration) -> TimeoutConfig {
     TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).operation_attempt_timeout(attempt).build()
+}
+
+fn moment(at: &aws_sdk_s3::primitives::DateTime) -> Option<At> {
+    at.to_millis().ok().map(At)
 }
 
 /// An answer to a write must name what was written, or it isn't one.

@@ -3,13 +3,23 @@
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use bytes::Bytes;
 
-use super::{ETag, Storage, StorageError, tag};
+use super::{At, ETag, Storage, StorageError, moment, tag};
 
 /// A multipart upload that the store still keeps open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenMultipart {
     pub key: String,
     pub upload_id: String,
+    /// By the store's clock.
+    pub begun_at: Option<At>,
+}
+
+/// A part that the store holds for an open multipart upload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptPart {
+    pub no: i64,
+    pub len: i64,
+    pub etag: ETag,
 }
 
 impl Storage {
@@ -98,8 +108,36 @@ impl Storage {
             let more = page.is_truncated == Some(true);
             (key, id) = (page.next_key_marker, page.next_upload_id_marker);
             let uploads = page.uploads.unwrap_or_default().into_iter();
-            found.extend(uploads.filter_map(|u| Some(OpenMultipart { key: u.key?, upload_id: u.upload_id? })));
+            found.extend(uploads.filter_map(|u| {
+                let begun_at = u.initiated.as_ref().and_then(moment);
+                Some(OpenMultipart { key: u.key?, upload_id: u.upload_id?, begun_at })
+            }));
             if !more || key.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// The parts of an open upload, for comparing them with what SQL says; never for finding out an offset.
+    pub async fn kept_parts(&self, key: &str, upload_id: &str) -> Result<Vec<KeptPart>, StorageError> {
+        let mut found = Vec::new();
+        let mut after: Option<String> = None;
+        loop {
+            let page = self
+                .client
+                .list_parts()
+                .bucket(&self.bucket)
+                .key(key)
+                .upload_id(upload_id)
+                .set_part_number_marker(after)
+                .send()
+                .await?;
+            let more = page.is_truncated == Some(true);
+            after = page.next_part_number_marker;
+            found.extend(page.parts.unwrap_or_default().into_iter().filter_map(|p| {
+                Some(KeptPart { no: p.part_number?.into(), len: p.size.unwrap_or(0), etag: p.e_tag? })
+            }));
+            if !more || after.is_none() {
                 return Ok(found);
             }
         }

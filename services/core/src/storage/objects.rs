@@ -10,7 +10,7 @@ use futures_util::{Stream, StreamExt, stream};
 use tokio::io::AsyncWriteExt;
 
 use super::error::chain;
-use super::{ETag, Storage, StorageError, tag};
+use super::{At, ETag, Storage, StorageError, moment, tag};
 
 /// The part of an object to read. Ends are inclusive, as HTTP counts them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +48,8 @@ pub struct ObjectInfo {
     pub key: String,
     pub len: u64,
     pub etag: ETag,
+    /// When it was written, by the store's clock.
+    pub written_at: Option<At>,
 }
 
 /// Objects in the order of their keys. `next` goes into the next call's `after`; without it this was the last page.
@@ -142,7 +144,8 @@ impl Storage {
         match answer.map_err(StorageError::from) {
             Ok(answer) => {
                 let len = answer.content_length.and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
-                Ok(Some(ObjectInfo { key: key.to_owned(), len, etag: tag(answer.e_tag)? }))
+                let written_at = answer.last_modified.as_ref().and_then(moment);
+                Ok(Some(ObjectInfo { key: key.to_owned(), len, etag: tag(answer.e_tag)?, written_at }))
             }
             Err(StorageError::NotFound) => Ok(None),
             Err(error) => Err(error),
@@ -171,7 +174,8 @@ impl Storage {
         let objects: Vec<ObjectInfo> = (answer.contents.unwrap_or_default().into_iter())
             .filter_map(|o| {
                 let len = u64::try_from(o.size.unwrap_or(0)).unwrap_or(0);
-                Some(ObjectInfo { key: o.key?, len, etag: o.e_tag.unwrap_or_default() })
+                let written_at = o.last_modified.as_ref().and_then(moment);
+                Some(ObjectInfo { key: o.key?, len, etag: o.e_tag.unwrap_or_default(), written_at })
             })
             .collect();
         let next = if answer.is_truncated == Some(true) { objects.last().map(|o| o.key.clone()) } else { None };

@@ -1,0 +1,133 @@
+//! What is wrong, decided from what the rows say and what the bucket holds. Pure.
+
+use std::collections::HashMap;
+
+use super::books::VersionBook;
+use super::{Finding, Kind, Subject};
+use crate::clip::{ClipState, MediaState};
+use crate::storage::KeptPart;
+use crate::time::{At, Millis};
+use crate::upload::{Durable, State, Upload};
+
+/// The reconciler looks every minute; what it could not finish for so long needs somebody to look.
+pub const STUCK_AFTER: Millis = Millis::minutes(15);
+
+/// Objects of some part of the bucket and their lengths.
+pub type Listed = HashMap<String, u64>;
+
+fn finding(kind: Kind, book: &VersionBook, seen: String) -> Finding {
+    let subject = Subject::Version { clip: book.row.clip_id.clone(), version: book.row.id.clone() };
+    Finding { kind, subject, about: book.row.about(), seen }
+}
+
+/// A version against the objects under its keys.
+pub fn version(book: &VersionBook, listed: &Listed) -> Vec<Finding> {
+    let row = &book.row;
+    // Nobody is shown what was taken back.
+    if row.clip_state == ClipState::Withdrawn {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    match (&row.original_key, row.state) {
+        (Some(key), _) => match listed.get(key) {
+            None => found.push(finding(Kind::OriginalMissing, book, format!("没有 {key}"))),
+            Some(len) if *len != row.bytes as u64 => {
+                found.push(finding(Kind::OriginalLength, book, format!("{key} 有 {len} 字节，该有 {}", row.bytes)));
+            }
+            Some(_) => {}
+        },
+        (None, MediaState::Received | MediaState::Processing | MediaState::Ready) if row.original_gone.is_none() => {
+            found.push(finding(Kind::OriginalUnnamed, book, "收齐了，却没有记下原片在哪里".into()));
+        }
+        _ => {}
+    }
+    // A job at work makes anew what is missing, so what is there is judged when it is done.
+    if book.has_job {
+        return found;
+    }
+    match row.state {
+        MediaState::Received | MediaState::Processing => {
+            if found.is_empty() {
+                found.push(finding(Kind::JobMissing, book, "等着处理，却没有任务".into()));
+            }
+        }
+        MediaState::Ready => {
+            let missing = missing_media(book, listed);
+            if !missing.is_empty() {
+                found.push(finding(Kind::MediaMissing, book, few(&missing)));
+            }
+        }
+        MediaState::Uploading | MediaState::Failed | MediaState::Abandoned => {}
+    }
+    found
+}
+
+/// What is to be played of a ready version and isn't there as its row says.
+fn missing_media(book: &VersionBook, listed: &Listed) -> Vec<String> {
+    let row = &book.row;
+    let pictures = [&row.poster_key, &row.mp4_key, &row.storyboard_key, &row.storyboard_vtt_key];
+    let mut missing: Vec<String> =
+        pictures.into_iter().flatten().filter(|key| !listed.contains_key(*key)).cloned().collect();
+    if row.mp4_key.is_none() && book.renditions.is_empty() {
+        missing.push("能放的画面一档也没有".into());
+    }
+    for (rendition, segments) in &book.renditions {
+        if !listed.contains_key(&rendition.init_key) {
+            missing.push(rendition.init_key.clone());
+        }
+        let first = segments.first().map_or(0, |s| s.n);
+        if segments.is_empty() || segments.iter().zip(first..).any(|(s, n)| s.n != n) {
+            missing.push(format!("{} 档的分段不连着", rendition.name));
+        }
+        missing
+            .extend(segments.iter().filter(|s| listed.get(&s.key) != Some(&(s.bytes as u64))).map(|s| s.key.clone()));
+    }
+    missing
+}
+
+/// The first of them, and how many there are.
+fn few(missing: &[String]) -> String {
+    match missing {
+        [only] => format!("缺 {only}"),
+        [first, ..] => format!("缺 {first} 等 {} 个", missing.len()),
+        [] => String::new(),
+    }
+}
+
+/// Whether an upload should have come to its end by now.
+pub fn is_stuck(upload: &Upload, now: At) -> bool {
+    match upload.state {
+        State::Completing => upload.updated_at + STUCK_AFTER <= now,
+        State::Open => upload.expires_at + STUCK_AFTER <= now,
+        _ => false,
+    }
+}
+
+/// The first byte of an unfinished upload that SQL counts and the bucket doesn't hold: `parts` is what the store keeps
+/// of its multipart upload (none where it knows none), `tails` what lies under its tails. None: all is there.
+pub fn lost_from(upload: &Upload, durable: &Durable, parts: &[KeptPart], tails: &Listed) -> Option<i64> {
+    let kept: HashMap<i64, &KeptPart> = parts.iter().map(|part| (part.no, part)).collect();
+    let mut offset = 0;
+    for part in &durable.parts {
+        let there = match kept.get(&part.no) {
+            Some(kept) => kept.len == part.len && kept.etag == part.etag,
+            None => false,
+        };
+        // A file of at most one part is an object of its own; it is looked for when the upload is finished.
+        if !there && upload.s3_upload_id.is_some() {
+            return Some(offset);
+        }
+        offset += part.len;
+    }
+    for piece in &durable.tail {
+        if tails.get(&piece.key) != Some(&(piece.len as u64)) {
+            return Some(offset);
+        }
+        offset += piece.len;
+    }
+    None
+}
+
+#[cfg(test)]
+#[path = "judge_tests.rs"]
+mod tests;

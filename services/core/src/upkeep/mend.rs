@@ -1,0 +1,143 @@
+//! Repairs, each in one transaction that first looks whether it is still needed. Nothing that could still be of use is
+//! thrown away, and every change to a clip leaves its line in the audit log.
+
+use serde_json::json;
+
+use super::{Finding, Kind, Subject, books, judge, orphans, survey};
+use crate::clip::sidecar::{Sidecar, Stored};
+use crate::clip::{publish, sql as clips};
+use crate::db::{Db, Tx};
+use crate::error::Result;
+use crate::ids::{ClipId, UploadId, VersionId};
+use crate::storage::{OpenMultipart, Storage, keys, trash};
+use crate::time::At;
+use crate::upload::{self, Upload};
+use crate::{audit, on};
+
+/// What became of a finding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mended {
+    /// It is in order now, or will be once a worker has done its job.
+    Yes,
+    /// It was in order already when the repair looked.
+    NotNeeded,
+    /// Only a person can.
+    ByHand,
+}
+
+pub async fn mend(db: &Db, storage: &Storage, now: At, finding: &Finding) -> Result<Mended> {
+    let mended = |yes| if yes { Mended::Yes } else { Mended::NotNeeded };
+    match (&finding.subject, finding.kind) {
+        (Subject::Object(key), Kind::Orphan) => Ok(mended(orphans::let_go(db, now, key).await?)),
+        (Subject::Multipart { key, upload_id }, _) => {
+            let open = OpenMultipart { key: key.clone(), upload_id: upload_id.clone(), begun_at: None };
+            Ok(mended(orphans::let_go_multipart(db, now, &open).await?))
+        }
+        (Subject::Upload(id), Kind::PartsMissing) => Ok(mended(forget_lost(db, storage, now, id).await?)),
+        (Subject::Upload(id), Kind::UploadStuck) => {
+            // The reconciler has been at it before; what it could not end, a person has to look at.
+            let mut tx = db.read().await?;
+            let upload = upload::sql::find(&mut tx, id).await?;
+            Ok(if judge::is_stuck(&upload, now) { Mended::ByHand } else { Mended::Yes })
+        }
+        (Subject::Version { version, .. }, Kind::SidecarMissing) => put_sidecar(db, storage, version).await,
+        (Subject::Version { clip, version }, Kind::OriginalBytes) => {
+            // Only reading it all shows this, so it is not asked for again.
+            lose(db, now, clip, version).await?;
+            Ok(Mended::Yes)
+        }
+        (Subject::Version { clip, version }, kind) => {
+            let still = survey::again(db, storage, version).await?;
+            if !still.iter().any(|f| f.kind == kind) {
+                return Ok(Mended::NotNeeded);
+            }
+            match kind {
+                Kind::OriginalMissing | Kind::OriginalLength | Kind::OriginalUnnamed => {
+                    lose(db, now, clip, version).await?;
+                    Ok(Mended::Yes)
+                }
+                // From a file that is not there nothing can be made.
+                _ if still.iter().any(|f| f.kind != Kind::MediaMissing && f.kind != Kind::JobMissing) => {
+                    Ok(Mended::ByHand)
+                }
+                _ => make_again(db, now, clip, version).await,
+            }
+        }
+        _ => Ok(Mended::ByHand),
+    }
+}
+
+/// The file is lost: she is asked to send it again, unless what was made of it plays.
+async fn lose(db: &Db, now: At, clip: &ClipId, version: &VersionId) -> Result<()> {
+    let mut tx = db.write().await?;
+    clips::lock(&mut tx, clip).await?;
+    publish::original_lost(&mut tx, now, clip, version).await?;
+    audit::append(&mut tx, now, None, "clip.original_lost", clip.as_str(), &json!({ "version": version })).await?;
+    Ok(tx.commit().await?)
+}
+
+/// Has everything made anew from the original. What plays meanwhile goes on playing.
+async fn make_again(db: &Db, now: At, clip: &ClipId, version: &VersionId) -> Result<Mended> {
+    let mut tx = db.write().await?;
+    let owner = clips::lock(&mut tx, clip).await?.owner_id;
+    if !publish::make_again(&mut tx, now, version, &owner).await? {
+        return Ok(Mended::ByHand);
+    }
+    audit::append(&mut tx, now, None, "clip.made_again", clip.as_str(), &json!({ "version": version })).await?;
+    tx.commit().await?;
+    Ok(Mended::Yes)
+}
+
+/// An unfinished upload goes on from the last byte that is really there. Her phone still has the rest.
+async fn forget_lost(db: &Db, storage: &Storage, now: At, id: &UploadId) -> Result<bool> {
+    let (upload, lost) = survey::lost_from(db, storage, id).await?;
+    let Some(offset) = lost else { return Ok(false) };
+    let mut tx = db.write().await?;
+    let forgotten = forget_from(&mut tx, now, &upload, offset).await?;
+    tx.commit().await?;
+    Ok(forgotten)
+}
+
+/// Forgets what an upload has from a byte on, unless somebody has gone on with it.
+pub(super) async fn forget_from(tx: &mut Tx, now: At, upload: &Upload, offset: i64) -> Result<bool> {
+    let rows = on!(&mut *tx, c => sqlx::query(
+            "update uploads set epoch = epoch + 1 where id = $1 and epoch = $2 and updated_at = $3 and state = 'open'")
+        .bind(&upload.id).bind(upload.epoch).bind(upload.updated_at).execute(c).await.map(|r| r.rows_affected()))?;
+    if rows == 0 {
+        return Ok(false);
+    }
+    on!(&mut *tx, c => sqlx::query("delete from upload_parts where upload_id = $1 and (no - 1) * $2 >= $3")
+        .bind(&upload.id).bind(upload.part_size).bind(offset).execute(c).await.map(drop))?;
+    let tails: Vec<String> = on!(&mut *tx, c => sqlx::query_scalar(
+            "delete from upload_tails where upload_id = $1 and (part_no - 1) * $2 + start >= $3 returning key")
+        .bind(&upload.id).bind(upload.part_size).bind(offset).fetch_all(c).await)?;
+    for key in tails {
+        trash::put(tx, now, &key, None).await?;
+    }
+    // With the first part the multipart upload may be gone as well: the next writer begins a new one.
+    if let (0, Some(key), Some(multipart)) = (offset, &upload.key, &upload.s3_upload_id) {
+        trash::put(tx, now, key, Some(multipart)).await?;
+        on!(&mut *tx, c => sqlx::query("update uploads set key = null, s3_upload_id = null where id = $1")
+            .bind(&upload.id).execute(c).await.map(drop))?;
+    }
+    Ok(true)
+}
+
+/// Puts the sidecar again, from the rows.
+async fn put_sidecar(db: &Db, storage: &Storage, version: &VersionId) -> Result<Mended> {
+    let mut tx = db.read().await?;
+    let Some(stored) = stored(&mut tx, version).await? else { return Ok(Mended::ByHand) };
+    let sidecar = Sidecar::of(&mut tx, version, stored).await?;
+    drop(tx);
+    storage.put(&keys::sidecar(&sidecar.clip.clip, version), "application/json", sidecar.to_bytes()?).await?;
+    Ok(Mended::Yes)
+}
+
+pub(super) async fn stored(tx: &mut Tx, version: &VersionId) -> Result<Option<Stored>> {
+    let upload: Option<Upload> = on!(&mut *tx, c => sqlx::query_as(
+            "select * from uploads where version_id = $1 and state = 'complete' order by id desc limit 1")
+        .bind(version).fetch_optional(c).await)?;
+    let (Some(upload), Some((part_size, parts))) = (upload, books::hashes(tx, version).await?) else { return Ok(None) };
+    let Some(key) = upload.key else { return Ok(None) };
+    Ok(Some(Stored::new(&upload.id, &key, part_size, &parts)))
+}

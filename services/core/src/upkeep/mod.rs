@@ -1,0 +1,117 @@
+//! Whether the database and the bucket still tell the same story, and what can be done where they don't.
+//!
+//! `survey` walks both ways: what the rows name must be in the bucket as they say, and what is in the bucket must be
+//! needed by a row. Both go on changing meanwhile. Rows are read before the bucket is listed and an object is put before
+//! a row names it, so what is found missing is asked for once more, and only then reported. An object without a row may
+//! be about to get one, so it counts only when it is old enough and nobody is at work on what it belongs to.
+//!
+//! `needed` says what rows need, `judge` decides (pure), `mend` repairs, `orphans` finds what is left over, and `rebuild`
+//! brings clips back where the bucket is all there is.
+
+pub mod books;
+pub mod judge;
+pub mod mend;
+pub mod needed;
+pub mod orphans;
+pub mod rebuild;
+pub mod survey;
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::ids::{ClipId, UploadId, VersionId};
+use crate::storage::OpenMultipart;
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    pub kind: Kind,
+    pub subject: Subject,
+    /// Which one, in words.
+    pub about: String,
+    /// What was seen.
+    pub seen: String,
+}
+
+/// What it is about, as far as a repair has to know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Subject {
+    Version { clip: ClipId, version: VersionId },
+    Upload(UploadId),
+    Object(String),
+    Multipart { key: String, upload_id: String },
+}
+
+impl From<&OpenMultipart> for Subject {
+    fn from(open: &OpenMultipart) -> Self {
+        Subject::Multipart { key: open.key.clone(), upload_id: open.upload_id.clone() }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// The file she sent is not there.
+    OriginalMissing,
+    /// It is there with another length.
+    OriginalLength,
+    /// It is there with other bytes.
+    OriginalBytes,
+    /// A received version that names no file, though nobody let go of it.
+    OriginalUnnamed,
+    /// A picture, a film or a segment that is to be played is not there as its row says.
+    MediaMissing,
+    /// What the bucket would need to bring a clip back without the database is not there.
+    SidecarMissing,
+    /// The screenshot behind numbers is not there.
+    EvidenceMissing,
+    /// What was acknowledged of an unfinished upload is not there.
+    PartsMissing,
+    /// An upload that should have come to its end long ago.
+    UploadStuck,
+    /// Nobody is going to work on a received version.
+    JobMissing,
+    /// An object that no row needs.
+    Orphan,
+    /// A multipart upload that no row knows.
+    OrphanMultipart,
+}
+
+/// What was looked at and what was found.
+#[derive(Debug, Default, Clone, Serialize)]
+pub struct Report {
+    pub counted: Counted,
+    pub findings: Vec<Finding>,
+}
+
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize)]
+pub struct Counted {
+    pub clips: u64,
+    pub versions: u64,
+    pub uploads_open: u64,
+    pub objects: u64,
+    /// Bytes in all objects.
+    pub bytes: u64,
+    pub multiparts_open: u64,
+    /// Originals whose every byte was read and compared.
+    pub originals_read: u64,
+    /// Let go of, and to be deleted by the next sweep.
+    pub in_trash: u64,
+    /// Not ours, and left alone.
+    pub foreign: u64,
+}
+
+impl Report {
+    pub fn by_kind(&self) -> BTreeMap<Kind, usize> {
+        let mut counts = BTreeMap::new();
+        for finding in &self.findings {
+            *counts.entry(finding.kind).or_default() += 1;
+        }
+        counts
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,141 @@
+//! What the rows need of the bucket, asked for the few things that a page of a listing belongs to.
+
+use std::collections::HashSet;
+
+use crate::db::{Tx, marks};
+use crate::error::Result;
+use crate::ids::{ClipId, VersionId};
+use crate::on;
+use crate::storage::OpenMultipart;
+use crate::storage::keys::{self, Area};
+
+/// Values in one query; fewer than either database allows.
+const MOST: usize = 500;
+
+/// What must stay of some part of the bucket.
+#[derive(Debug, Default)]
+struct Needed {
+    /// Named by a row.
+    keys: HashSet<String>,
+    /// Ids of what somebody is at work on: anything there may be named in a moment.
+    busy: HashSet<String>,
+}
+
+async fn texts(tx: &mut Tx, sql: &str, ids: &[&str]) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for ids in ids.chunks(MOST) {
+        let sql = sqlx::AssertSqlSafe(sql.replace("$ids", &marks(1, ids.len())));
+        let rows: Vec<Option<String>> = on!(&mut *tx, c => {
+            let mut query = sqlx::query_scalar(sql);
+            for id in ids { query = query.bind(*id); }
+            query.fetch_all(c).await
+        })?;
+        found.extend(rows.into_iter().flatten());
+    }
+    Ok(found)
+}
+
+/// An upload that may still record something. A `completing` one does when it becomes complete.
+const AT_WORK: &str = "state in ('open', 'completing')";
+
+async fn of_area(tx: &mut Tx, area: Area, ids: &[&str]) -> Result<Needed> {
+    let mut needed = Needed::default();
+    let (keys, busy): (Vec<String>, Option<String>) = match area {
+        Area::Originals => (
+            vec![
+                "select original_key from clip_versions where id in ($ids)".into(),
+                format!("select key from uploads where version_id in ($ids) and {AT_WORK}"),
+            ],
+            Some(format!("select version_id from uploads where version_id in ($ids) and {AT_WORK}")),
+        ),
+        Area::Media => (
+            vec![
+                "select poster_key from clip_versions where id in ($ids)".into(),
+                "select mp4_key from clip_versions where id in ($ids)".into(),
+                "select storyboard_key from clip_versions where id in ($ids)".into(),
+                "select storyboard_vtt_key from clip_versions where id in ($ids)".into(),
+                "select init_key from renditions where version_id in ($ids)".into(),
+                "select s.key from rendition_segments s join renditions r on r.id = s.rendition_id
+                 where r.version_id in ($ids)"
+                    .into(),
+            ],
+            Some("select subject from jobs where subject in ($ids) and state = 'leased'".into()),
+        ),
+        Area::Sidecars => {
+            let sql = "select v.clip_id || '/' || v.id from clip_versions v join clips c on c.id = v.clip_id
+                       where v.id in ($ids) and c.state <> 'withdrawn' and v.original_key is not null";
+            for pair in texts(tx, sql, ids).await? {
+                if let Some((clip, version)) = pair.split_once('/')
+                    && let (Ok(clip), Ok(version)) = (clip.parse::<ClipId>(), version.parse::<VersionId>())
+                {
+                    needed.keys.insert(keys::sidecar(&clip, &version));
+                }
+            }
+            (vec![], Some(format!("select version_id from uploads where version_id in ($ids) and {AT_WORK}")))
+        }
+        Area::Tails => (
+            vec![format!(
+                "select t.key from upload_tails t join uploads u on u.id = t.upload_id where u.id in ($ids) and u.{AT_WORK}"
+            )],
+            Some(format!("select id from uploads where id in ($ids) and {AT_WORK}")),
+        ),
+        Area::Evidence => (vec!["select evidence_key from growth_snapshots where id in ($ids)".into()], None),
+    };
+    for sql in keys {
+        needed.keys.extend(texts(tx, &sql, ids).await?);
+    }
+    if let Some(sql) = busy {
+        needed.busy.extend(texts(tx, &sql, ids).await?);
+    }
+    Ok(needed)
+}
+
+/// Those of these keys that no row names, that nobody is at work on, and that are not in the trash already. What is not
+/// ours is always needed.
+pub async fn unneeded(tx: &mut Tx, keys: &[&str]) -> Result<Vec<String>> {
+    let mut left = Vec::new();
+    for area in keys::AREAS {
+        let of: Vec<(&str, &str)> = (keys.iter())
+            .filter_map(|key| Area::of(key).filter(|(found, _)| *found == area).map(|(_, id)| (*key, id)))
+            .collect();
+        let mut ids: Vec<&str> = of.iter().map(|(_, id)| *id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        if ids.is_empty() {
+            continue;
+        }
+        let needed = of_area(tx, area, &ids).await?;
+        let free = of.into_iter().filter(|(key, id)| !needed.keys.contains(*key) && !needed.busy.contains(*id));
+        left.extend(free.map(|(key, _)| key.to_owned()));
+    }
+    let mut places: Vec<&str> = left.iter().flat_map(|key| [Some(key.as_str()), folder(key)]).flatten().collect();
+    places.sort_unstable();
+    places.dedup();
+    let sql = "select key from object_trash where s3_upload_id = '' and key in ($ids)";
+    let gone: HashSet<String> = texts(tx, sql, &places).await?.into_iter().collect();
+    left.retain(|key| !gone.contains(key) && !folder(key).is_some_and(|folder| gone.contains(folder)));
+    Ok(left)
+}
+
+/// `tails/up_1/` of `tails/up_1/2-0`.
+fn folder(key: &str) -> Option<&str> {
+    key.rfind('/').map(|end| &key[..=end])
+}
+
+/// Whether a row names this object: what is named is not deleted, whoever asked for it.
+pub async fn is_named(tx: &mut Tx, key: &str) -> Result<bool> {
+    let Some((area, id)) = Area::of(key) else { return Ok(false) };
+    Ok(of_area(tx, area, &[id]).await?.keys.contains(key))
+}
+
+/// Whether nobody will go on with this multipart upload. What is not ours is left alone.
+pub async fn is_unneeded_multipart(tx: &mut Tx, open: &OpenMultipart) -> Result<bool> {
+    let Some((Area::Originals, version)) = Area::of(&open.key) else { return Ok(false) };
+    // Between making it and noting it, an upload of that version is open and knows none yet.
+    let sql = "select (select count(*) from uploads where version_id = $1 and state in ('open', 'completing')
+                         and (s3_upload_id is null or s3_upload_id = $3))
+                    + (select count(*) from object_trash where key = $2 and s3_upload_id = $3)";
+    let n: i64 = on!(tx, c => sqlx::query_scalar(sql)
+        .bind(version).bind(&open.key).bind(&open.upload_id).fetch_one(c).await)?;
+    Ok(n == 0)
+}

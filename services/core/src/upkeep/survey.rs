@@ -1,0 +1,302 @@
+//! The walk: rows and bucket side by side, a page at a time, so that memory stays small however much there is.
+
+use futures_util::StreamExt;
+use sha2::{Digest, Sha256};
+
+use super::books::{self, VersionBook, VersionRow};
+use super::judge::{self, Listed};
+use super::{Counted, Finding, Kind, Report, Subject, orphans};
+use crate::clip::sidecar::Sidecar;
+use crate::db::Db;
+use crate::error::Result;
+use crate::ids::{UploadId, VersionId};
+use crate::storage::keys::{self, Area};
+use crate::storage::{Range, Storage, StorageError};
+use crate::time::{At, Millis};
+use crate::upload::{self, State};
+
+/// How to look.
+#[derive(Debug, Clone, Copy)]
+pub struct Look {
+    pub now: At,
+    /// How old an object without a row must be to count.
+    pub grace: Millis,
+    /// Whether to read every original and compare its hashes.
+    pub deep: bool,
+}
+
+pub async fn survey(db: &Db, storage: &Storage, look: Look) -> Result<Report> {
+    let mut walk = Walk { db, storage, look, report: Report::default() };
+    walk.versions().await?;
+    walk.sidecars().await?;
+    walk.evidence().await?;
+    walk.uploads().await?;
+    walk.left_over().await?;
+    let mut tx = db.read().await?;
+    let (clips, trash) = books::counts(&mut tx).await?;
+    let mut report = walk.report;
+    report.counted.clips = clips as u64;
+    report.counted.in_trash = trash as u64;
+    Ok(report)
+}
+
+struct Walk<'a> {
+    db: &'a Db,
+    storage: &'a Storage,
+    look: Look,
+    report: Report,
+}
+
+impl Walk<'_> {
+    async fn versions(&mut self) -> Result<()> {
+        let mut after = String::new();
+        loop {
+            let mut tx = self.db.read().await?;
+            let books = books::versions(&mut tx, &after).await?;
+            drop(tx);
+            let Some(last) = books.last().map(|book| book.row.id.to_string()) else { return Ok(()) };
+            let mut listed = Listed::new();
+            for area in [Area::Originals, Area::Media] {
+                self.list(area, &after, &last, &mut listed).await?;
+            }
+            for book in &books {
+                self.report.counted.versions += 1;
+                let findings = match judge::version(book, &listed) {
+                    none if none.is_empty() => none,
+                    // Looked at once more, alone: it may have moved on while its page was read.
+                    _ => again(self.db, self.storage, &book.row.id).await?,
+                };
+                let whole = !findings.iter().any(|f| f.kind != Kind::MediaMissing && f.kind != Kind::JobMissing);
+                self.report.findings.extend(findings);
+                if self.look.deep && whole {
+                    self.read_original(book).await?;
+                }
+            }
+            after = last;
+        }
+    }
+
+    /// Everything of an area that belongs to ids behind `after` up to `last`.
+    async fn list(&self, area: Area, after: &str, last: &str, into: &mut Listed) -> Result<()> {
+        let prefix = area.prefix();
+        // '~' sorts behind everything that our keys are made of.
+        let (mut after, end) = (format!("{prefix}{after}"), format!("{prefix}{last}~"));
+        if after != prefix {
+            after.push('~');
+        }
+        let mut next = Some(after);
+        while let Some(after) = next {
+            let page = self.storage.list(prefix, Some(&after)).await?;
+            let within = page.objects.iter().take_while(|object| object.key <= end);
+            let before = into.len();
+            into.extend(within.map(|object| (object.key.clone(), object.len)));
+            next = page.next.filter(|_| into.len() - before == page.objects.len());
+        }
+        Ok(())
+    }
+
+    async fn read_original(&mut self, book: &VersionBook) -> Result<()> {
+        let Some(key) = &book.row.original_key else { return Ok(()) };
+        let Some(wanted) = hashes(self.db, self.storage, &book.row).await? else { return Ok(()) };
+        self.report.counted.originals_read += 1;
+        if let Some(part) = first_wrong_part(self.storage, key, &wanted).await? {
+            let subject = Subject::Version { clip: book.row.clip_id.clone(), version: book.row.id.clone() };
+            let seen = format!("{key} 的第 {part} 段和她传来的不一样");
+            self.report.findings.push(Finding { kind: Kind::OriginalBytes, subject, about: book.row.about(), seen });
+        }
+        Ok(())
+    }
+
+    async fn sidecars(&mut self) -> Result<()> {
+        let mut after = String::new();
+        loop {
+            let mut tx = self.db.read().await?;
+            let clips = books::clips_with_sidecars(&mut tx, &after).await?;
+            drop(tx);
+            let Some(last) = clips.last().map(|(clip, _)| clip.to_string()) else { return Ok(()) };
+            let mut listed = Listed::new();
+            self.list(Area::Sidecars, &after, &last, &mut listed).await?;
+            for row in clips.iter().flat_map(|(_, rows)| rows) {
+                let key = keys::sidecar(&row.clip_id, &row.id);
+                if listed.contains_key(&key) || self.storage.head(&key).await?.is_some() {
+                    continue;
+                }
+                let subject = Subject::Version { clip: row.clip_id.clone(), version: row.id.clone() };
+                let seen = format!("没有 {key}");
+                self.report.findings.push(Finding { kind: Kind::SidecarMissing, subject, about: row.about(), seen });
+            }
+            after = last;
+        }
+    }
+
+    async fn evidence(&mut self) -> Result<()> {
+        let mut after = String::new();
+        loop {
+            let mut tx = self.db.read().await?;
+            let rows = books::evidence(&mut tx, &after).await?;
+            drop(tx);
+            let Some(last) = rows.last().map(|row| row.id.to_string()) else { return Ok(()) };
+            let mut listed = Listed::new();
+            self.list(Area::Evidence, &after, &last, &mut listed).await?;
+            for row in rows {
+                if listed.contains_key(&row.evidence_key) || self.storage.head(&row.evidence_key).await?.is_some() {
+                    continue;
+                }
+                self.report.findings.push(Finding {
+                    kind: Kind::EvidenceMissing,
+                    about: format!("账号数据 {} 的截图", row.id),
+                    seen: format!("没有 {}", row.evidence_key),
+                    subject: Subject::Object(row.evidence_key),
+                });
+            }
+            after = last;
+        }
+    }
+
+    async fn uploads(&mut self) -> Result<()> {
+        let mut after = String::new();
+        loop {
+            let mut tx = self.db.read().await?;
+            let uploads = books::uploads(&mut tx, &after).await?;
+            drop(tx);
+            let Some(last) = uploads.last().map(|upload| upload.id.to_string()) else { return Ok(()) };
+            for row in uploads {
+                self.report.counted.uploads_open += 1;
+                let about = format!("上传 {}", row.id);
+                let subject = Subject::Upload(row.id.clone());
+                if judge::is_stuck(&row, self.look.now) {
+                    let seen = match row.state {
+                        State::Completing => "字节都到了，却没有收尾".to_owned(),
+                        _ => "早就过了期限，却没有收走".to_owned(),
+                    };
+                    self.report.findings.push(Finding { kind: Kind::UploadStuck, subject, about, seen });
+                } else if row.state == State::Open
+                    && let Some(offset) = self.lost_of(&row).await?
+                {
+                    let seen = format!("从第 {offset} 字节起，记下的部分在存储里没有");
+                    self.report.findings.push(Finding { kind: Kind::PartsMissing, subject, about, seen });
+                }
+            }
+            after = last;
+        }
+    }
+
+    /// From where on the store lacks what was acknowledged, unless somebody goes on with the upload while we look.
+    async fn lost_of(&self, row: &upload::Upload) -> Result<Option<i64>> {
+        let (upload, offset) = lost_from(self.db, self.storage, &row.id).await?;
+        if offset.is_none() {
+            return Ok(None);
+        }
+        let mut tx = self.db.read().await?;
+        let now = upload::sql::find(&mut tx, &row.id).await?;
+        Ok(offset.filter(|_| now == upload))
+    }
+
+    async fn left_over(&mut self) -> Result<()> {
+        let Look { now, grace, .. } = self.look;
+        let counted: &mut Counted = &mut self.report.counted;
+        let (objects, multiparts) = orphans::find(self.db, self.storage, now, grace, counted).await?;
+        for object in objects {
+            let seen = format!("{} 字节，没有哪一行要它", object.len);
+            let (about, subject) = (object.key.clone(), Subject::Object(object.key));
+            self.report.findings.push(Finding { kind: Kind::Orphan, subject, about, seen });
+        }
+        for open in &multiparts {
+            let seen = "开着的分段上传，没有哪一次上传记得它".to_owned();
+            let (about, subject) = (open.key.clone(), open.into());
+            self.report.findings.push(Finding { kind: Kind::OrphanMultipart, subject, about, seen });
+        }
+        Ok(())
+    }
+}
+
+/// One version, looked at by itself.
+pub async fn again(db: &Db, storage: &Storage, id: &VersionId) -> Result<Vec<Finding>> {
+    let mut tx = db.read().await?;
+    let book = books::version(&mut tx, id).await?;
+    drop(tx);
+    let Some(book) = book else { return Ok(Vec::new()) };
+    let mut listed = Listed::new();
+    for prefix in [keys::originals(id), keys::media(id)] {
+        all(storage, &prefix, &mut listed).await?;
+    }
+    Ok(judge::version(&book, &listed))
+}
+
+async fn all(storage: &Storage, prefix: &str, into: &mut Listed) -> Result<()> {
+    let mut after = None;
+    loop {
+        let page = storage.list(prefix, after.as_deref()).await?;
+        into.extend(page.objects.into_iter().map(|object| (object.key, object.len)));
+        after = page.next;
+        if after.is_none() {
+            return Ok(());
+        }
+    }
+}
+
+/// An unfinished upload, and from which byte on the store lacks what SQL counts.
+pub async fn lost_from(db: &Db, storage: &Storage, id: &UploadId) -> Result<(upload::Upload, Option<i64>)> {
+    let mut tx = db.read().await?;
+    let upload = upload::sql::find(&mut tx, id).await?;
+    let durable = upload::sql::durable(&mut tx, &upload).await?;
+    drop(tx);
+    let parts = match (&upload.key, &upload.s3_upload_id) {
+        (Some(key), Some(multipart)) => match storage.kept_parts(key, multipart).await {
+            Ok(parts) => parts,
+            Err(StorageError::NoSuchUpload | StorageError::NotFound) => Vec::new(),
+            Err(error) => return Err(error.into()),
+        },
+        _ => Vec::new(),
+    };
+    let mut tails = Listed::new();
+    all(storage, &keys::upload_tails(id), &mut tails).await?;
+    let lost = judge::lost_from(&upload, &durable, &parts, &tails);
+    Ok((upload, lost))
+}
+
+/// What an original must hash to.
+struct Hashes {
+    part_size: u64,
+    parts: Vec<String>,
+}
+
+/// From the rows of its upload, or from its sidecar where the database has none.
+async fn hashes(db: &Db, storage: &Storage, row: &VersionRow) -> Result<Option<Hashes>> {
+    let mut tx = db.read().await?;
+    if let Some((part_size, parts)) = books::hashes(&mut tx, &row.id).await? {
+        let parts = parts.into_iter().map(|part| part.sha256).collect();
+        return Ok(Some(Hashes { part_size: part_size as u64, parts }));
+    }
+    drop(tx);
+    let sidecar = match storage.get(&keys::sidecar(&row.clip_id, &row.id)).await {
+        Ok(bytes) => serde_json::from_slice::<Sidecar>(&bytes).ok(),
+        Err(StorageError::NotFound) => None,
+        Err(error) => return Err(error.into()),
+    };
+    Ok(sidecar.map(|s| Hashes { part_size: s.upload.part_size as u64, parts: s.upload.part_sha256 }))
+}
+
+/// Reads the whole object. Answers the number of the first part, from 1, that is not what it was.
+async fn first_wrong_part(storage: &Storage, key: &str, wanted: &Hashes) -> Result<Option<usize>> {
+    let mut body = storage.get_range(key, Range::All).await?;
+    let (mut hash, mut filled, mut found) = (Sha256::new(), 0, Vec::new());
+    while let Some(chunk) = body.stream.next().await {
+        let mut chunk = chunk.map_err(|e| StorageError::Transient(e.to_string()))?;
+        while !chunk.is_empty() {
+            let piece = chunk.split_to(chunk.len().min((wanted.part_size - filled) as usize));
+            hash.update(&piece);
+            filled += piece.len() as u64;
+            if filled == wanted.part_size {
+                found.push(hex::encode(hash.finalize_reset()));
+                filled = 0;
+            }
+        }
+    }
+    if filled > 0 {
+        found.push(hex::encode(hash.finalize()));
+    }
+    let same = found.iter().zip(&wanted.parts).take_while(|(found, wanted)| found == wanted).count();
+    let whole = same == found.len() && same == wanted.parts.len();
+    Ok(if whole { None } else { Some(same + 1) })
+}

@@ -1,0 +1,271 @@
+//! The verbs, on both databases. The walk itself is tested on the real store, in the tests of the whole system.
+
+use super::*;
+use crate::both_databases;
+use crate::clip::create::{self, Draft};
+use crate::clip::refusal::RefusalCode;
+use crate::clip::sidecar::{About, Sidecar, Stored};
+use crate::clip::testing::{person, version as row};
+use crate::clip::{MediaState, publish, sql as clips};
+use crate::db::{Db, Tx};
+use crate::ids::{CohortId, SnapshotId, UserId};
+use crate::job::{self, JobKind};
+use crate::on;
+use crate::review::testing as school;
+use crate::storage::{keys, trash};
+use crate::time::{At, Millis};
+use crate::upload::sql::{self as uploads, NewUpload};
+use crate::upload::{Part, TailPiece, Upload};
+
+const NOW: At = At(1_000_000);
+const MIB: i64 = 1 << 20;
+
+async fn begun(db: &Db, length: i64) -> Upload {
+    let mut tx = db.write().await.unwrap();
+    let owner = person(&mut tx).await;
+    let draft = Draft { filename: "村口.mp4", content_type: "video/mp4", bytes: length, ..Default::default() };
+    let made = create::create(&mut tx, NOW, &owner, &draft).await.unwrap();
+    let new = NewUpload { owner: &owner.user, clip: &made.clip, version: &made.version, length, metadata: "" };
+    let upload = uploads::create(&mut tx, NOW, new).await.unwrap();
+    let (upload, _) = uploads::take_over(&mut tx, NOW, &upload.id).await.unwrap();
+    tx.commit().await.unwrap();
+    upload
+}
+
+fn part(no: i64, len: i64) -> Part {
+    Part { no, len, etag: format!("\"{no}\""), sha256: hex::encode([no as u8; 32]) }
+}
+
+/// An upload of three bytes that came to its end.
+async fn received(db: &Db) -> Upload {
+    let upload = begun(db, 3).await;
+    let key = keys::original(&upload.version_id, upload.epoch);
+    let mut tx = db.write().await.unwrap();
+    uploads::set_object(&mut tx, NOW, &upload.id, upload.epoch, &key, None).await.unwrap();
+    uploads::record_part(&mut tx, NOW, &upload, &part(1, 3)).await.unwrap();
+    let now = uploads::find(&mut tx, &upload.id).await.unwrap();
+    uploads::complete(&mut tx, NOW, &now, &[part(1, 3)]).await.unwrap();
+    tx.commit().await.unwrap();
+    now
+}
+
+async fn unneeded(tx: &mut Tx, key: &str) -> bool {
+    !needed::unneeded(tx, &[key]).await.unwrap().is_empty()
+}
+
+async fn run(tx: &mut Tx, sql: &'static str, id: &str) {
+    on!(tx, c => sqlx::query(sql).bind(id).execute(c).await.map(drop)).unwrap();
+}
+
+async fn job(tx: &mut Tx, version: &VersionId, kind: JobKind) -> Option<(String, i64, i64)> {
+    on!(tx, c => sqlx::query_as("select state, attempt, max_attempts from jobs where subject = $1 and kind = $2")
+        .bind(version).bind(kind.as_str()).fetch_optional(c).await)
+    .unwrap()
+}
+
+both_databases! {
+    what_a_row_names_is_needed_and_nothing_else(db) {
+        let done = received(&db).await;
+        let version = &done.version_id;
+        let mut tx = db.write().await.unwrap();
+        let (own, other) = (keys::original(version, done.epoch), keys::original(version, 77));
+        assert!(!unneeded(&mut tx, &own).await && unneeded(&mut tx, &other).await);
+        assert!(needed::is_named(&mut tx, &own).await.unwrap() && !needed::is_named(&mut tx, &other).await.unwrap());
+        let sidecar = keys::sidecar(&done.clip_id, version);
+        assert!(!unneeded(&mut tx, &sidecar).await);
+        assert!(unneeded(&mut tx, &keys::sidecar(&ClipId::new(), version)).await);
+        run(&mut tx, "update clips set state = 'withdrawn' where id = $1", done.clip_id.as_str()).await;
+        assert!(unneeded(&mut tx, &sidecar).await, "what she took back does not come back");
+        // What is in the trash is on its way, and what is not ours is left alone.
+        trash::put(&mut tx, NOW, &other, None).await.unwrap();
+        assert!(!unneeded(&mut tx, &other).await);
+        for foreign in [keys::STORE, "backup/2026", "media/x/1/poster.jpg"] {
+            assert!(!unneeded(&mut tx, foreign).await, "{foreign}");
+        }
+        assert!(unneeded(&mut tx, &keys::evidence(&SnapshotId::new())).await);
+        tx.commit().await.unwrap();
+    }
+
+    nothing_of_what_somebody_is_at_work_on_is_left_over(db) {
+        let open = begun(&db, 20 * MIB).await;
+        let mut tx = db.write().await.unwrap();
+        let (tail, early) = (keys::upload_tail(&open.id, 1, 0), keys::original(&open.version_id, 1));
+        assert!(!unneeded(&mut tx, &tail).await && !unneeded(&mut tx, &early).await);
+        let multipart = |id: &str| OpenMultipart { key: early.clone(), upload_id: id.into(), begun_at: None };
+        assert!(!needed::is_unneeded_multipart(&mut tx, &multipart("m1")).await.unwrap(), "about to be noted");
+        uploads::set_object(&mut tx, NOW, &open.id, open.epoch, &early, Some("m1")).await.unwrap();
+        assert!(!needed::is_unneeded_multipart(&mut tx, &multipart("m1")).await.unwrap());
+        assert!(needed::is_unneeded_multipart(&mut tx, &multipart("m0")).await.unwrap(), "an older writer's");
+        uploads::terminate(&mut tx, NOW, &open).await.unwrap();
+        assert!(!unneeded(&mut tx, &tail).await, "the trash has everything under its prefix");
+        run(&mut tx, "delete from object_trash where key <> $1", "").await;
+        assert!(unneeded(&mut tx, &tail).await && unneeded(&mut tx, &early).await);
+        assert!(needed::is_unneeded_multipart(&mut tx, &multipart("m1")).await.unwrap());
+        tx.commit().await.unwrap();
+
+        // A worker may be about to name what it has put.
+        let done = received(&db).await;
+        let poster = keys::poster(&done.version_id, 1);
+        let mut tx = db.write().await.unwrap();
+        assert!(unneeded(&mut tx, &poster).await);
+        let lease = job::claim(&mut tx, "w", Millis::seconds(20)).await.unwrap().unwrap();
+        assert!(!unneeded(&mut tx, &poster).await);
+        publish::start(&mut tx, &lease).await.unwrap();
+        publish::poster(&mut tx, &lease, NOW, &poster).await.unwrap();
+        publish::skipped(&mut tx, &lease, NOW).await.unwrap();
+        assert!(!unneeded(&mut tx, &poster).await && unneeded(&mut tx, &keys::poster(&done.version_id, 2)).await);
+        tx.commit().await.unwrap();
+    }
+
+    the_books_are_read_page_by_page(db) {
+        let room = school::Classroom::open(&db).await;
+        let mut tx = db.write().await.unwrap();
+        let mut versions = Vec::new();
+        for _ in 0..books::PAGE + 3 {
+            versions.push(school::clip(&mut tx, &room.trainee, None, None).await.1);
+        }
+        let first = &versions[0];
+        school::rendition(&mut tx, first, 1, "480", 3, true).await;
+        school::rendition(&mut tx, first, 1, "720", 2, false).await;
+        job::enqueue(&mut tx, NOW, JobKind::Ladder, first.as_str(), &room.trainee).await.unwrap();
+        let page = books::versions(&mut tx, "").await.unwrap();
+        assert_eq!(page.len() as i64, books::PAGE);
+        assert!(page.is_sorted_by_key(|book| book.row.id.clone()));
+        let book = &page[0];
+        assert_eq!((&book.row.id, book.renditions.len(), book.has_job), (first, 1, true));
+        assert_eq!(book.renditions[0].1.iter().map(|s| s.n).collect::<Vec<_>>(), [0, 1, 2]);
+        let rest = books::versions(&mut tx, page.last().unwrap().row.id.as_str()).await.unwrap();
+        assert_eq!(rest.len(), 3);
+        let alone = books::version(&mut tx, first).await.unwrap().unwrap();
+        assert_eq!((alone.renditions.len(), alone.has_job), (1, true));
+        assert!(books::version(&mut tx, &VersionId::new()).await.unwrap().is_none());
+        let clips = books::clips_with_sidecars(&mut tx, "").await.unwrap();
+        assert!(clips.len() as i64 == books::PAGE && clips.iter().all(|(_, rows)| rows.is_empty()));
+        assert_eq!(books::counts(&mut tx).await.unwrap(), (books::PAGE + 3, 0));
+        assert!(books::evidence(&mut tx, "").await.unwrap().is_empty());
+        tx.commit().await.unwrap();
+
+        let done = received(&db).await;
+        let open = begun(&db, 20 * MIB).await;
+        let mut tx = db.read().await.unwrap();
+        let (last, _) = clips.last().unwrap();
+        let rest = books::clips_with_sidecars(&mut tx, last.as_str()).await.unwrap();
+        assert_eq!(rest.iter().flat_map(|(_, rows)| rows).map(|v| &v.id).collect::<Vec<_>>(), [&done.version_id]);
+        let (part_size, parts) = books::hashes(&mut tx, &done.version_id).await.unwrap().unwrap();
+        assert_eq!((part_size, parts), (done.part_size, vec![part(1, 3)]));
+        assert!(books::hashes(&mut tx, &open.version_id).await.unwrap().is_none());
+        assert_eq!(books::uploads(&mut tx, "").await.unwrap(), [open]);
+        let stored = mend::stored(&mut tx, &done.version_id).await.unwrap().unwrap();
+        assert_eq!((Some(stored.key), stored.bytes), (done.key, 3));
+    }
+
+    an_upload_goes_on_from_the_last_byte_that_is_there(db) {
+        let open = begun(&db, 30 * MIB).await;
+        let mut tx = db.write().await.unwrap();
+        uploads::set_object(&mut tx, NOW, &open.id, open.epoch, "originals/v/1", Some("m1")).await.unwrap();
+        for no in [1, 2] {
+            uploads::record_part(&mut tx, NOW, &open, &part(no, 8 * MIB)).await.unwrap();
+        }
+        for start in [0, 100] {
+            let piece = TailPiece { part_no: 3, start, len: 100, key: format!("tails/{start}"), sha256: String::new() };
+            uploads::add_tail(&mut tx, NOW, &open, &piece).await.unwrap();
+        }
+        let seen = uploads::find(&mut tx, &open.id).await.unwrap();
+        assert!(mend::forget_from(&mut tx, NOW, &seen, 16 * MIB + 100).await.unwrap());
+        assert!(!mend::forget_from(&mut tx, NOW, &seen, 0).await.unwrap(), "somebody has gone on with it");
+        let seen = uploads::find(&mut tx, &open.id).await.unwrap();
+        assert_eq!(uploads::durable(&mut tx, &seen).await.unwrap().offset, 16 * MIB + 100);
+        assert!(uploads::record_part(&mut tx, NOW, &open, &part(3, 8 * MIB)).await.is_err(), "its writer is fenced off");
+        assert!(mend::forget_from(&mut tx, NOW, &seen, 8 * MIB).await.unwrap());
+        let seen = uploads::find(&mut tx, &open.id).await.unwrap();
+        assert_eq!(uploads::durable(&mut tx, &seen).await.unwrap().offset, 8 * MIB);
+        assert_eq!(seen.s3_upload_id.as_deref(), Some("m1"));
+        assert!(mend::forget_from(&mut tx, NOW, &seen, 0).await.unwrap());
+        let seen = uploads::find(&mut tx, &open.id).await.unwrap();
+        assert_eq!((seen.key, seen.s3_upload_id), (None, None));
+        tx.commit().await.unwrap();
+    }
+
+    a_lost_original_leaves_what_plays_and_is_told_where_nothing_does(db) {
+        let (silent, plays) = (received(&db).await, received(&db).await);
+        let mut tx = db.write().await.unwrap();
+        run(&mut tx, "update clip_versions set mp4_key = 'm', playable_at = 1 where id = $1", plays.version_id.as_str()).await;
+        for upload in [&silent, &plays] {
+            publish::original_lost(&mut tx, NOW, &upload.clip_id, &upload.version_id).await.unwrap();
+            let version = row(&mut tx, &upload.version_id).await;
+            assert_eq!((version.original_key, version.original_gone.as_deref()), (None, Some("lost")));
+            assert_eq!(job(&mut tx, &upload.version_id, JobKind::Prepare).await.unwrap().0, "cancelled");
+        }
+        let told = row(&mut tx, &silent.version_id).await;
+        assert_eq!((told.state, told.reason_code.as_deref()), (MediaState::Failed, Some(RefusalCode::Lost.code())));
+        assert_eq!(row(&mut tx, &plays.version_id).await.state, MediaState::Ready);
+        let gone: Vec<String> = trash::due(&mut tx, NOW, 100).await.unwrap().into_iter().map(|t| t.key).collect();
+        assert!(gone.contains(&keys::sidecar(&plays.clip_id, &plays.version_id)) && gone.contains(&plays.key.unwrap()));
+        tx.commit().await.unwrap();
+    }
+
+    what_is_made_again_gets_attempts_of_its_own(db) {
+        let done = received(&db).await;
+        let version = &done.version_id;
+        let mut tx = db.write().await.unwrap();
+        let lease = job::claim(&mut tx, "w", Millis::seconds(20)).await.unwrap().unwrap();
+        publish::start(&mut tx, &lease).await.unwrap();
+        publish::mp4(&mut tx, &lease, NOW, "m").await.unwrap();
+        publish::prepared(&mut tx, &lease, NOW).await.unwrap();
+        let lease = job::claim(&mut tx, "w", Millis::seconds(20)).await.unwrap().unwrap();
+        publish::ready(&mut tx, &lease, NOW).await.unwrap();
+        assert!(publish::make_again(&mut tx, NOW, version, &done.owner_id).await.unwrap());
+        assert_eq!(job(&mut tx, version, JobKind::Prepare).await.unwrap(), ("ready".into(), 1, 1 + job::MAX_ATTEMPTS));
+        assert_eq!(job(&mut tx, version, JobKind::Ladder).await.unwrap().0, "cancelled");
+        let seen = row(&mut tx, version).await;
+        assert_eq!((seen.state, seen.playable()), (MediaState::Processing, true), "what plays goes on playing");
+        let lease = job::claim(&mut tx, "w", Millis::seconds(20)).await.unwrap().unwrap();
+        assert_eq!((lease.kind, lease.attempt), (JobKind::Prepare, 2));
+        publish::start(&mut tx, &lease).await.unwrap();
+        publish::prepared(&mut tx, &lease, NOW).await.unwrap();
+        let lease = job::claim(&mut tx, "w", Millis::seconds(20)).await.unwrap().unwrap();
+        assert_eq!((lease.kind, lease.attempt), (JobKind::Ladder, 2));
+        publish::ready(&mut tx, &lease, NOW).await.unwrap();
+        assert_eq!(row(&mut tx, version).await.state, MediaState::Ready);
+        // Without the file there is nothing to make it from.
+        publish::original_lost(&mut tx, NOW, &done.clip_id, version).await.unwrap();
+        assert!(!publish::make_again(&mut tx, NOW, version, &done.owner_id).await.unwrap());
+        tx.commit().await.unwrap();
+    }
+
+    a_sidecar_brings_its_clip_back_once(db) {
+        let mut tx = db.write().await.unwrap();
+        person(&mut tx).await;
+        let (clip, version, owner) = (ClipId::new(), VersionId::new(), UserId::new());
+        let parts = [part(1, 8 * MIB), part(2, 5)];
+        let key = keys::original(&version, 4);
+        let about = About {
+            clip: clip.clone(),
+            version: version.clone(),
+            n: 2,
+            title: "我的村".into(),
+            filename: "a.mp4".into(),
+            content_type: "video/mp4".into(),
+            created_at: At(7),
+            owner: owner.clone(),
+            owner_name: "向春桃".into(),
+            owner_region_path: "43/4331/".into(),
+            cohort: Some(CohortId::new()),
+            assignment: Some("A1".into()),
+            region_path: "43/4331/".into(),
+        };
+        let sidecar = Sidecar { clip: about, upload: Stored::new(&UploadId::new(), &key, 8 * MIB, &parts) };
+        assert!(rebuild::bring_back(&mut tx, NOW, &sidecar, 3).await.unwrap());
+        assert!(!rebuild::bring_back(&mut tx, NOW, &sidecar, 3).await.unwrap(), "it is known now");
+        let seen = clips::get(&mut tx, &clip).await.unwrap();
+        assert_eq!((seen.owner_id, seen.title.as_str(), seen.cohort_id), (owner.clone(), "我的村", None));
+        assert_eq!((seen.region_code.as_str(), seen.region_path.as_str()), ("43", "43/4331/"));
+        let seen = row(&mut tx, &version).await;
+        assert_eq!((seen.state, seen.n, seen.bytes, seen.original_key), (MediaState::Received, 2, 8 * MIB + 5, Some(key)));
+        assert_eq!(job(&mut tx, &version, JobKind::Prepare).await.unwrap(), ("ready".into(), 3, 3 + job::MAX_ATTEMPTS));
+        let hashes = books::hashes(&mut tx, &version).await.unwrap().unwrap();
+        assert_eq!(hashes.1.iter().map(|p| (p.len, &p.sha256)).collect::<Vec<_>>(), parts.iter().map(|p| (p.len, &p.sha256)).collect::<Vec<_>>());
+        assert!(crate::account::principal(&mut tx, NOW, &owner).await.is_err(), "nobody signs in as her");
+        tx.commit().await.unwrap();
+    }
+}

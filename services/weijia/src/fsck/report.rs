@@ -1,0 +1,159 @@
+//! What was seen, for whoever runs this machine.
+
+use std::fmt::Write as _;
+
+use weijia_core::upkeep::{Counted, Kind};
+
+use super::Outcome;
+
+/// Lines of one kind that are shown; all of them are in the JSON.
+const SHOWN: usize = 20;
+
+pub fn words(outcome: &Outcome) -> String {
+    let mut text = String::new();
+    if let Some(rebuilt) = &outcome.rebuilt {
+        let _ = writeln!(
+            text,
+            "照 {} 份说明找片子：找回 {} 个版本，{} 个本来就在。",
+            rebuilt.sidecars, rebuilt.back, rebuilt.known
+        );
+        if rebuilt.without_file > 0 {
+            let _ = writeln!(text, "  {} 个只剩说明，原片不在了，没有找回。", rebuilt.without_file);
+        }
+        for key in &rebuilt.unreadable {
+            let _ = writeln!(text, "  {key} 读不懂，跳过了。");
+        }
+        if rebuilt.back > 0 {
+            text.push_str(
+                "  片子的主人只有名字，还不能登录；点评、数据和星不在存储里，要从数据库的备份恢复。\n  启动 weijia serve，片子会重新处理，好了就能放。\n",
+            );
+        }
+    }
+    if !outcome.repaired.is_empty() {
+        let done = outcome.repaired.iter().filter(|r| r.mended == Some(true)).count();
+        let _ = writeln!(text, "查出 {} 处，修好 {done} 处。", outcome.repaired.len());
+        for each in outcome.repaired.iter().filter(|r| r.mended.is_none()) {
+            let _ = writeln!(text, "  没修成：{} {}：{}", title(each.kind), each.about, each.why);
+        }
+        text.push_str("再查一遍：\n");
+    }
+    counted(&mut text, &outcome.report.counted);
+    let kinds = outcome.report.by_kind();
+    if kinds.is_empty() {
+        text.push_str("对得上，没有不对的地方。\n");
+        return text;
+    }
+    let _ = writeln!(text, "有 {} 处不对：", outcome.report.findings.len());
+    for (kind, count) in &kinds {
+        let _ = writeln!(text, "{}，{count} 处", title(*kind));
+        let of_kind = outcome.report.findings.iter().filter(|f| f.kind == *kind);
+        for finding in of_kind.take(SHOWN) {
+            let _ = writeln!(text, "  {}：{}", finding.about, finding.seen);
+        }
+        if *count > SHOWN {
+            let _ = writeln!(text, "  还有 {} 处，加 --json 看全部", count - SHOWN);
+        }
+        let _ = writeln!(text, "  怎么办：{}", next_step(*kind));
+    }
+    text
+}
+
+fn counted(text: &mut String, seen: &Counted) {
+    let _ = writeln!(
+        text,
+        "看了 {} 条片子的 {} 个版本、{} 次没传完的上传、{} 个对象（{}）、{} 个开着的分段上传。",
+        seen.clips,
+        seen.versions,
+        seen.uploads_open,
+        seen.objects,
+        size(seen.bytes),
+        seen.multiparts_open
+    );
+    if seen.originals_read > 0 {
+        let _ = writeln!(text, "{} 条原片从头到尾读过，核对了哈希。", seen.originals_read);
+    }
+    if seen.in_trash > 0 {
+        let _ = writeln!(text, "{} 样已经不要了，服务开着时过十分钟会删掉。", seen.in_trash);
+    }
+    if seen.foreign > 0 {
+        let _ = writeln!(text, "桶里有 {} 个不是微家放的东西，没有动。", seen.foreign);
+    }
+}
+
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_000_000 => format!("{} KB", bytes.div_ceil(1000)),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
+        _ => format!("{:.1} GB", bytes as f64 / 1e9),
+    }
+}
+
+fn title(kind: Kind) -> &'static str {
+    match kind {
+        Kind::OriginalMissing => "原片不见了",
+        Kind::OriginalLength => "原片的长度不对",
+        Kind::OriginalBytes => "原片的内容不对",
+        Kind::OriginalUnnamed => "没有记下原片在哪里",
+        Kind::MediaMissing => "播放用的文件不全",
+        Kind::SidecarMissing => "缺找回片子用的说明",
+        Kind::EvidenceMissing => "账号数据的截图不见了",
+        Kind::PartsMissing => "没传完的上传缺了存好的部分",
+        Kind::UploadStuck => "上传卡住了",
+        Kind::JobMissing => "收到的片子没人处理",
+        Kind::Orphan => "没人要的对象",
+        Kind::OrphanMultipart => "没人要的分段上传",
+    }
+}
+
+const REPAIR: &str = "运行 weijia fsck --repair";
+
+fn next_step(kind: Kind) -> String {
+    let then = match kind {
+        Kind::OriginalMissing | Kind::OriginalLength | Kind::OriginalBytes | Kind::OriginalUnnamed => {
+            return format!("有存储的备份就先从备份拿回来再查；没有就{REPAIR}，能放的照样放，放不了的会请她再传一次。");
+        }
+        Kind::EvidenceMissing => return "从备份拿回来；没有备份就请县里重新登记一次这份数据。".into(),
+        Kind::MediaMissing => "会用原片重做。原片也不在的，从备份拿回来",
+        Kind::SidecarMissing => "会照数据库补上",
+        Kind::PartsMissing => "会从还在的地方接着传，她手机里有原片，不会丢",
+        Kind::UploadStuck => "会替它收尾；修不动就看看服务的日志和存储",
+        Kind::JobMissing => "会重新排上队",
+        Kind::Orphan | Kind::OrphanMultipart => "会收走；服务开着时也会自己收",
+    };
+    format!("{REPAIR}，{then}。")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weijia_core::upkeep::{Finding, Report, Subject};
+
+    #[test]
+    fn every_kind_is_told_in_words_with_what_to_do() {
+        let kinds = [
+            Kind::OriginalMissing,
+            Kind::OriginalLength,
+            Kind::OriginalBytes,
+            Kind::OriginalUnnamed,
+            Kind::MediaMissing,
+            Kind::SidecarMissing,
+            Kind::EvidenceMissing,
+            Kind::PartsMissing,
+            Kind::UploadStuck,
+            Kind::JobMissing,
+            Kind::Orphan,
+            Kind::OrphanMultipart,
+        ];
+        let finding = |kind| Finding {
+            kind,
+            subject: Subject::Object("originals/x".into()),
+            about: "那一条".into(),
+            seen: "没有了".into(),
+        };
+        let report = Report { counted: Counted::default(), findings: kinds.map(finding).into() };
+        let text = words(&Outcome { report, ..Outcome::default() });
+        assert_eq!(text.matches("怎么办").count(), kinds.len(), "{text}");
+        assert!(text.lines().filter(|line| line.contains("怎么办")).all(|line| line.ends_with('。')), "{text}");
+        assert!(words(&Outcome::default()).contains("对得上"));
+    }
+}
