@@ -34,11 +34,12 @@ pub struct TestServer {
     postgres: Option<TemporaryPostgres>,
 }
 
-/// A program that was built beside this one, or above it when this is a test: `target/debug/weijia`.
+/// A program that was built beside this test: `target/debug/weijia`.
 pub fn program(name: &str) -> PathBuf {
-    let own = std::env::current_exe().expect("the path of this program");
-    let found = own.ancestors().skip(1).take(2).map(|folder| folder.join(name)).find(|path| path.exists());
-    found.unwrap_or_else(|| panic!("no {name} beside {}: run `cargo build --workspace` first", own.display()))
+    let test = std::env::current_exe().expect("the path of this test");
+    let path = test.ancestors().nth(2).expect("target/debug").join(name);
+    assert!(path.exists(), "{} is not there: run `cargo build --workspace` first", path.display());
+    path
 }
 
 /// `weijia` with nothing of the caller's environment that could change what it does.
@@ -163,8 +164,18 @@ impl TestServer {
         n
     }
 
+    /// Another command of `weijia` on the same data: `command(&["fsck", "--json"])`.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = weijia(arguments);
+        command.arg("--data").arg(self.data());
+        if let Some(postgres) = &self.postgres {
+            command.env("DATABASE_URL", postgres.url());
+        }
+        command
+    }
+
     /// The store that the server gives to its worker, asked directly.
-    async fn storage(&self) -> Storage {
+    pub async fn storage(&self) -> Storage {
         let environment = until("a worker", Duration::from_secs(20), || async {
             let pid = self.workers().into_iter().next().ok_or("none")?;
             std::fs::read(format!("/proc/{pid}/environ")).map_err(|e| e.to_string())

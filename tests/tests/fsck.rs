@@ -1,0 +1,276 @@
+//! `weijia fsck`: every kind of damage is named, mended without loss, and gone afterwards; and from the bucket alone the
+//! clips come back.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::Method;
+use serde_json::Value;
+use weijia_core::clip::sidecar::Sidecar;
+use weijia_core::ids::{ClipId, SnapshotId, UploadId, VersionId};
+use weijia_core::on;
+use weijia_core::storage::{Storage, keys};
+use weijia_tests::tus::{About, Upload};
+use weijia_tests::{Database, TestServer, User, media, sha256, until};
+
+async fn run(server: &TestServer, sql: &str, bound: &str) {
+    let db = server.db().await;
+    let mut tx = db.write().await.unwrap();
+    let sql = sqlx::AssertSqlSafe(sql.to_owned());
+    on!(&mut tx, c => sqlx::query(sql).bind(bound).execute(c).await.map(drop)).unwrap();
+    tx.commit().await.unwrap();
+    db.close().await;
+}
+
+async fn text(server: &TestServer, sql: &str, bound: &str) -> String {
+    let db = server.db().await;
+    let mut tx = db.read().await.unwrap();
+    let sql = sqlx::AssertSqlSafe(sql.to_owned());
+    let text = on!(&mut tx, c => sqlx::query_scalar(sql).bind(bound).fetch_one(c).await).unwrap();
+    drop(tx);
+    db.close().await;
+    text
+}
+
+const ORIGINAL: &str = "select original_key from clip_versions where id = $1";
+
+/// A film that is two parts long, of which the first part and a piece of the second have arrived.
+async fn half_sent(trainee: &User) -> (Upload, Bytes) {
+    let mut film = std::fs::read(media::portrait(2)).unwrap();
+    film.resize(12 << 20, 7);
+    let film = Bytes::from(film);
+    let upload = trainee.create_upload(film.len(), &About { title: "半条".into(), ..About::default() }).await;
+    let begun = trainee.send(&upload, 0, film.slice(..9 << 20)).await.expect("the first bytes");
+    assert_eq!(begun, 9 << 20);
+    (upload, film)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn damage_is_named_and_mended_on_sqlite() {
+    damage(Database::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn damage_is_named_and_mended_on_postgres() {
+    damage(Database::Postgres).await;
+}
+
+async fn damage(database: Database) {
+    let Some(mut server) = TestServer::start_on(database).await else { return };
+    let storage = server.storage().await;
+    let trainee = server.sign_in("trainee", 3).await;
+    let file = media::portrait(2);
+    let clip = trainee.upload(&file, &About::file(&file, "油菜花")).await;
+    trainee.wait_ready(&clip.clip).await;
+    at_rest(&server).await;
+    server.fsck(&["--grace", "0"]).await.is_clean();
+
+    left_over(&server, &storage).await;
+    what_plays(&server, &storage, &trainee, &clip).await;
+    unfinished(&server, &storage, &trainee).await;
+    originals(&server, &storage, &trainee, &clip, &std::fs::read(&file).unwrap()).await;
+    without_a_server(&mut server, &trainee).await;
+    server.end().await;
+}
+
+/// No job at work: whatever there is has been named.
+async fn at_rest(server: &TestServer) {
+    until("the workers to finish", Duration::from_secs(180), || async {
+        match server.count("select count(*) from jobs where state in ('ready', 'leased') and id <> $1", "").await {
+            0 => Ok(()),
+            n => Err(format!("{n} jobs")),
+        }
+    })
+    .await;
+}
+
+async fn left_over(server: &TestServer, storage: &Storage) {
+    let version = VersionId::new();
+    for key in [
+        keys::original(&version, 1),
+        keys::poster(&version, 1),
+        keys::upload_tail(&UploadId::new(), 1, 0),
+        keys::sidecar(&ClipId::new(), &version),
+        keys::evidence(&SnapshotId::new()),
+    ] {
+        storage.put(&key, "text/plain", "left behind").await.unwrap();
+    }
+    storage.put("a/strangers/thing", "text/plain", "not ours").await.unwrap();
+    storage.create_multipart(&keys::original(&version, 2), "video/mp4").await.unwrap();
+    server.fsck(&[]).await.is_clean();
+    let seen = server.fsck(&["--grace", "0"]).await;
+    assert_eq!((seen.code, seen.kinds().len()), (1, 6), "{}", seen.outcome);
+    assert_eq!(seen.kinds().iter().filter(|kind| **kind == "orphan").count(), 5);
+    assert_eq!(seen.outcome["report"]["counted"]["foreign"], 1);
+    let mended = server.fsck(&["--grace", "0", "--repair"]).await;
+    mended.is_clean();
+    assert!(mended.outcome["report"]["counted"]["in_trash"].as_i64() >= Some(6), "{}", mended.outcome);
+    assert!(storage.head("a/strangers/thing").await.unwrap().is_some(), "what is not ours is left alone");
+}
+
+async fn what_plays(server: &TestServer, storage: &Storage, trainee: &User, clip: &Upload) {
+    // A segment, and the sidecar.
+    let segment = text(
+        server,
+        "select s.key from rendition_segments s join renditions r on r.id = s.rendition_id where r.version_id = $1
+         order by s.key limit 1",
+        &clip.version,
+    )
+    .await;
+    storage.delete(&segment).await.unwrap();
+    storage.delete(&sidecar_key(clip)).await.unwrap();
+    let seen = server.fsck(&[]).await;
+    assert_eq!(seen.kinds(), ["media_missing", "sidecar_missing"], "{}", seen.outcome);
+    server.fsck(&["--repair"]).await.is_clean();
+    trainee.wait_ready(&clip.clip).await;
+    at_rest(server).await;
+    server.fsck(&[]).await.is_clean();
+    let sidecar: Sidecar = serde_json::from_slice(&storage.get(&sidecar_key(clip)).await.unwrap()).unwrap();
+    assert_eq!((sidecar.clip.title.as_str(), sidecar.upload.part_sha256.len()), ("油菜花", 1));
+
+    // Received, and nobody works on it.
+    run(server, "delete from jobs where subject = $1", &clip.version).await;
+    run(server, "update clip_versions set state = 'received' where id = $1", &clip.version).await;
+    assert_eq!(server.fsck(&[]).await.kinds(), ["job_missing"]);
+    server.fsck(&["--repair"]).await.is_clean();
+    trainee.wait_ready(&clip.clip).await;
+
+    // The screenshot behind numbers: only a person can bring it back.
+    let evidence =
+        text(server, "select evidence_key from growth_snapshots where id <> $1 order by id limit 1", "").await;
+    let picture = storage.get(&evidence).await.unwrap();
+    storage.delete(&evidence).await.unwrap();
+    let seen = server.fsck(&["--repair"]).await;
+    assert_eq!((seen.code, seen.kinds()), (1, vec!["evidence_missing"]));
+    storage.put(&evidence, "image/png", picture).await.unwrap();
+    at_rest(server).await;
+    server.fsck(&["--grace", "0"]).await.is_clean();
+}
+
+fn sidecar_key(upload: &Upload) -> String {
+    keys::sidecar(&upload.clip.parse().unwrap(), &upload.version.parse().unwrap())
+}
+
+/// What was acknowledged and is not there any more is sent again from where the bucket ends.
+async fn unfinished(server: &TestServer, storage: &Storage, trainee: &User) {
+    let (upload, film) = half_sent(trainee).await;
+    server.fsck(&["--grace", "0"]).await.is_clean();
+    let id = upload.url.rsplit('/').next().unwrap();
+    let tail = text(server, "select key from upload_tails where upload_id = $1", id).await;
+    storage.delete(&tail).await.unwrap();
+    let seen = server.fsck(&["--repair"]).await;
+    seen.is_clean();
+    assert_eq!(seen.outcome["repaired"][0]["kind"], "parts_missing", "{}", seen.outcome);
+    assert_eq!(trainee.upload_offset(&upload).await.unwrap(), 8 << 20);
+    // And with the multipart upload everything.
+    let key = text(server, "select key from uploads where id = $1", id).await;
+    let multipart = text(server, "select s3_upload_id from uploads where id = $1", id).await;
+    storage.abort_multipart(&key, &multipart).await.unwrap();
+    assert_eq!(server.fsck(&[]).await.kinds(), ["parts_missing"]);
+    server.fsck(&["--repair"]).await.is_clean();
+    assert_eq!(trainee.upload_offset(&upload).await.unwrap(), 0);
+    trainee.resume(&upload, &film).await;
+    assert_eq!(sha256(&server.original(&upload.version).await), sha256(&film));
+    until("its end", Duration::from_secs(120), || async {
+        let clip = trainee.clip(&upload.clip).await;
+        if clip["media_state"] == "ready" || clip["media_state"] == "failed" { Ok(()) } else { Err(clip.to_string()) }
+    })
+    .await;
+}
+
+async fn originals(server: &TestServer, storage: &Storage, trainee: &User, clip: &Upload, film: &[u8]) {
+    let key = text(server, ORIGINAL, &clip.version).await;
+    // Other bytes of the same length are seen only by reading them.
+    let mut other = film.to_vec();
+    other[film.len() / 2] ^= 1;
+    storage.put(&key, "video/mp4", other).await.unwrap();
+    server.fsck(&[]).await.is_clean();
+    let deep = server.fsck(&["--deep"]).await;
+    assert_eq!(deep.kinds(), ["original_bytes"], "{}", deep.outcome);
+    assert!(deep.outcome["report"]["counted"]["originals_read"].as_i64() > Some(1));
+    storage.put(&key, "video/mp4", film.to_vec()).await.unwrap();
+    server.fsck(&["--deep"]).await.is_clean();
+
+    storage.put(&key, "video/mp4", film[1..].to_vec()).await.unwrap();
+    assert_eq!(server.fsck(&[]).await.kinds(), ["original_length"]);
+    storage.delete(&key).await.unwrap();
+    assert_eq!(server.fsck(&[]).await.kinds(), ["original_missing"]);
+    server.fsck(&["--repair"]).await.is_clean();
+    // What plays goes on playing.
+    let seen = trainee.clip(&clip.clip).await;
+    assert_eq!((seen["playable"].as_bool(), seen["media_state"].as_str()), (Some(true), Some("ready")), "{seen}");
+    let gone = "select count(*) from clip_versions where id = $1 and original_gone = 'lost' and original_key is null";
+    assert_eq!(server.count(gone, &clip.version).await, 1);
+
+    // One that never played: she is told, and asked to send it again.
+    run(server, "update clip_versions set original_key = 'originals/x', original_gone = null, state = 'received', mp4_key = null,
+                 playable_at = null where id = $1", &clip.version).await;
+    run(
+        server,
+        "delete from rendition_segments where rendition_id in (select id from renditions where version_id = $1)",
+        &clip.version,
+    )
+    .await;
+    run(server, "delete from renditions where version_id = $1", &clip.version).await;
+    server.fsck(&["--repair"]).await.is_clean();
+    let seen = trainee.clip(&clip.clip).await;
+    assert_eq!(seen["refusal"]["code"], "lost", "{seen}");
+}
+
+async fn without_a_server(server: &mut TestServer, trainee: &User) {
+    let (upload, _) = half_sent(trainee).await;
+    let id = upload.url.rsplit('/').next().unwrap().to_owned();
+    server.stop();
+    run(server, "update uploads set expires_at = 1 where id = $1", &id).await;
+    let seen = server.fsck(&[]).await;
+    assert_eq!((seen.code, seen.kinds()), (1, vec!["upload_stuck"]), "{}", seen.log);
+    server.fsck(&["--repair"]).await.is_clean();
+    assert_eq!(text(server, "select state from uploads where id = $1", &id).await, "expired");
+    // Another bucket is not looked into: everything would seem lost.
+    run(server, "update installation set value = 'elsewhere' where name = 'store' and value <> $1", "").await;
+    let refused = server.fsck(&["--repair"]).await;
+    assert_eq!((refused.code, refused.outcome), (2, Value::Null));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clips_come_back_from_the_bucket_alone() {
+    let mut server = TestServer::start().await;
+    let trainee = server.sign_in("trainee", 5).await;
+    let file = media::portrait(2);
+    let film = std::fs::read(&file).unwrap();
+    let kept = trainee.upload(&file, &About::file(&file, "我的村")).await;
+    let taken_back = trainee.upload(&file, &About::file(&file, "收回的")).await;
+    trainee.wait_ready(&kept.clip).await;
+    let (status, _) = trainee.try_call(Method::DELETE, &format!("/clips/{}", taken_back.clip), None).await.unwrap();
+    assert!(status.is_success(), "{status}");
+    let before = server.count("select count(*) from clips where id <> $1 and state <> 'withdrawn'", "").await;
+    at_rest(&server).await;
+    // What is due in the trash goes with it, and with that what she took back.
+    server.fsck(&["--repair"]).await.is_clean();
+    server.stop();
+    for file in ["weijia.db", "weijia.db-wal", "weijia.db-shm"] {
+        let _ = std::fs::remove_file(server.data().join(file));
+    }
+    assert_eq!(server.fsck(&[]).await.code, 2, "there is nothing to compare with");
+    let rebuilt = server.fsck(&["--rebuild"]).await;
+    let seen = &rebuilt.outcome["rebuilt"];
+    assert_eq!(seen["back"], before, "{} {}", rebuilt.outcome, rebuilt.log);
+    assert_eq!(seen["unreadable"].as_array().map(Vec::len), Some(0));
+    rebuilt.is_clean();
+    let again = server.fsck(&["--rebuild"]).await;
+    assert_eq!(
+        (&again.outcome["rebuilt"]["back"], &again.outcome["rebuilt"]["known"]),
+        (&Value::from(0), &seen["back"])
+    );
+
+    server.restart();
+    at_rest(&server).await;
+    let ready = "select count(*) from clip_versions where id = $1 and state = 'ready' and playable_at is not null";
+    assert_eq!(server.count(ready, &kept.version).await, 1);
+    assert_eq!(sha256(&server.original(&kept.version).await), sha256(&film));
+    let facts = "select c.title || ' ' || u.display_name || ' ' || c.owner_id from clips c join users u on u.id = c.owner_id where c.id = $1";
+    assert_eq!(text(&server, facts, &kept.clip).await, format!("我的村 {} {}", trainee.name(), trainee.id()));
+    assert_eq!(server.count("select count(*) from clips where id = $1", &taken_back.clip).await, 0);
+    server.fsck(&["--deep"]).await.is_clean();
+    server.end().await;
+}
