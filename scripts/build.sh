@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds the web pages, then the programs that carry them. `build.sh test` builds the tests as well.
+# Builds the web pages, then the programs that carry them. `build.sh test` builds the tests as well,
+# `build.sh bench` fetches what is measured against.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "$0")/lib.sh"
@@ -15,6 +16,7 @@ packages() {
 
 packages web
 [ "${1:-}" != test ] || packages tests/browser
+[ "${1:-}" != bench ] || packages bench/peer
 
 # The pages are part of the program, so building them again when nothing changed would rebuild it too.
 changed() {

@@ -34,12 +34,11 @@ pub struct TestServer {
     postgres: Option<TemporaryPostgres>,
 }
 
-/// A program that was built beside this test: `target/debug/weijia`.
+/// A program that was built beside this one, or above it when this is a test: `target/debug/weijia`.
 pub fn program(name: &str) -> PathBuf {
-    let test = std::env::current_exe().expect("the path of this test");
-    let path = test.ancestors().nth(2).expect("target/debug").join(name);
-    assert!(path.exists(), "{} is not there: run `cargo build --workspace` first", path.display());
-    path
+    let own = std::env::current_exe().expect("the path of this program");
+    let found = own.ancestors().skip(1).take(2).map(|folder| folder.join(name)).find(|path| path.exists());
+    found.unwrap_or_else(|| panic!("no {name} beside {}: run `cargo build --workspace` first", own.display()))
 }
 
 /// `weijia` with nothing of the caller's environment that could change what it does.

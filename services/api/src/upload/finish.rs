@@ -34,15 +34,18 @@ impl Uploads {
                 self.put_sidecar(&upload, &parts).await?;
                 let mut tx = self.db.write().await?;
                 sql::complete(&mut tx, At::now(), &upload, &parts).await?;
+                // Where somebody else was faster, what they made of it counts.
+                let upload = sql::find(&mut tx, id).await?;
                 tx.commit().await?;
-                Ok(State::Complete)
+                Ok(upload.state)
             }
             Object::Lost(why) => {
                 tracing::error!(upload = %upload.id, why, "the store has lost an upload");
                 let mut tx = self.db.write().await?;
                 sql::fail(&mut tx, At::now(), &upload, RefusalCode::Incomplete).await?;
+                let upload = sql::find(&mut tx, id).await?;
                 tx.commit().await?;
-                Ok(State::Failed)
+                Ok(upload.state)
             }
         }
     }

@@ -165,11 +165,12 @@ impl Uploads {
         }
     }
 
+    /// Only for the newest writer: one that hung while another went on may find its parts joined and gone.
     async fn refuse_file(&self, upload: &Upload, code: RefusalCode) -> CoreResult<()> {
         let mut tx = self.db.write().await?;
-        sql::fail(&mut tx, At::now(), upload, code).await?;
+        let refused = sql::fail(&mut tx, At::now(), upload, code).await?;
         tx.commit().await?;
-        Ok(())
+        if refused { Ok(()) } else { Err(sql::taken_over()) }
     }
 }
 

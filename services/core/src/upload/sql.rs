@@ -198,9 +198,10 @@ pub async fn complete(tx: &mut Tx, now: At, upload: &Upload, parts: &[Part]) -> 
     Ok(true)
 }
 
-/// The file is refused, or the store has lost it: nothing more will come of it.
+/// The file is refused, or the store has lost it: nothing more will come of it. `false`: it is not for this writer to
+/// say, because a newer one has taken over or the upload has ended.
 pub async fn fail(tx: &mut Tx, now: At, upload: &Upload, code: RefusalCode) -> Result<bool> {
-    let ended = end(tx, now, &upload.id, State::Failed, Some(code)).await?;
+    let ended = end(tx, now, &upload.id, Some(upload.epoch), State::Failed, Some(code)).await?;
     if ended {
         create::refused(tx, &upload.version_id, code).await?;
     }
@@ -211,7 +212,7 @@ pub async fn fail(tx: &mut Tx, now: At, upload: &Upload, code: RefusalCode) -> R
 pub async fn terminate(tx: &mut Tx, now: At, upload: &Upload) -> Result<bool> {
     // The clip before its upload, like everybody who changes a clip: the other way round two could wait for each other.
     lock(tx, &upload.clip_id).await?;
-    let ended = end(tx, now, &upload.id, State::Terminated, None).await?;
+    let ended = end(tx, now, &upload.id, None, State::Terminated, None).await?;
     if ended {
         create::abandoned(tx, now, &upload.version_id).await?;
     }
@@ -223,7 +224,7 @@ pub async fn terminate_of_clip(tx: &mut Tx, now: At, clip: &ClipId) -> Result<()
     let open: Vec<Upload> = on!(tx, c => sqlx::query_as("select * from uploads where clip_id = $1 and state = 'open'")
         .bind(clip).fetch_all(c).await)?;
     for upload in open {
-        if end(tx, now, &upload.id, State::Terminated, None).await? {
+        if end(tx, now, &upload.id, None, State::Terminated, None).await? {
             create::abandoned(tx, now, &upload.version_id).await?;
         }
     }
@@ -238,7 +239,7 @@ pub async fn expire(tx: &mut Tx, now: At) -> Result<usize> {
     let mut expired = 0;
     for upload in due {
         lock(tx, &upload.clip_id).await?;
-        if end(tx, now, &upload.id, State::Expired, None).await? {
+        if end(tx, now, &upload.id, None, State::Expired, None).await? {
             create::abandoned(tx, now, &upload.version_id).await?;
             expired += 1;
         }
@@ -246,11 +247,21 @@ pub async fn expire(tx: &mut Tx, now: At) -> Result<usize> {
     Ok(expired)
 }
 
-async fn end(tx: &mut Tx, now: At, id: &UploadId, state: State, code: Option<RefusalCode>) -> Result<bool> {
+/// Its owner and time may end it whoever writes; a writer only while it is the newest.
+async fn end(
+    tx: &mut Tx,
+    now: At,
+    id: &UploadId,
+    epoch: Option<i64>,
+    state: State,
+    code: Option<RefusalCode>,
+) -> Result<bool> {
     let ended: Option<Upload> = on!(tx, c => sqlx::query_as(
             "update uploads set state = $2, reason_code = $3, updated_at = $4, epoch = epoch + 1
-             where id = $1 and (state = 'open' or state = 'completing' and $2 = 'failed') returning *")
-        .bind(id).bind(state.as_str()).bind(code.map(RefusalCode::code)).bind(now).fetch_optional(c).await)?;
+             where id = $1 and (state = 'open' or state = 'completing' and $2 = 'failed')
+             and epoch = coalesce($5, epoch) returning *")
+        .bind(id).bind(state.as_str()).bind(code.map(RefusalCode::code)).bind(now).bind(epoch)
+        .fetch_optional(c).await)?;
     let Some(upload) = ended else { return Ok(false) };
     trash(tx, now, &keys::upload_tails(id), None).await?;
     if let Some(key) = &upload.key {

@@ -183,6 +183,16 @@ both_databases! {
         tx.commit().await.unwrap();
     }
 
+    a_superseded_writer_does_not_say_how_it_ends(db) {
+        let older = upload(&db, 20).await;
+        let (newer, _) = taken(&db, &older.id).await;
+        let mut tx = db.write().await.unwrap();
+        assert!(!fail(&mut tx, NOW, &older, RefusalCode::Incomplete).await.unwrap());
+        assert_eq!(find(&mut tx, &older.id).await.unwrap().state, State::Open);
+        assert!(fail(&mut tx, NOW, &newer, RefusalCode::Incomplete).await.unwrap());
+        tx.commit().await.unwrap();
+    }
+
     only_a_complete_upload_survives_its_time(db) {
         let made = upload(&db, 20).await;
         let later = NOW + EXPIRES_AFTER;
