@@ -189,16 +189,23 @@ create table rendition_segments (
 create table uploads (
   id text primary key,
   owner_id text not null references users(id),
-  clip_id text not null references clips(id),
-  version_id text not null references clip_versions(id),
-  length bigint not null check (length >= 0),
+  -- whole: its client sends a file. partial: its client sends a stretch of one, of which there is no clip yet.
+  -- final: we join partial ones (upload_sources) to a file
+  kind text not null check (kind in ('whole', 'partial', 'final')),
+  clip_id text references clips(id),
+  version_id text references clip_versions(id),
+  -- absent until its client knows it
+  length bigint check (length >= 0),
   -- fixed for the upload's life, so that a part's number is a function of the offset
   part_size bigint not null check (part_size > 0),
   state text not null check (state in ('open', 'completing', 'complete', 'failed', 'terminated', 'expired')),
   -- counts the writers; only the newest one may record anything
   epoch bigint not null,
-  -- Upload-Metadata as the client sent it
+  -- Upload-Metadata and, of a final one, Upload-Concat as the client sent them
   metadata text not null,
+  concat text,
+  -- the client's name for this creation, so that asking again makes no second one; let go of when the upload ends in vain
+  idempotency_key text,
   -- absent until the first bytes that become part of the object
   key text,
   s3_upload_id text,
@@ -207,11 +214,24 @@ create table uploads (
   reason_code text,
   created_at bigint not null,
   updated_at bigint not null,
-  expires_at bigint not null
+  expires_at bigint not null,
+  check ((kind = 'partial') = (clip_id is null) and (clip_id is null) = (version_id is null)),
+  check ((kind = 'final') = (concat is not null)),
+  constraint upload_once unique (owner_id, idempotency_key)
 );
 create index uploads_state on uploads (state, expires_at);
 create index uploads_clip on uploads (clip_id);
 create index uploads_version on uploads (version_id);
+create index uploads_owner on uploads (owner_id, state);
+
+-- What a final upload is joined from, in order. A partial one may be named more than once.
+create table upload_sources (
+  final_id text not null references uploads(id),
+  n bigint not null,
+  partial_id text not null references uploads(id),
+  primary key (final_id, n)
+);
+create index upload_sources_partial on upload_sources (partial_id);
 
 create table upload_parts (
   upload_id text not null references uploads(id),

@@ -77,17 +77,15 @@ pub async fn same_origin(State(state): State<AppState>, request: Request, next: 
 
 fn is_same_origin(headers: &HeaderMap, settings: &Settings) -> bool {
     let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
+    if headers.get("origin").is_some_and(|origin| settings.is_public_origin(origin)) {
+        return true;
+    }
     match text("sec-fetch-site") {
         Some("same-origin" | "none") => return true,
         Some(_) => return false,
         None => {}
     }
     let Some(origin) = text("origin") else { return true };
-    if let Some(public) = &settings.public_url
-        && public.origin().ascii_serialization() == origin
-    {
-        return true;
-    }
     let host = origin.split_once("://").map(|(_, host)| host);
     host.is_some() && host == text("host")
 }
@@ -112,6 +110,8 @@ mod tests {
         assert!(!same(&[("origin", "http://evil.example"), ("host", "10.0.0.2:8080")], &plain));
         assert!(!same(&[("origin", "null"), ("host", "10.0.0.2:8080")], &plain));
         assert!(same(&[("origin", "https://weijia.example"), ("host", "inner:80")], &proxied));
+        assert!(same(&[("sec-fetch-site", "same-site"), ("origin", "https://weijia.example")], &proxied));
+        assert!(!same(&[("sec-fetch-site", "same-site"), ("origin", "https://other.example")], &proxied));
         assert!(same(&[], &plain));
     }
 

@@ -28,8 +28,10 @@ mod testing;
 pub mod upload;
 mod web;
 
+use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue};
 use axum::{Json, Router, middleware};
+use tower::ServiceExt;
 use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -73,13 +75,14 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 /// The whole server as one service.
 pub fn app(state: AppState) -> Router {
     let (routes, document) = api().split_for_parts();
-    routes
+    let routes = routes
         .route(&format!("{BASE}/openapi.json"), axum::routing::get(|| async move { Json(document) }))
         .route(&format!("{BASE}/health"), axum::routing::get(|| async { Json(serde_json::json!({"ok": true})) }))
         .fallback(web::serve)
         .method_not_allowed_fallback(|| async { error::ApiError::method_not_allowed() })
         .layer(middleware::from_fn(error::caught))
         .layer(middleware::from_fn_with_state(state.clone(), auth::same_origin))
+        .layer(middleware::from_fn_with_state(state.clone(), upload::cross_origin))
         .layer(middleware::from_fn(request_id::layer))
         // What is about a person is in no cache but where the answer says so.
         .layer(header("cache-control", "no-store"))
@@ -91,7 +94,9 @@ pub fn app(state: AppState) -> Router {
             "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; style-src 'self' 'unsafe-inline'; \
              worker-src 'self' blob:; frame-ancestors 'none'; base-uri 'self'; form-action 'self'",
         ))
-        .with_state(state)
+        .with_state(state);
+    // The method decides which route it is, so it is changed outside of them all.
+    Router::new().fallback_service(ServiceExt::<Request>::map_request(routes, upload::overridden))
 }
 
 fn header(name: &'static str, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {

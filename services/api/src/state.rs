@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::http::HeaderValue;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 use weijia_core::account::{Keys, PasswordHasher};
@@ -54,6 +55,11 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// Whether an `Origin` is that of the pages behind `public_url`.
+    pub fn is_public_origin(&self, origin: &HeaderValue) -> bool {
+        self.public_url.as_ref().is_some_and(|public| origin == public.origin().ascii_serialization().as_str())
+    }
+
     /// Over TLS the session cookie is bound to host and scheme; over plain HTTP (a PC in the county office) browsers
     /// would drop such a cookie.
     pub fn is_tls(&self) -> bool {

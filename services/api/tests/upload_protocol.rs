@@ -3,7 +3,7 @@
 mod support;
 
 use axum::http::Method;
-use support::{App, STREAM, film, quiet, upload_offset};
+use support::{App, PUBLIC, STREAM, film, quiet, upload_offset};
 use weijia_api::upload::Limits;
 
 const UPLOADS: &str = "/api/v1/uploads";
@@ -24,9 +24,80 @@ async fn options_tells_what_we_speak_to_anybody() {
     assert_eq!(answer.status(), 204);
     let header = |name: &str| answer.headers()[name].to_str().unwrap();
     assert_eq!(header("tus-version"), "1.0.0");
-    assert_eq!(header("tus-extension"), "creation,creation-with-upload,termination");
+    let extensions = "creation,creation-with-upload,creation-defer-length,termination,expiration,checksum,\
+                      checksum-trailer,concatenation";
+    assert_eq!(header("tus-extension"), extensions);
+    assert_eq!(header("tus-checksum-algorithm"), "sha1,sha256,crc32c");
     assert_eq!(header("tus-max-size"), (2_u64 << 30).to_string());
-    assert!(header("access-control-expose-headers").contains("Upload-Offset"));
+}
+
+/// What a browser asks before a page of another origin may send, and what it looks at afterwards.
+#[tokio::test]
+async fn a_page_of_another_origin_is_told_what_it_may_do() {
+    let app = App::start().await;
+    let she = app.trainee("13800000001").await;
+    let upload = she.create(5).await;
+    let preflight = |path: &str, origin: &str, method: &str| {
+        let request = she.client.request(Method::OPTIONS, format!("http://{}{path}", app.address));
+        let asks = request.header("origin", origin).header("access-control-request-method", method);
+        asks.header("access-control-request-headers", "content-type,tus-resumable,upload-offset").send()
+    };
+    for (origin, allowed, with_cookie) in [(PUBLIC, PUBLIC, true), ("https://other.example", "*", false)] {
+        for (path, method) in
+            [(UPLOADS, "POST"), (&upload.path, "PATCH"), (&upload.path, "DELETE"), (&upload.path, "HEAD")]
+        {
+            let answer = preflight(path, origin, method).await.unwrap();
+            assert_eq!(answer.status(), 204);
+            let header = |name: &str| answer.headers()[name].to_str().unwrap().to_owned();
+            assert_eq!(header("access-control-allow-origin"), allowed);
+            assert_eq!(answer.headers().contains_key("access-control-allow-credentials"), with_cookie);
+            assert!(header("access-control-allow-methods").contains(method), "{method}");
+            assert!(header("vary").contains("Origin"));
+            for name in [
+                "Content-Type",
+                "Tus-Resumable",
+                "Upload-Length",
+                "Upload-Offset",
+                "Upload-Metadata",
+                "Upload-Checksum",
+                "Upload-Concat",
+                "Upload-Defer-Length",
+                "X-HTTP-Method-Override",
+                "X-Requested-With",
+                "Idempotency-Key",
+            ] {
+                assert!(header("access-control-allow-headers").contains(name), "{name}");
+            }
+        }
+    }
+    let ask = |method: Method, origin: &'static str| {
+        let request = she.request(method, &upload.path).header("origin", origin).header("sec-fetch-site", "same-site");
+        request.header("content-type", STREAM).header("upload-offset", 0).body("").send()
+    };
+    let answer = ask(Method::PATCH, PUBLIC).await.unwrap();
+    assert_eq!(
+        (answer.status().as_u16(), &answer.headers()["access-control-allow-origin"]),
+        (204, &PUBLIC.parse().unwrap())
+    );
+    let exposed = answer.headers()["access-control-expose-headers"].to_str().unwrap();
+    for name in [
+        "Location",
+        "Tus-Resumable",
+        "Tus-Version",
+        "Tus-Extension",
+        "Tus-Max-Size",
+        "Tus-Checksum-Algorithm",
+        "Upload-Offset",
+        "Upload-Length",
+        "Upload-Defer-Length",
+        "Upload-Metadata",
+        "Upload-Expires",
+        "Upload-Concat",
+    ] {
+        assert!(exposed.contains(name), "{name}");
+    }
+    let answer = ask(Method::PATCH, "https://other.example").await.unwrap();
+    assert_eq!((answer.status().as_u16(), code(answer).await.as_str()), (403, "foreign_origin"), "with her cookie");
 }
 
 #[tokio::test]
@@ -89,6 +160,8 @@ async fn creation_needs_a_length_within_the_limit() {
     let she = app.trainee("13800000001").await;
     let answer = she.request(Method::POST, UPLOADS).send().await.unwrap();
     assert_eq!(answer.status(), 400);
+    let both = she.request(Method::POST, UPLOADS).header("upload-length", 5).header("upload-defer-length", 1);
+    assert_eq!(both.send().await.unwrap().status(), 400);
     for bad in ["-5", "ten", "1.5", "99999999999999999999"] {
         let answer = she.request(Method::POST, UPLOADS).header("upload-length", bad).send().await.unwrap();
         assert_eq!(answer.status(), 400, "{bad}");
@@ -112,6 +185,11 @@ async fn creation_with_upload_takes_the_first_bytes_at_once() {
     let answer = request.body(film.clone()).send().await.unwrap();
     assert_eq!((answer.status().as_u16(), upload_offset(&answer)), (201, 100));
     assert_eq!(app.s3.only("originals/").await, film);
+    let request = she.request(Method::POST, UPLOADS).header("upload-length", 99).header("content-type", STREAM);
+    assert_eq!(request.body(film.clone()).send().await.unwrap().status(), 413, "more than it says");
+    let request = she.request(Method::POST, UPLOADS).header("upload-length", 200).header("content-type", STREAM);
+    assert_eq!(upload_offset(&request.body(film).send().await.unwrap()), 100, "a part of it");
+    assert_eq!(app.count("select count(*) from clips").await, 2);
 }
 
 #[tokio::test]
@@ -245,8 +323,12 @@ async fn the_method_may_be_in_a_header() {
     let patch = post("PATCH").header("content-type", STREAM).header("upload-offset", 0).body(film[..50].to_vec());
     assert_eq!(patch.send().await.unwrap().status(), 204);
     assert_eq!(upload_offset(&post("HEAD").send().await.unwrap()), 50);
-    assert_eq!(post("DELETE").send().await.unwrap().status(), 204);
     assert_eq!(post("PUT").send().await.unwrap().status(), 405);
+    let other = she.request(Method::PATCH, &upload.path).header("x-http-method-override", "HEAD");
+    assert_eq!(upload_offset(&other.send().await.unwrap()), 50, "the actual method does not count");
+    let foreign = she.request(Method::GET, &upload.path).header("x-http-method-override", "DELETE");
+    assert_eq!(foreign.header("origin", "https://other.example").send().await.unwrap().status(), 403);
+    assert_eq!(post("DELETE").send().await.unwrap().status(), 204);
 }
 
 #[tokio::test]

@@ -66,6 +66,13 @@ impl At {
         Self(since.as_millis() as i64)
     }
 
+    /// As HTTP headers have it (RFC 9110, 5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`, in whole seconds.
+    pub fn http_date(self) -> String {
+        let moment = jiff::Timestamp::from_second(self.0.div_euclid(1000)).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        let text = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&moment);
+        text.unwrap_or_default()
+    }
+
     /// The calendar day in China (UTC+8 all year) as `YYYY-MM-DD`.
     pub fn china_date(self) -> jiff::civil::Date {
         let offset = jiff::tz::Offset::constant(8);
@@ -151,6 +158,11 @@ mod tests {
         let before = At(1_767_196_799_999); // 2025-12-31T15:59:59.999Z
         assert_eq!(before.china_date().to_string(), "2025-12-31");
         assert_eq!((before + Millis(1)).china_date().to_string(), "2026-01-01");
+    }
+
+    #[test]
+    fn a_moment_in_a_header_is_a_date_of_http() {
+        assert_eq!(At(784_111_777_999).http_date(), "Sun, 06 Nov 1994 08:49:37 GMT");
     }
 
     #[test]

@@ -158,7 +158,9 @@ pub struct OpenUpload {
     pub id: UploadId,
     pub url: String,
     pub offset: i64,
-    pub length: i64,
+    /// Absent where its client hasn't said it yet.
+    #[schema(required)]
+    pub length: Option<i64>,
 }
 
 /// The clip with everything, for one reader. Only its owner learns where its upload goes on.

@@ -1,41 +1,60 @@
+use std::time::Duration;
+
 use crate::auth::Principal;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use weijia_core::access::{self, Permission, Resource};
-use weijia_core::clip::create::{self, Draft};
-use weijia_core::clip::refusal::RefusalCode;
+use weijia_core::clip::create::{self, Created, Draft};
 use weijia_core::ids::ClipId;
 use weijia_core::time::At;
-use weijia_core::upload::sql::{self, NewUpload};
+use weijia_core::upload::rules::Asked;
+use weijia_core::upload::sql::{self, NewUpload, Purpose};
+use weijia_core::upload::{State as UploadState, Upload, concat};
 use weijia_core::{Error, Result as CoreResult};
 
-use super::protocol::{self, Metadata, UPLOAD_LENGTH, UPLOAD_OFFSET, X_CLIP_ID, X_VERSION_ID};
-use super::{Uploads, patch};
+use super::creation::{self, Creation, Plan};
+use super::patch::{self, Reached};
+use super::protocol::{self, Metadata, UPLOAD_OFFSET, X_CLIP_ID, X_VERSION_ID};
+use super::{PATH, Uploads};
 use crate::error::{ApiError, ErrorBody};
+
+/// How long a client waits for its stretches to be joined. They are durable, so that longer than this it need not.
+const JOINING: Duration = Duration::from_secs(30);
 
 /// Begins to send a clip, or a new version of one (metadata `clip`). The bytes follow by PATCH to `Location`; a body of
 /// `application/offset+octet-stream` may bring the first of them at once.
 ///
 /// Metadata: `filename`, `filetype`, `title`, `assignment` (its code), `clip` (the id of the clip to add a version to).
+///
+/// `Upload-Concat: partial` begins a stretch of a file, of which there is no clip yet; `final;` and the addresses of such
+/// stretches, separated by spaces, joins them. They are let go of afterwards.
 #[utoipa::path(
     post, path = "/uploads", operation_id = "createUpload", tag = "uploads",
     params(
         ("Tus-Resumable" = String, Header, description = "1.0.0"),
-        ("Upload-Length" = i64, Header, description = "bytes in the file"),
+        ("Upload-Length" = Option<i64>, Header, description = "bytes in the file; not for a final upload"),
+        ("Upload-Defer-Length" = Option<String>, Header, description = "1: a PATCH will say the length"),
+        ("Upload-Concat" = Option<String>, Header, description = "partial, or final;… and what to join"),
+        ("Upload-Checksum" = Option<String>, Header, description = "of the body, as for PATCH"),
+        ("Idempotency-Key" = Option<String>, Header, description = "the client's name for this creation, up to 200 \
+            characters: asked again, it is the same upload and not a second clip"),
         ("Upload-Metadata" = Option<String>, Header, description = "pairs of a key and a base64 value"),
     ),
     responses(
         (status = 201, description = "created", headers(
             ("Location" = String, description = "where the bytes go"),
-            ("X-Clip-Id" = String), ("X-Version-Id" = String), ("Upload-Offset" = i64),
+            ("X-Clip-Id" = String), ("X-Version-Id" = String), ("Upload-Offset" = i64), ("Upload-Expires" = String),
         )),
-        (status = 400, body = ErrorBody), (status = 404, description = "no such clip of hers", body = ErrorBody),
-        (status = 409, description = "the clip takes no new version now", body = ErrorBody),
+        (status = 400, body = ErrorBody), (status = 403, description = "a final upload takes no bytes", body = ErrorBody),
+        (status = 404, description = "no such clip or partial upload of hers", body = ErrorBody),
+        (status = 409, description = "the clip takes no new version now, or a partial upload is not complete", body = ErrorBody),
+        (status = 410, description = "the store has lost what was to be joined", body = ErrorBody),
         (status = 412, description = "another version of tus", body = ErrorBody),
         (status = 413, description = "larger than Tus-Max-Size", body = ErrorBody),
         (status = 422, description = "refused, with the reason", body = ErrorBody),
+        (status = 460, description = "the body is not what its checksum says; nothing is created", body = ErrorBody),
     )
 )]
 pub async fn create_upload(
@@ -44,63 +63,138 @@ pub async fn create_upload(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let own = Resource { owner: Some(&principal.user), ..Resource::default() };
-    access::require(&principal, Permission::ClipUpload, &own)?;
-    let length = protocol::required(&headers, &UPLOAD_LENGTH)?;
-    if length > uploads.limits.max_length {
-        return Err(ApiError::refused(StatusCode::PAYLOAD_TOO_LARGE, RefusalCode::TooBig.into()));
-    }
-    let metadata = Metadata::read(&headers)?;
-    let clip: Option<ClipId> = match metadata.get("clip") {
-        Some(text) => Some(text.parse().ok()).map(|id| id.ok_or(Error::NotFound)).transpose()?,
-        None => None,
+    let begun = async {
+        let own = Resource { owner: Some(&principal.user), ..Resource::default() };
+        access::require(&principal, Permission::ClipUpload, &own)?;
+        let creation = Creation::read(&headers, uploads.limits.max_length)?;
+        let upload = uploads.begin(&principal, &creation).await?;
+        Ok((creation, upload))
     };
-    let draft = Draft {
-        title: metadata.get("title"),
-        filename: metadata.get("filename").unwrap_or_default(),
-        content_type: metadata.get("filetype").unwrap_or("application/octet-stream"),
-        bytes: length,
-        assignment: metadata.get("assignment"),
-        clip: clip.as_ref(),
-    };
-    let (created, upload) = uploads.begin(&principal, &draft, &metadata.raw).await?;
-    let mut offset = 0;
-    if length > 0 && protocol::is_offset_stream(&headers) {
-        // What did not get through can be sent again to `Location`; only a refusal is final.
-        match patch::append(&uploads, upload.id.clone(), 0, &headers, body).await {
-            Ok(reached) => offset = reached,
-            Err(error) if error.status == StatusCode::UNPROCESSABLE_ENTITY => return Err(error),
-            Err(_) => offset = uploads.offset(&upload.id).await?,
+    let (creation, upload) = match begun.await {
+        Ok(begun) => begun,
+        Err(error) => {
+            uploads.read_away(body);
+            return Err(error);
         }
-    }
+    };
+    let location = format!("{PATH}/{}", upload.id);
+    let (clip, version) = (upload.clip_id.clone(), upload.version_id.clone());
+    let reached = uploads.first_bytes(upload, creation, body).await?;
     let mut response = StatusCode::CREATED.into_response();
-    protocol::set(&mut response, header::LOCATION, format!("/api/v1/uploads/{}", upload.id));
-    protocol::set(&mut response, X_CLIP_ID, &created.clip);
-    protocol::set(&mut response, X_VERSION_ID, &created.version);
-    protocol::set(&mut response, UPLOAD_OFFSET, offset);
+    protocol::set(&mut response, header::LOCATION, location);
+    if let (Some(clip), Some(version)) = (clip, version) {
+        protocol::set(&mut response, X_CLIP_ID, clip);
+        protocol::set(&mut response, X_VERSION_ID, version);
+    }
+    protocol::set(&mut response, UPLOAD_OFFSET, reached.offset);
+    protocol::set_expires(response.headers_mut(), reached.expires);
     Ok(response)
 }
 
 impl Uploads {
-    /// Clip, version and upload, together.
-    async fn begin(
-        &self,
-        owner: &Principal,
-        draft: &Draft<'_>,
-        metadata: &str,
-    ) -> CoreResult<(create::Created, weijia_core::upload::Upload)> {
-        let now = At::now();
+    /// Clip, version and upload, together; or the upload that the same creation made before.
+    async fn begin(&self, owner: &Principal, creation: &Creation) -> Result<Upload, ApiError> {
+        let (now, most) = (At::now(), self.limits.max_length);
         let mut tx = self.db.write().await?;
-        let created = create::create(&mut tx, now, owner, draft).await?;
-        let new = NewUpload {
-            owner: &owner.user,
-            clip: &created.clip,
-            version: &created.version,
-            length: draft.bytes,
-            metadata,
+        sql::lock_owner(&mut tx, &owner.user).await?;
+        if let Some(key) = &creation.idempotency_key
+            && let Some(upload) = sql::of_idempotency_key(&mut tx, &owner.user, key).await?
+        {
+            return if is_same(creation, &upload) { Ok(upload) } else { Err(creation::key_used_otherwise()) };
+        }
+        let length = match &creation.plan {
+            Plan::Whole { length } | Plan::Partial { length } => *length,
+            Plan::Final { of, .. } => {
+                let partials = concat::partials(&mut tx, now, &owner.user, of).await?;
+                Some(partials.iter().filter_map(|partial| partial.length).sum())
+            }
         };
+        if length.is_some_and(|length| length > most) {
+            return Err(patch::too_big());
+        }
+        let made = match creation.plan {
+            Plan::Partial { .. } => None,
+            _ => Some(clip_for(&mut tx, now, owner, &creation.metadata, length).await?),
+        };
+        let purpose = match (&creation.plan, &made) {
+            (Plan::Final { of, concat }, Some(Created { clip, version, .. })) => {
+                Purpose::Final { clip, version, of, concat }
+            }
+            (_, Some(Created { clip, version, .. })) => Purpose::Whole { clip, version },
+            (_, None) => Purpose::Partial,
+        };
+        let metadata = creation.metadata.raw.as_str();
+        let idempotency_key = creation.idempotency_key.as_deref();
+        let new = NewUpload { owner: &owner.user, purpose, length, most, metadata, idempotency_key };
         let upload = sql::create(&mut tx, now, new).await?;
         tx.commit().await?;
-        Ok((created, upload))
+        Ok(upload)
     }
+
+    /// What can be done at once: the bytes that came along, or the joining. What did not get through can be sent again
+    /// to `Location`, and what isn't joined yet will be; only a refusal is final, and leaves nothing behind.
+    async fn first_bytes(&self, upload: Upload, creation: Creation, body: Body) -> Result<Reached, ApiError> {
+        let done = if upload.state != UploadState::Open {
+            self.read_away(body);
+            return self.standing_of(&upload).await;
+        } else if matches!(creation.plan, Plan::Final { .. }) {
+            let (task, id) = (self.clone(), upload.id.clone());
+            let joining = self.tasks.spawn(async move { task.concatenate(&id).await });
+            match tokio::time::timeout(JOINING, joining).await {
+                Ok(Ok(done)) => done,
+                _ => return self.standing_of(&upload).await,
+            }
+        } else if creation.brings_bytes {
+            let asked = Asked { offset: 0, body: creation.body, length: None };
+            patch::append(self, upload.id.clone(), asked, creation.check, body).await
+        } else {
+            return self.standing_of(&upload).await;
+        };
+        match done {
+            Ok(reached) => Ok(reached),
+            // The checksum is wrong, or never came: as if it had not been asked for.
+            Err(error) if matches!(error.status.as_u16(), 400 | 460) => {
+                self.terminate(&upload.id).await?;
+                Err(error)
+            }
+            Err(error) if matches!(error.status.as_u16(), 410 | 422) => Err(error),
+            Err(_) => self.standing_of(&upload).await,
+        }
+    }
+
+    async fn standing_of(&self, upload: &Upload) -> Result<Reached, ApiError> {
+        let mut tx = self.db.read().await?;
+        let upload = sql::find(&mut tx, &upload.id).await?;
+        let offset = sql::durable(&mut tx, &upload).await?.offset;
+        Ok(Reached { offset, expires: upload.expires() })
+    }
+}
+
+async fn clip_for(
+    tx: &mut weijia_core::db::Tx,
+    now: At,
+    owner: &Principal,
+    metadata: &Metadata,
+    length: Option<i64>,
+) -> CoreResult<Created> {
+    let clip: Option<ClipId> =
+        metadata.get("clip").map(|text| text.parse()).transpose().map_err(|_| Error::NotFound)?;
+    let draft = Draft {
+        title: metadata.get("title"),
+        filename: metadata.get("filename").unwrap_or_default(),
+        content_type: metadata.get("filetype").unwrap_or("application/octet-stream"),
+        bytes: length.unwrap_or(0),
+        assignment: metadata.get("assignment"),
+        clip: clip.as_ref(),
+    };
+    create::create(tx, now, owner, &draft).await
+}
+
+/// Whether this creation asks for what was created before.
+fn is_same(creation: &Creation, upload: &Upload) -> bool {
+    let as_planned = match &creation.plan {
+        Plan::Whole { length } | Plan::Partial { length } => length.is_none() || *length == upload.length,
+        Plan::Final { concat, .. } => upload.concat.as_ref() == Some(concat),
+    };
+    as_planned && creation.metadata.raw == upload.metadata
 }

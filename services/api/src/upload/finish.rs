@@ -64,8 +64,8 @@ impl Uploads {
             }
         }
         match patiently(|| self.storage.head(key)).await? {
-            Some(object) if object.len == upload.length as u64 => Ok(Object::Whole),
-            Some(object) => Ok(Object::Lost(format!("{} bytes instead of {}", object.len, upload.length))),
+            Some(object) if upload.ends_at(object.len as i64) => Ok(Object::Whole),
+            Some(object) => Ok(Object::Lost(format!("{} bytes instead of {:?}", object.len, upload.length))),
             None => match unknown {
                 Some(error) => Err(error.into()),
                 None => Ok(Object::Lost("no multipart upload and no object".into())),
@@ -75,12 +75,13 @@ impl Uploads {
 
     /// What the bucket must know to bring the video back without the database.
     async fn put_sidecar(&self, upload: &Upload, parts: &[Part]) -> Result<()> {
+        let (Some(clip), Some(version)) = (&upload.clip_id, &upload.version_id) else { return Ok(()) };
         let object = upload.key.as_deref().unwrap_or_default();
         let stored = Stored::new(&upload.id, object, upload.part_size, parts);
         let mut tx = self.db.read().await?;
-        let body = Sidecar::of(&mut tx, &upload.version_id, stored).await?.to_bytes()?;
+        let body = Sidecar::of(&mut tx, version, stored).await?.to_bytes()?;
         drop(tx);
-        let key = keys::sidecar(&upload.clip_id, &upload.version_id);
+        let key = keys::sidecar(clip, version);
         patiently(|| self.storage.put(&key, "application/json", body.clone())).await?;
         Ok(())
     }

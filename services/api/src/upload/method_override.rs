@@ -1,30 +1,16 @@
-use crate::auth::Principal;
-use axum::body::Body;
-use axum::extract::State;
-use axum::http::{HeaderMap, Method, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::extract::Request;
+use axum::http::Method;
 
-use super::protocol::{self, METHOD_OVERRIDE};
-use super::{Uploads, head, patch, terminate};
-use crate::error::ApiError;
-use crate::extract::Id;
+use super::protocol::METHOD_OVERRIDE;
 
-/// For clients behind something that lets only GET and POST through: the method is in X-HTTP-Method-Override.
-pub async fn overridden(
-    state: State<Uploads>,
-    principal: Principal,
-    path: Id<String>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, ApiError> {
-    let method = headers.get(METHOD_OVERRIDE).and_then(|v| Method::from_bytes(v.as_bytes()).ok());
-    match method {
-        Some(Method::PATCH) => patch::append_upload(state, principal, path, headers, body).await,
-        Some(Method::HEAD) => head::get_upload_offset(state, principal, path).await,
-        Some(Method::DELETE) => Ok(terminate::terminate_upload(state, principal, path).await?.into_response()),
-        _ => {
-            let (message, next_step) = ("这里不能这样传。", "刷新页面，再传一次。");
-            Err(protocol::refuse(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message, next_step))
-        }
+/// For clients behind something that lets only GET and POST through: the method in X-HTTP-Method-Override is the one that
+/// counts. Before anything looks at the request, also before it is asked where it came from.
+pub fn overridden(mut request: Request) -> Request {
+    let said = request.headers().get(METHOD_OVERRIDE).and_then(|value| Method::from_bytes(value.as_bytes()).ok());
+    if let Some(method) = said
+        && request.uri().path().starts_with(super::PATH)
+    {
+        *request.method_mut() = method;
     }
+    request
 }

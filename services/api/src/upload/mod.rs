@@ -1,15 +1,21 @@
-//! tus 1.0 at `/api/v1/uploads`: core, creation, creation-with-upload, termination.
+//! tus 1.0 at `/api/v1/uploads`: core, creation, creation-with-upload, creation-defer-length, termination, expiration,
+//! checksum (also as a trailer) and concatenation.
 //!
 //! Only the owner of an upload may see it; for everybody else it does not exist. A 204 means durable. The last 204 means
 //! that the object is whole, its version received and its job enqueued.
 //!
-//! Objects: `originals/{version}/{epoch}` is the file, `tails/{upload}/…` what is durable of a part that is still
+//! Objects: `originals/{version}/{epoch}` is the file, `partials/{upload}/{epoch}` a stretch to be joined, `tails/{upload}/…` what is durable of a part that is still
 //! growing, `sidecars/{clip}/{version}.json` what the database knows of it. Parts are at least 8 MiB and at most 10,000,
 //! so a file may be as large as the setting says, up to 1.2 TiB.
 
+mod checksum;
+mod concatenate;
 mod create;
+mod creation;
+mod cross_origin;
 mod finish;
 mod head;
+
 mod memory;
 mod method_override;
 mod options;
@@ -26,7 +32,6 @@ use std::time::Duration;
 
 use axum::extract::FromRef;
 use axum::middleware;
-use axum::routing::post;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use utoipa_axum::router::OpenApiRouter;
@@ -37,14 +42,19 @@ use weijia_core::upload::rules;
 
 use crate::state::AppState;
 
+pub use cross_origin::cross_origin;
+pub use method_override::overridden;
 pub use reconcile::Swept;
+
+/// Where uploads are.
+const PATH: &str = "/api/v1/uploads";
 
 pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(create::create_upload))
         .routes(routes!(head::get_upload_offset, patch::append_upload, terminate::terminate_upload))
         .route("/uploads", axum::routing::options(options::discover))
-        .route("/uploads/{upload}", post(method_override::overridden).options(options::discover))
+        .route("/uploads/{upload}", axum::routing::options(options::discover))
         .layer(middleware::from_fn(protocol::speak_tus))
 }
 

@@ -15,13 +15,14 @@ use super::Uploads;
 const CONTENT_TYPE: &str = "application/octet-stream";
 
 /// Why a writer cannot go on.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// A newer writer has taken over, or the upload has ended.
+    #[error("a newer writer has taken over, or the upload has ended")]
     TakenOver,
-    /// The store has lost what it said it had.
+    #[error("the store has lost what it said it had")]
     Lost,
-    /// The store or the database does not answer as it should. What was acknowledged stands.
+    /// What was acknowledged stands.
+    #[error("the store or the database does not answer as it should: {0}")]
     Unavailable(String),
 }
 
@@ -76,7 +77,7 @@ impl Uploads {
         if upload.is_single() || upload.s3_upload_id.is_some() {
             return Ok(());
         }
-        let key = keys::original(&upload.version_id, upload.epoch);
+        let key = upload.new_key();
         let id = patiently(|| self.storage.create_multipart(&key, CONTENT_TYPE)).await?;
         let mut tx = self.db.write().await.map_err(Error::from)?;
         let set = sql::set_object(&mut tx, At::now(), &upload.id, upload.epoch, &key, Some(&id)).await;
@@ -91,40 +92,20 @@ impl Uploads {
         Ok(())
     }
 
-    /// A whole part: the store has it, then SQL knows it.
-    pub(super) async fn store_part(&self, upload: Upload, no: i64, bytes: Bytes) -> Result<(), Failure> {
+    /// A whole part, in the store and not counted yet.
+    pub(super) async fn put_part(&self, upload: &Upload, no: i64, bytes: Bytes) -> Result<Part, Failure> {
         let sha256 = sha256(bytes.clone()).await;
         let len = bytes.len() as i64;
-        let single = keys::original(&upload.version_id, upload.epoch);
+        let single = upload.new_key();
         let etag = match (&upload.key, &upload.s3_upload_id) {
             (Some(key), Some(id)) => patiently(|| self.storage.upload_part(key, id, no as i32, bytes.clone())).await?,
             _ => patiently(|| self.storage.put(&single, CONTENT_TYPE, bytes.clone())).await?,
         };
-        drop(bytes);
-        let part = Part { no, len, etag, sha256 };
-        let now = At::now();
-        let mut tx = self.db.write().await.map_err(Error::from)?;
-        let recorded = async {
-            if upload.is_single() {
-                sql::set_object(&mut tx, now, &upload.id, upload.epoch, &single, None).await?;
-            }
-            sql::record_part(&mut tx, now, &upload, &part).await
-        };
-        match recorded.await {
-            Ok(_) => Ok(tx.commit().await.map_err(Error::from)?),
-            Err(error) => {
-                drop(tx);
-                // The key carries this writer's epoch, so it is nobody else's object.
-                if upload.is_single() && matches!(error, Error::Conflict(_)) {
-                    self.discard(&single, None).await;
-                }
-                Err(error.into())
-            }
-        }
+        Ok(Part { no, len, etag, sha256 })
     }
 
-    /// A piece of the part that is still growing: a new object first, then the row that counts it.
-    pub(super) async fn store_tail(
+    /// A piece of the part that is still growing: a new object, not counted yet.
+    pub(super) async fn put_tail(
         &self,
         upload: &Upload,
         no: i64,
@@ -135,15 +116,43 @@ impl Uploads {
         let sha256 = sha256(bytes.clone()).await;
         let len = bytes.len() as i64;
         patiently(|| self.storage.put(&key, CONTENT_TYPE, bytes.clone())).await?;
-        let piece = TailPiece { part_no: no, start, len, key, sha256 };
+        Ok(TailPiece { part_no: no, start, len, key, sha256 })
+    }
+
+    /// Counts what the store has: all of it, or nothing.
+    pub(super) async fn count(&self, upload: &Upload, parts: &[Part], pieces: &[TailPiece]) -> Result<(), Failure> {
+        let now = At::now();
         let mut tx = self.db.write().await.map_err(Error::from)?;
-        if let Err(error) = sql::add_tail(&mut tx, At::now(), upload, &piece).await {
+        let counted = async {
+            if upload.is_single() && !parts.is_empty() {
+                sql::set_object(&mut tx, now, &upload.id, upload.epoch, &upload.new_key(), None).await?;
+            }
+            for part in parts {
+                sql::record_part(&mut tx, now, upload, part).await?;
+            }
+            for piece in pieces {
+                sql::add_tail(&mut tx, now, upload, piece).await?;
+            }
+            Ok::<_, Error>(())
+        };
+        if let Err(error) = counted.await {
             drop(tx);
-            self.discard(&piece.key, None).await;
+            self.let_go(upload, parts, pieces.iter().map(|piece| piece.key.as_str())).await;
             return Err(error.into());
         }
-        tx.commit().await.map_err(Error::from)?;
-        Ok(piece)
+        // Whatever an error here says, they may be counted by now: they stay.
+        Ok(tx.commit().await.map_err(Error::from)?)
+    }
+
+    /// Objects that will not be counted. A part of a multipart upload is none: the next of its number replaces it.
+    pub(super) async fn let_go<'a>(&self, upload: &Upload, parts: &[Part], tails: impl Iterator<Item = &'a str>) {
+        if upload.is_single() && !parts.is_empty() {
+            // The key carries this writer's epoch, so it is nobody else's object.
+            self.discard(&upload.new_key(), None).await;
+        }
+        for key in tails {
+            self.discard(key, None).await;
+        }
     }
 
     /// A piece back from the store, exactly as it was put there.

@@ -1,23 +1,25 @@
 use std::time::Duration;
 
 use crate::auth::Principal;
-use axum::body::{Body, BodyDataStream};
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use futures_util::StreamExt;
+use http_body_util::BodyExt;
 use tokio::sync::oneshot;
 use weijia_core::Result as CoreResult;
 use weijia_core::clip::refusal::RefusalCode;
 use weijia_core::ids::UploadId;
 use weijia_core::time::At;
-use weijia_core::upload::rules::{NoAppend, may_append};
-use weijia_core::upload::{State as UploadState, Upload, sql};
+use weijia_core::upload::rules::{Asked, NoAppend, Standing, may_append};
+use weijia_core::upload::{Durable, Kind, State as UploadState, Upload, sql};
 
 use super::Uploads;
+use super::checksum::{Check, Wrong};
 use super::parts::Failure;
-use super::protocol::{self, UPLOAD_OFFSET, refuse};
+use super::protocol::{self, UPLOAD_LENGTH, UPLOAD_OFFSET, refuse, unreadable};
 use super::writer::{End, Writer};
+use super::writers::Seat;
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::Id;
 
@@ -28,11 +30,15 @@ use crate::extract::Id;
     params(
         ("upload" = String, Path), ("Tus-Resumable" = String, Header, description = "1.0.0"),
         ("Upload-Offset" = i64, Header, description = "where the body belongs: the durable offset"),
+        ("Upload-Length" = Option<i64>, Header, description = "bytes in the file, where creation deferred it; once"),
+        ("Upload-Checksum" = Option<String>, Header, description = "sha1, sha256 or crc32c of the body, and its value in \
+            base64: nothing of the body counts unless it is right. May follow as a trailer"),
     ),
     request_body(content_type = "application/offset+octet-stream"),
     responses(
-        (status = 204, description = "durable", headers(("Upload-Offset" = i64))),
-        (status = 400, body = ErrorBody), (status = 404, description = "no such upload of hers", body = ErrorBody),
+        (status = 204, description = "durable", headers(("Upload-Offset" = i64), ("Upload-Expires" = String))),
+        (status = 400, body = ErrorBody), (status = 403, description = "a final upload", body = ErrorBody),
+        (status = 404, description = "no such upload of hers", body = ErrorBody),
         (status = 408, description = "nothing came for a minute; go on", body = ErrorBody),
         (status = 409, description = "another offset is durable, or a newer request goes on", body = ErrorBody),
         (status = 410, description = "ended, expired or lost", body = ErrorBody),
@@ -40,6 +46,7 @@ use crate::extract::Id;
         (status = 413, description = "more bytes than announced", body = ErrorBody),
         (status = 415, description = "another content type", body = ErrorBody),
         (status = 422, description = "refused, with the reason", body = ErrorBody),
+        (status = 460, description = "the body is not what its checksum says; nothing of it counts", body = ErrorBody),
         (status = 503, description = "the store does not answer, or the server stops; go on in a moment", body = ErrorBody),
     )
 )]
@@ -50,16 +57,37 @@ pub async fn append_upload(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let id = uploads.own(&principal, &upload).await?;
-    if !protocol::is_offset_stream(&headers) {
-        let (message, next_step) = ("上传的请求类型不对。", "刷新页面，再传一次。");
-        return Err(refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_an_offset_stream", message, next_step));
-    }
-    let asked = protocol::required(&headers, &UPLOAD_OFFSET)?;
-    let offset = append(&uploads, id, asked, &headers, body).await?;
+    let asked = async {
+        let id = uploads.own(&principal, &upload).await?;
+        if !protocol::is_offset_stream(&headers) {
+            let (message, next_step) = ("上传的请求类型不对。", "刷新页面，再传一次。");
+            return Err(refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_an_offset_stream", message, next_step));
+        }
+        let offset = protocol::required(&headers, &UPLOAD_OFFSET)?;
+        let body = protocol::number(&headers, &header::CONTENT_LENGTH)?;
+        let length = protocol::number(&headers, &UPLOAD_LENGTH)?;
+        Ok((id, Asked { offset, body, length }, Check::read(&headers)?))
+    };
+    let (id, asked, check) = match asked.await {
+        Ok(asked) => asked,
+        Err(error) => {
+            uploads.read_away(body);
+            return Err(error);
+        }
+    };
+    let reached = append(&uploads, id, asked, check, body).await?;
     let mut response = StatusCode::NO_CONTENT.into_response();
-    protocol::set(&mut response, UPLOAD_OFFSET, offset);
+    protocol::set(&mut response, UPLOAD_OFFSET, reached.offset);
+    protocol::set_expires(response.headers_mut(), reached.expires);
     Ok(response)
+}
+
+/// Where an upload stands after a request.
+#[derive(Debug, Clone, Copy)]
+pub struct Reached {
+    pub offset: i64,
+    /// When it is given up, unless it is done.
+    pub expires: Option<At>,
 }
 
 /// Appends the body, and answers with the offset up to which everything is durable. The work goes on in a task of its
@@ -67,68 +95,100 @@ pub async fn append_upload(
 pub async fn append(
     uploads: &Uploads,
     id: UploadId,
-    asked: i64,
-    headers: &HeaderMap,
-    body: Body,
-) -> Result<i64, ApiError> {
-    let announced = protocol::number(headers, &header::CONTENT_LENGTH)?;
+    asked: Asked,
+    check: Option<Check>,
+    mut body: Body,
+) -> Result<Reached, ApiError> {
     let (answer, answered) = oneshot::channel();
     let task = uploads.clone();
     uploads.tasks.spawn(async move {
-        let mut body = body.into_data_stream();
-        let result = task.append(&id, asked, announced, &mut body).await;
+        let result = task.append(&id, asked, check, &mut body).await;
         let early = result.is_err();
         let _ = answer.send(result);
-        // A client that is still sending would see a broken connection instead of the answer.
         if early {
-            tokio::select! {
-                () = drain(body) => {}
-                () = task.stopping.cancelled() => {}
-            }
+            task.drain(body).await;
         }
     });
     answered.await.map_err(|_| unavailable())?
 }
 
-async fn drain(mut body: BodyDataStream) {
-    const ENOUGH: usize = 4 << 20;
-    let mut drained = 0;
-    let draining = async {
-        while let Some(Ok(bytes)) = body.next().await {
-            drained += bytes.len();
-            if drained > ENOUGH {
-                break;
-            }
-        }
-    };
-    let _ = tokio::time::timeout(Duration::from_secs(3), draining).await;
-}
-
 impl Uploads {
+    /// The rest of a refused body: a client that is still sending would see a broken connection instead of the answer.
+    pub(super) fn read_away(&self, body: Body) {
+        let task = self.clone();
+        self.tasks.spawn(async move { task.drain(body).await });
+    }
+
+    async fn drain(&self, mut body: Body) {
+        const ENOUGH: usize = 4 << 20;
+        let mut drained = 0;
+        let draining = async {
+            while let Some(Ok(frame)) = body.frame().await {
+                drained += frame.data_ref().map_or(0, |bytes| bytes.len());
+                if drained > ENOUGH {
+                    break;
+                }
+            }
+        };
+        tokio::select! {
+            _ = tokio::time::timeout(Duration::from_secs(3), draining) => {}
+            () = self.stopping.cancelled() => {}
+        }
+    }
+
     async fn append(
         &self,
         id: &UploadId,
-        asked: i64,
-        announced: Option<i64>,
-        body: &mut BodyDataStream,
-    ) -> Result<i64, ApiError> {
+        asked: Asked,
+        check: Option<Check>,
+        body: &mut Body,
+    ) -> Result<Reached, ApiError> {
         let seat = self.writers.sit(id, self.limits.handover).await;
-        let (upload, durable) = self.take_over(id).await?;
-        match may_append(upload.state, upload.length, durable.offset, asked, announced) {
-            Err(no) => return Err(cannot_append(no, &upload, durable.offset)),
-            Ok(false) => {
-                self.finished(id).await?;
-                return Ok(durable.offset);
-            }
-            Ok(true) => {}
+        let (upload, durable) = self.enter(id, asked).await?;
+        self.write(upload, durable, seat, check, body).await
+    }
+
+    /// Takes the upload over for that PATCH, and learns its length if it is said now.
+    async fn enter(&self, id: &UploadId, asked: Asked) -> Result<(Upload, Durable), ApiError> {
+        let now = At::now();
+        let mut tx = self.db.write().await?;
+        if sql::find(&mut tx, id).await?.kind == Kind::Final {
+            return Err(is_final());
         }
-        let (end, reached) = Writer::new(self.clone(), upload.clone(), durable, seat).run(body).await;
-        tracing::debug!(upload = %id, ?end, reached, "the body ended");
+        let (mut upload, durable) = sql::take_over(&mut tx, now, id).await?;
+        let most = upload.most(self.limits.max_length);
+        let Upload { kind, state, length, .. } = upload;
+        let refused = may_append(Standing { kind, state, length, durable: durable.offset, most }, asked);
+        if let (Ok(()), None, Some(length)) = (refused, length, asked.length) {
+            upload = sql::declare_length(&mut tx, now, upload, &durable, length).await?;
+        }
+        tx.commit().await?;
+        refused.map_err(|no| cannot_append(no, &upload, durable.offset))?;
+        Ok((upload, durable))
+    }
+
+    /// Writes the body behind what is durable; and brings the upload to its end if that is all.
+    pub(super) async fn write(
+        &self,
+        upload: Upload,
+        durable: Durable,
+        seat: Seat,
+        check: Option<Check>,
+        body: &mut Body,
+    ) -> Result<Reached, ApiError> {
+        let id = &upload.id;
+        if upload.state != UploadState::Open {
+            self.finished(id).await?;
+            return Ok(Reached { offset: durable.offset, expires: upload.expires() });
+        }
+        let (end, offset) = Writer::new(self.clone(), upload.clone(), durable, seat, check).run(body).await;
+        tracing::debug!(upload = %id, ?end, offset, "the body ended");
         let error = match end {
-            End::Body if reached < upload.length => return Ok(reached),
+            End::Body if !upload.ends_at(offset) => return Ok(Reached { offset, expires: upload.expires() }),
             End::Body => {
                 self.finished(id).await?;
-                return Ok(reached);
+                let expires = upload.expires().filter(|_| upload.kind == Kind::Partial);
+                return Ok(Reached { offset, expires });
             }
             End::Refused(code) => {
                 self.refuse_file(&upload, code).await?;
@@ -138,7 +198,10 @@ impl Uploads {
                 self.refuse_file(&upload, RefusalCode::Incomplete).await?;
                 gone()
             }
+            End::TooLong if upload.length.is_none() => too_big(),
             End::TooLong => too_long(),
+            End::Wrong(Wrong::Mismatch) => mismatch(),
+            End::Wrong(Wrong::Missing) => unreadable(protocol::UPLOAD_CHECKSUM.as_str()),
             End::Wanted | End::Failed(Failure::TakenOver) => sql::taken_over().into(),
             End::Idle => {
                 let next_step = "看看信号，会接着传的。";
@@ -150,7 +213,7 @@ impl Uploads {
                 unavailable()
             }
         };
-        Err(protocol::with_offset(error, self.offset(id).await?))
+        Err(protocol::with_offset(error, self.offset(id).await?, upload.expires()))
     }
 
     /// Every byte is durable: brings the upload to its end.
@@ -177,6 +240,7 @@ impl Uploads {
 fn cannot_append(no: NoAppend, upload: &Upload, durable: i64) -> ApiError {
     let error = match no {
         NoAppend::Gone => return gone(),
+        NoAppend::Final => return is_final(),
         NoAppend::Failed => match upload.refusal() {
             Some(code) if code != RefusalCode::Incomplete => {
                 return ApiError::refused(StatusCode::UNPROCESSABLE_ENTITY, code.into());
@@ -187,14 +251,32 @@ fn cannot_append(no: NoAppend, upload: &Upload, durable: i64) -> ApiError {
             let next_step = "不用做什么，会从断开的地方接着传。";
             refuse(StatusCode::CONFLICT, "upload_offset", "接着传的位置对不上。", next_step)
         }
+        NoAppend::WrongLength => unreadable(UPLOAD_LENGTH.as_str()),
         NoAppend::TooLong => too_long(),
+        NoAppend::TooBig => too_big(),
     };
-    protocol::with_offset(error, durable)
+    protocol::with_offset(error, durable, upload.expires())
 }
 
-fn too_long() -> ApiError {
+pub fn too_long() -> ApiError {
     let next_step = "像是文件在路上变了。重新选这条片子再传。";
     refuse(StatusCode::PAYLOAD_TOO_LARGE, "upload_too_long", "传来的比说好的多。", next_step)
+}
+
+pub fn too_big() -> ApiError {
+    ApiError::refused(StatusCode::PAYLOAD_TOO_LARGE, RefusalCode::TooBig.into())
+}
+
+/// What a final upload is made of is sent to the partial ones.
+pub fn is_final() -> ApiError {
+    let next_step = "不用做什么，拼好了就能看。";
+    refuse(StatusCode::FORBIDDEN, "upload_is_final", "这条片子由几段拼成，不能往里再传。", next_step)
+}
+
+fn mismatch() -> ApiError {
+    // 460 is tus 1.0's own; no table of HTTP knows it.
+    let status = StatusCode::from_u16(460).unwrap_or(StatusCode::CONFLICT);
+    refuse(status, "checksum_mismatch", "这一段在路上变了样，没有收。", "不用做什么，会把这一段重传一遍。")
 }
 
 pub fn gone() -> ApiError {

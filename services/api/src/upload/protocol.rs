@@ -7,11 +7,13 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header}
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
+use weijia_core::time::At;
 
 use crate::error::ApiError;
 
 pub const VERSION: &str = "1.0.0";
-pub const EXTENSIONS: &str = "creation,creation-with-upload,termination";
+pub const EXTENSIONS: &str = "creation,creation-with-upload,creation-defer-length,termination,expiration,checksum,\
+                              checksum-trailer,concatenation";
 pub const OFFSET_STREAM: &str = "application/offset+octet-stream";
 
 pub const TUS_RESUMABLE: HeaderName = HeaderName::from_static("tus-resumable");
@@ -20,15 +22,16 @@ pub const TUS_EXTENSION: HeaderName = HeaderName::from_static("tus-extension");
 pub const TUS_MAX_SIZE: HeaderName = HeaderName::from_static("tus-max-size");
 pub const UPLOAD_OFFSET: HeaderName = HeaderName::from_static("upload-offset");
 pub const UPLOAD_LENGTH: HeaderName = HeaderName::from_static("upload-length");
+pub const TUS_CHECKSUM_ALGORITHM: HeaderName = HeaderName::from_static("tus-checksum-algorithm");
+pub const UPLOAD_DEFER_LENGTH: HeaderName = HeaderName::from_static("upload-defer-length");
+pub const UPLOAD_EXPIRES: HeaderName = HeaderName::from_static("upload-expires");
+pub const UPLOAD_CHECKSUM: HeaderName = HeaderName::from_static("upload-checksum");
+pub const UPLOAD_CONCAT: HeaderName = HeaderName::from_static("upload-concat");
 pub const UPLOAD_METADATA: HeaderName = HeaderName::from_static("upload-metadata");
 pub const X_CLIP_ID: HeaderName = HeaderName::from_static("x-clip-id");
 pub const X_VERSION_ID: HeaderName = HeaderName::from_static("x-version-id");
 pub const METHOD_OVERRIDE: HeaderName = HeaderName::from_static("x-http-method-override");
-
-const EXPOSED: HeaderValue = HeaderValue::from_static(
-    "Location, Tus-Resumable, Tus-Version, Tus-Extension, Tus-Max-Size, Upload-Offset, Upload-Length, Upload-Metadata, \
-     X-Clip-Id, X-Version-Id, X-Request-Id",
-);
+pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// Around every endpoint: asks for the version we speak, and says it on every answer, whatever the answer.
 pub async fn speak_tus(request: Request, next: Next) -> Response {
@@ -44,7 +47,6 @@ pub async fn speak_tus(request: Request, next: Next) -> Response {
     };
     let headers = response.headers_mut();
     headers.insert(TUS_RESUMABLE, HeaderValue::from_static(VERSION));
-    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
@@ -53,13 +55,20 @@ pub fn refuse(status: StatusCode, code: &'static str, message: &str, next_step: 
     ApiError::new(status, code, message, next_step)
 }
 
-/// An error that also says up to where the bytes are durable all the same.
-pub fn with_offset(mut error: ApiError, offset: i64) -> ApiError {
+/// An error that also says up to where the bytes are durable all the same, and how long they are kept.
+pub fn with_offset(mut error: ApiError, offset: i64, expires: Option<At>) -> ApiError {
     error.headers.insert(UPLOAD_OFFSET, HeaderValue::from(offset));
+    set_expires(&mut error.headers, expires);
     error
 }
 
-fn unreadable(what: &str) -> ApiError {
+pub fn set_expires(headers: &mut HeaderMap, expires: Option<At>) {
+    if let Some(date) = expires.and_then(|at| HeaderValue::from_str(&at.http_date()).ok()) {
+        headers.insert(UPLOAD_EXPIRES, date);
+    }
+}
+
+pub fn unreadable(what: &str) -> ApiError {
     refuse(
         StatusCode::BAD_REQUEST,
         "bad_upload_request",
@@ -94,8 +103,8 @@ pub fn set(response: &mut Response, name: HeaderName, value: impl ToString) {
     }
 }
 
-/// A title and a name with room to spare; it is said back on every HEAD.
-const METADATA_MAX: usize = 8 << 10;
+/// A title and a name with room to spare; it is said back on every HEAD. The same for a list of partial uploads.
+pub const METADATA_MAX: usize = 8 << 10;
 
 /// Upload-Metadata: pairs of a key and a base64 value, separated by commas.
 #[derive(Debug, Default)]

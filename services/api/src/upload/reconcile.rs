@@ -5,7 +5,7 @@ use std::time::Duration;
 use weijia_core::Result;
 use weijia_core::storage::trash::{self, Trash};
 use weijia_core::time::{At, Millis};
-use weijia_core::upload::sql;
+use weijia_core::upload::{State, sql};
 
 use super::Uploads;
 
@@ -41,10 +41,11 @@ impl Uploads {
     pub async fn reconcile(&self, now: At, untouched_for: Millis) -> Result<Swept> {
         let mut swept = Swept::default();
         let mut tx = self.db.read().await?;
-        let completing = sql::completing(&mut tx, now - untouched_for).await?;
+        let unsettled = sql::unsettled(&mut tx, now - untouched_for).await?;
         drop(tx);
-        for id in completing {
-            match self.finish(&id).await {
+        for id in unsettled {
+            match self.settle(&id).await {
+                Ok(State::Open | State::Completing) => tracing::warn!(upload = %id, "not finished yet"),
                 Ok(_) => swept.finished += 1,
                 Err(error) => tracing::warn!(upload = %id, %error, "not finished yet"),
             }

@@ -2,16 +2,17 @@
 
 use std::time::Duration;
 
-use axum::body::BodyDataStream;
+use axum::body::Body;
 use bytes::Bytes;
-use futures_util::StreamExt;
+use http_body_util::BodyExt;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use weijia_core::clip::refusal::RefusalCode;
 use weijia_core::upload::sniff::{self, Verdict};
-use weijia_core::upload::{Durable, TailPiece, Upload, rules};
+use weijia_core::upload::{Durable, Kind, Part, TailPiece, Upload, rules};
 
 use super::Uploads;
+use super::checksum::{Check, Wrong};
 use super::memory::{Buffer, UNIT};
 use super::parts::Failure;
 use super::writers::Seat;
@@ -39,6 +40,8 @@ pub enum End {
     Stopping,
     /// More bytes than were announced.
     TooLong,
+    /// It does not add up to what its client said.
+    Wrong(Wrong),
     Refused(RefusalCode),
     Failed(Failure),
 }
@@ -53,7 +56,7 @@ pub struct Writer {
     uploads: Uploads,
     upload: Upload,
     seat: Seat,
-    flight: JoinSet<Result<(), Failure>>,
+    flight: JoinSet<Result<Part, Failure>>,
     /// The next byte to arrive.
     offset: i64,
     /// The part that is growing, and the durable pieces of it.
@@ -67,11 +70,21 @@ pub struct Writer {
     last_byte: Instant,
     /// When the oldest byte arrived that is not durable yet.
     dirty_since: Option<Instant>,
+    held: Option<Held>,
+}
+
+/// Of a request with a checksum nothing counts before all of it has come: what the store has of it by then.
+struct Held {
+    check: Check,
+    parts: Vec<Part>,
+    tails: Vec<String>,
 }
 
 impl Writer {
-    pub fn new(uploads: Uploads, upload: Upload, durable: Durable, seat: Seat) -> Writer {
+    pub fn new(uploads: Uploads, upload: Upload, durable: Durable, seat: Seat, check: Option<Check>) -> Writer {
         let base = durable.tail_len();
+        // The beginning of a stretch is not the beginning of a file.
+        let judges = durable.offset < sniff::ENOUGH as i64 && upload.kind != Kind::Partial;
         Writer {
             buffer: uploads.pool.pocket(),
             uploads,
@@ -81,39 +94,62 @@ impl Writer {
             no: durable.parts.len() as i64 + 1,
             pieces: durable.tail,
             base,
-            head: (durable.offset < sniff::ENOUGH as i64 && upload.length > 0).then(Vec::new),
+            head: judges.then(Vec::new),
             last_byte: Instant::now(),
             dirty_since: None,
+            held: check.map(|check| Held { check, parts: Vec::new(), tails: Vec::new() }),
             upload,
         }
     }
 
     /// Takes what the body brings, makes durable what came, and says why it ended and up to where.
-    pub async fn run(mut self, body: &mut BodyDataStream) -> (End, i64) {
+    pub async fn run(mut self, body: &mut Body) -> (End, i64) {
         let end = self.read(body).await.unwrap_or_else(|end| end);
-        let end = match end {
+        let end = match (end, &self.held) {
             // What a newer writer has taken over, and what is refused, isn't worth storing.
-            End::Refused(_) | End::Failed(_) => end,
-            end => self.flush().await.err().map_or(end, End::Failed),
+            (end @ (End::Refused(_) | End::Failed(_)), _) => end,
+            (End::Body, Some(held)) => match held.check.verdict() {
+                Ok(()) => self.count_held().await.err().map_or(End::Body, End::Failed),
+                Err(wrong) => End::Wrong(wrong),
+            },
+            (end, Some(_)) => end,
+            (end, None) => self.flush().await.err().map_or(end, End::Failed),
         };
         // Parts behind a failed one may still become durable: nothing is left running when the answer is given.
-        while self.flight.join_next().await.is_some() {}
+        while let Some(part) = self.flight.join_next().await {
+            let _ = self.landed(part);
+        }
+        if let Some(held) = self.held.take() {
+            self.uploads.let_go(&self.upload, &held.parts, held.tails.iter().map(String::as_str)).await;
+        }
         (end, self.offset)
     }
 
-    async fn read(&mut self, body: &mut BodyDataStream) -> Result<End, End> {
+    async fn read(&mut self, body: &mut Body) -> Result<End, End> {
         self.remember_head().await?;
+        if self.upload.ends_at(self.offset) {
+            self.judge(&Bytes::new())?;
+            // All there, and the last part in pieces: its length became known late, or somebody died over it.
+            if self.filled() > 0 {
+                self.submit().await?;
+            }
+        }
         let wanted = self.seat.wanted().clone();
         let mut leaving = None;
-        while self.offset < self.upload.length {
+        // Where there is a checksum, it is about the whole body.
+        while !self.upload.ends_at(self.offset) || self.held.is_some() {
             let alarm = leaving.map_or_else(|| self.alarm(), |until: Instant| until.min(Instant::now() + LAST_BYTES));
             tokio::select! {
                 biased;
                 () = self.uploads.stopping.cancelled() => return Ok(End::Stopping),
                 () = wanted.cancelled(), if leaving.is_none() => leaving = Some(Instant::now() + LEAVE_WITHIN),
-                Some(part) = self.flight.join_next() => landed(part)?,
-                chunk = body.next() => match chunk {
-                    Some(Ok(bytes)) => self.accept(bytes).await?,
+                Some(part) = self.flight.join_next() => self.landed(part)?,
+                frame = body.frame() => match frame.map(|frame| frame.map(|frame| frame.into_data())) {
+                    Some(Ok(Ok(bytes))) => self.accept(bytes).await?,
+                    Some(Ok(Err(other))) => if let (Some(held), Ok(trailers)) = (&mut self.held, other.into_trailers()) {
+                        held.check.follow(&trailers);
+                    },
+                    Some(Err(error)) if is_lost(&error) => return Err(Failure::Lost.into()),
                     Some(Err(_)) => return Ok(End::Disconnected),
                     None => return Ok(End::Body),
                 },
@@ -139,8 +175,10 @@ impl Writer {
         let limits = &self.uploads.limits;
         let end = self.last_byte + limits.idle_end;
         match self.dirty_since {
-            Some(since) => end.min(self.last_byte + limits.idle_flush).min(since + limits.flush_every),
-            None => end,
+            Some(since) if self.held.is_none() => {
+                end.min(self.last_byte + limits.idle_flush).min(since + limits.flush_every)
+            }
+            _ => end,
         }
     }
 
@@ -148,8 +186,11 @@ impl Writer {
         if bytes.is_empty() {
             return Ok(());
         }
-        if bytes.len() as i64 > self.upload.length - self.offset {
+        if bytes.len() as i64 > self.upload.most(self.uploads.limits.max_length) - self.offset {
             return Err(End::TooLong);
+        }
+        if let Some(held) = &mut self.held {
+            held.check.update(&bytes);
         }
         self.judge(&bytes)?;
         self.last_byte = Instant::now();
@@ -167,7 +208,8 @@ impl Writer {
                 self.submit().await?;
             }
             // A body that never lets up must not put off the regular flush.
-            if self.dirty_since.is_some_and(|since| since.elapsed() >= self.uploads.limits.flush_every) {
+            let due = self.dirty_since.is_some_and(|since| since.elapsed() >= self.uploads.limits.flush_every);
+            if due && self.held.is_none() {
                 self.flush().await?;
             }
         }
@@ -200,7 +242,7 @@ impl Writer {
         let Some(head) = &mut self.head else { return Ok(()) };
         let wanted = (sniff::ENOUGH - head.len().min(sniff::ENOUGH)).min(bytes.len());
         head.extend_from_slice(&bytes[..wanted]);
-        let whole = self.offset + bytes.len() as i64 == self.upload.length;
+        let whole = self.upload.ends_at(self.offset + bytes.len() as i64);
         match sniff::sniff(head, whole) {
             Verdict::Video => self.head = None,
             Verdict::NeedMore => {}
@@ -257,12 +299,18 @@ impl Writer {
         self.uploads.open_object(&mut self.upload).await?;
         while self.flight.len() >= PARTS_IN_FLIGHT {
             if let Some(part) = self.flight.join_next().await {
-                landed(part)?;
+                self.landed(part)?;
             }
         }
         let whole = std::mem::replace(&mut self.buffer, self.uploads.pool.pocket());
-        let (uploads, upload, no) = (self.uploads.clone(), self.upload.clone(), self.no);
-        self.flight.spawn(async move { uploads.store_part(upload, no, whole.freeze()).await });
+        let (uploads, upload, no, counts) = (self.uploads.clone(), self.upload.clone(), self.no, self.held.is_none());
+        self.flight.spawn(async move {
+            let part = uploads.put_part(&upload, no, whole.freeze()).await?;
+            if counts {
+                uploads.count(&upload, std::slice::from_ref(&part), &[]).await?;
+            }
+            Ok(part)
+        });
         self.no += 1;
         self.base = 0;
         self.pieces.clear();
@@ -274,13 +322,17 @@ impl Writer {
     /// growing part. Afterwards nothing is held in memory.
     async fn flush(&mut self) -> Result<(), Failure> {
         while let Some(part) = self.flight.join_next().await {
-            landed(part)?;
+            self.landed(part)?;
         }
         let start = self.durable_len();
         if self.filled() > start {
             let buffer = std::mem::replace(&mut self.buffer, self.uploads.pool.pocket());
             let fresh = buffer.freeze().slice((start - self.base) as usize..);
-            let piece = self.uploads.store_tail(&self.upload, self.no, start, fresh).await?;
+            let piece = self.uploads.put_tail(&self.upload, self.no, start, fresh).await?;
+            match &mut self.held {
+                Some(held) => held.tails.push(piece.key.clone()),
+                None => self.uploads.count(&self.upload, &[], std::slice::from_ref(&piece)).await?,
+            }
             self.pieces.push(piece);
         } else {
             self.buffer = self.uploads.pool.pocket();
@@ -289,8 +341,37 @@ impl Writer {
         self.dirty_since = None;
         Ok(())
     }
+
+    fn landed(&mut self, part: Result<Result<Part, Failure>, JoinError>) -> Result<(), Failure> {
+        let part = part.unwrap_or_else(|error| Err(Failure::Unavailable(error.to_string())))?;
+        if let Some(held) = &mut self.held {
+            held.parts.push(part);
+        }
+        Ok(())
+    }
+
+    /// The body adds up: all of it counts, at once.
+    async fn count_held(&mut self) -> Result<(), Failure> {
+        self.flush().await?;
+        let Some(held) = self.held.take() else { return Ok(()) };
+        let mut tails = held.tails;
+        let fresh: Vec<_> = self.pieces.iter().filter(|piece| tails.contains(&piece.key)).cloned().collect();
+        self.uploads.count(&self.upload, &held.parts, &fresh).await?;
+        // The others have become part of a part.
+        tails.retain(|key| fresh.iter().all(|piece| piece.key != *key));
+        self.uploads.let_go(&self.upload, &[], tails.iter().map(String::as_str)).await;
+        Ok(())
+    }
 }
 
-fn landed(part: Result<Result<(), Failure>, JoinError>) -> Result<(), Failure> {
-    part.unwrap_or_else(|error| Err(Failure::Unavailable(error.to_string())))
+/// The body came from the store (see `concatenate.rs`), and can't come again.
+fn is_lost(error: &axum::Error) -> bool {
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        if matches!(inner.downcast_ref(), Some(Failure::Lost)) {
+            return true;
+        }
+        cause = inner.source();
+    }
+    false
 }

@@ -27,6 +27,8 @@ use weijia_store::testing::TestStore;
 
 pub const MIB: usize = 1 << 20;
 pub const STREAM: &str = "application/offset+octet-stream";
+/// Where browsers reach the server, by its settings.
+pub const PUBLIC: &str = "http://weijia.test";
 
 pub struct App {
     pub address: SocketAddr,
@@ -74,7 +76,7 @@ impl App {
     async fn serve(db: Db, s3: s3::S3, limits: Limits, folder: Arc<TempFolder>) -> App {
         let storage = s3.storage.clone();
         let (keys, hasher, stopping) = (Keys::from_master(&[7; 32]), PasswordHasher::new(), CancellationToken::new());
-        let settings = Settings::default();
+        let settings = Settings { public_url: PUBLIC.parse().ok(), ..Settings::default() };
         let mut state =
             AppState::new(db.clone(), storage.clone(), keys.clone(), hasher.clone(), settings, stopping.clone());
         state.uploads = Uploads::new(db.clone(), storage.clone(), limits, stopping.clone());

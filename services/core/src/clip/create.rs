@@ -23,6 +23,7 @@ pub struct Draft<'a> {
     pub title: Option<&'a str>,
     pub filename: &'a str,
     pub content_type: &'a str,
+    /// 0 where it isn't known yet: see [`sized`].
     pub bytes: i64,
     pub assignment: Option<&'a str>,
     /// The clip that this is a new version of.
@@ -124,6 +125,12 @@ pub async fn received(
     }
     job::enqueue(tx, now, JobKind::Prepare, version.as_str(), owner).await?;
     Ok(true)
+}
+
+/// How long the file is, where that wasn't known when it was begun.
+pub async fn sized(tx: &mut Tx, version: &VersionId, bytes: i64) -> Result<()> {
+    Ok(on!(tx, c => sqlx::query("update clip_versions set bytes = $2 where id = $1 and state = 'uploading'")
+        .bind(version).bind(bytes).execute(c).await.map(drop))?)
 }
 
 /// Its bytes cannot become a clip, and she is told why.

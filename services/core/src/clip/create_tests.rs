@@ -5,7 +5,7 @@ use crate::clip::MediaState;
 use crate::clip::sidecar::{Sidecar, Stored};
 use crate::ids::UploadId;
 use crate::upload::State;
-use crate::upload::sql::{NewUpload, find};
+use crate::upload::sql::{NewUpload, Purpose, find};
 
 const NOW: At = At(1_000);
 
@@ -85,7 +85,9 @@ both_databases! {
         let mut tx = db.write().await.unwrap();
         let she = person(&mut tx).await;
         let first = create(&mut tx, NOW, &she, &draft()).await.unwrap();
-        let new = NewUpload { owner: &she.user, clip: &first.clip, version: &first.version, length: 5, metadata: "" };
+        let purpose = Purpose::Whole { clip: &first.clip, version: &first.version };
+        let (length, most) = (Some(5), 2 << 30);
+        let new = NewUpload { owner: &she.user, purpose, length, most, metadata: "", idempotency_key: None };
         let open = upload::sql::create(&mut tx, NOW, new).await.unwrap();
         let second = create(&mut tx, NOW, &she, &Draft { clip: Some(&first.clip), ..draft() }).await.unwrap();
         assert_eq!((second.clip.clone(), second.n), (first.clip.clone(), 2));

@@ -23,13 +23,14 @@ pub async fn tell(tx: &mut Tx, clip: &ClipId) -> Result<Vec<Event>> {
     let (created, title, state, owner) = about.ok_or(Error::NotFound)?;
     tell(created, format!("{owner}建了片子《{title}》，现在{}", said(&state)));
 
-    type UploadRow = (At, At, String, i64, String, i64);
+    type UploadRow = (At, At, String, Option<i64>, String, i64);
     let uploads: Vec<UploadRow> = on!(&mut *tx, c => sqlx::query_as(
         "select p.created_at, p.updated_at, p.id, p.length, p.state, v.n from uploads p join clip_versions v on v.id = p.version_id
          where p.clip_id = $1 order by p.id")
         .bind(clip).fetch_all(c).await)?;
     for (began, changed, id, length, state, n) in uploads {
-        tell(began, format!("第 {n} 版开始上传 {id}，共 {length} 字节"));
+        let length = length.map(|length| format!("，共 {length} 字节")).unwrap_or_default();
+        tell(began, format!("第 {n} 版开始上传 {id}{length}"));
         tell(changed, format!("第 {n} 版的上传{}", said(&state)));
     }
 

@@ -13,6 +13,11 @@ pub fn originals(version: &VersionId) -> String {
     format!("originals/{version}/")
 }
 
+/// A stretch of a file that is to be joined with others.
+pub fn partial(upload: &UploadId, epoch: i64) -> String {
+    format!("partials/{upload}/{epoch}")
+}
+
 /// The bytes behind the last whole part of an unfinished upload. Never overwritten: a new tail gets a new number.
 pub fn upload_tail(upload: &UploadId, epoch: i64, seq: i64) -> String {
     format!("{}{epoch}-{seq}", upload_tails(upload))
@@ -71,13 +76,15 @@ pub fn evidence(snapshot: &SnapshotId) -> String {
 }
 
 /// Where our objects lie, in the order in which a store lists them.
-pub const AREAS: [Area; 5] = [Area::Evidence, Area::Media, Area::Originals, Area::Sidecars, Area::Tails];
+pub const AREAS: [Area; 6] =
+    [Area::Evidence, Area::Media, Area::Originals, Area::Partials, Area::Sidecars, Area::Tails];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Area {
     Evidence,
     Media,
     Originals,
+    Partials,
     Sidecars,
     Tails,
 }
@@ -88,6 +95,7 @@ impl Area {
             Area::Evidence => "evidence/",
             Area::Media => "media/",
             Area::Originals => "originals/",
+            Area::Partials => "partials/",
             Area::Sidecars => "sidecars/",
             Area::Tails => "tails/",
         }
@@ -100,7 +108,7 @@ impl Area {
         let (first, behind) = rest.split_once('/').unwrap_or((rest, ""));
         match area {
             Area::Evidence => first.parse::<SnapshotId>().ok().map(|_| (area, first)),
-            Area::Tails => first.parse::<UploadId>().ok().map(|_| (area, first)),
+            Area::Partials | Area::Tails => first.parse::<UploadId>().ok().map(|_| (area, first)),
             Area::Media | Area::Originals => first.parse::<VersionId>().ok().map(|_| (area, first)),
             Area::Sidecars => {
                 let version = behind.strip_suffix(".json")?;
@@ -119,6 +127,7 @@ mod tests {
         let (clip, version, upload, snapshot) = (ClipId::new(), VersionId::new(), UploadId::new(), SnapshotId::new());
         for (key, area, owner) in [
             (original(&version, 3), Area::Originals, version.as_str()),
+            (partial(&upload, 2), Area::Partials, upload.as_str()),
             (upload_tail(&upload, 1, 7), Area::Tails, upload.as_str()),
             (sidecar(&clip, &version), Area::Sidecars, version.as_str()),
             (rendition_segment(&version, 1, "480", 9), Area::Media, version.as_str()),

@@ -73,6 +73,11 @@ async fn of_area(tx: &mut Tx, area: Area, ids: &[&str]) -> Result<Needed> {
             }
             (vec![], Some(format!("select version_id from uploads where version_id in ($ids) and {AT_WORK}")))
         }
+        // A stretch of a film is kept until it is joined.
+        Area::Partials => (
+            vec![format!("select key from uploads where id in ($ids) and (state = 'complete' or {AT_WORK})")],
+            Some(format!("select id from uploads where id in ($ids) and {AT_WORK}")),
+        ),
         Area::Tails => (
             vec![format!(
                 "select t.key from upload_tails t join uploads u on u.id = t.upload_id where u.id in ($ids) and u.{AT_WORK}"
@@ -130,12 +135,12 @@ pub async fn is_named(tx: &mut Tx, key: &str) -> Result<bool> {
 
 /// Whether nobody will go on with this multipart upload. What is not ours is left alone.
 pub async fn is_unneeded_multipart(tx: &mut Tx, open: &OpenMultipart) -> Result<bool> {
-    let Some((Area::Originals, version)) = Area::of(&open.key) else { return Ok(false) };
-    // Between making it and noting it, an upload of that version is open and knows none yet.
-    let sql = "select (select count(*) from uploads where version_id = $1 and state in ('open', 'completing')
+    let Some((Area::Originals | Area::Partials, of)) = Area::of(&open.key) else { return Ok(false) };
+    // Between making it and noting it, an upload of that version is open and knows none yet. A stretch has none.
+    let sql = "select (select count(*) from uploads where $1 in (version_id, id) and state in ('open', 'completing')
                          and (s3_upload_id is null or s3_upload_id = $3))
                     + (select count(*) from object_trash where key = $2 and s3_upload_id = $3)";
     let n: i64 = on!(tx, c => sqlx::query_scalar(sql)
-        .bind(version).bind(&open.key).bind(&open.upload_id).fetch_one(c).await)?;
+        .bind(of).bind(&open.key).bind(&open.upload_id).fetch_one(c).await)?;
     Ok(n == 0)
 }

@@ -112,14 +112,14 @@ pub(super) async fn bring_back(tx: &mut Tx, now: At, sidecar: &Sidecar, attempts
         return Ok(false);
     }
     on!(&mut *tx, c => sqlx::query(
-            "insert into uploads (id, owner_id, clip_id, version_id, length, part_size, state, epoch, metadata, key,
+            "insert into uploads (id, owner_id, kind, clip_id, version_id, length, part_size, state, epoch, metadata, key,
                                   root_sha256, created_at, updated_at, expires_at)
-             values ($1, $2, $3, $4, $5, $6, 'complete', 0, '', $7, $8, $9, $10, $10) on conflict (id) do nothing")
+             values ($1, $2, 'whole', $3, $4, $5, $6, 'complete', 0, '', $7, $8, $9, $10, $10) on conflict (id) do nothing")
         .bind(&stored.id).bind(&about.owner).bind(&about.clip).bind(&about.version).bind(stored.bytes)
         .bind(stored.part_size).bind(&stored.key).bind(&stored.root_sha256).bind(about.created_at).bind(now)
         .execute(c).await.map(drop))?;
     for (sha256, no) in stored.part_sha256.iter().zip(1..) {
-        let len = upload::rules::part_len(no, stored.part_size, stored.bytes);
+        let len = upload::rules::part_len(no, stored.part_size, Some(stored.bytes));
         on!(&mut *tx, c => sqlx::query(
                 "insert into upload_parts (upload_id, no, len, etag, sha256, epoch) values ($1, $2, $3, '', $4, 0)
                  on conflict (upload_id, no) do nothing")

@@ -14,7 +14,7 @@ use crate::on;
 use crate::review::testing as school;
 use crate::storage::{keys, trash};
 use crate::time::{At, Millis};
-use crate::upload::sql::{self as uploads, NewUpload};
+use crate::upload::sql::{self as uploads, NewUpload, Purpose};
 use crate::upload::{Part, TailPiece, Upload};
 
 const NOW: At = At(1_000_000);
@@ -25,11 +25,21 @@ async fn begun(db: &Db, length: i64) -> Upload {
     let owner = person(&mut tx).await;
     let draft = Draft { filename: "村口.mp4", content_type: "video/mp4", bytes: length, ..Default::default() };
     let made = create::create(&mut tx, NOW, &owner, &draft).await.unwrap();
-    let new = NewUpload { owner: &owner.user, clip: &made.clip, version: &made.version, length, metadata: "" };
+    let purpose = Purpose::Whole { clip: &made.clip, version: &made.version };
+    let (length, most) = (Some(length), 2 << 30);
+    let new = NewUpload { owner: &owner.user, purpose, length, most, metadata: "", idempotency_key: None };
     let upload = uploads::create(&mut tx, NOW, new).await.unwrap();
     let (upload, _) = uploads::take_over(&mut tx, NOW, &upload.id).await.unwrap();
     tx.commit().await.unwrap();
     upload
+}
+
+fn version_of(upload: &Upload) -> &VersionId {
+    upload.version_id.as_ref().unwrap()
+}
+
+fn clip_of(upload: &Upload) -> &ClipId {
+    upload.clip_id.as_ref().unwrap()
 }
 
 fn part(no: i64, len: i64) -> Part {
@@ -39,7 +49,7 @@ fn part(no: i64, len: i64) -> Part {
 /// An upload of three bytes that came to its end.
 async fn received(db: &Db) -> Upload {
     let upload = begun(db, 3).await;
-    let key = keys::original(&upload.version_id, upload.epoch);
+    let key = keys::original(version_of(&upload), upload.epoch);
     let mut tx = db.write().await.unwrap();
     uploads::set_object(&mut tx, NOW, &upload.id, upload.epoch, &key, None).await.unwrap();
     uploads::record_part(&mut tx, NOW, &upload, &part(1, 3)).await.unwrap();
@@ -66,15 +76,15 @@ async fn job(tx: &mut Tx, version: &VersionId, kind: JobKind) -> Option<(String,
 both_databases! {
     what_a_row_names_is_needed_and_nothing_else(db) {
         let done = received(&db).await;
-        let version = &done.version_id;
+        let version = version_of(&done);
         let mut tx = db.write().await.unwrap();
         let (own, other) = (keys::original(version, done.epoch), keys::original(version, 77));
         assert!(!unneeded(&mut tx, &own).await && unneeded(&mut tx, &other).await);
         assert!(needed::is_named(&mut tx, &own).await.unwrap() && !needed::is_named(&mut tx, &other).await.unwrap());
-        let sidecar = keys::sidecar(&done.clip_id, version);
+        let sidecar = keys::sidecar(clip_of(&done), version);
         assert!(!unneeded(&mut tx, &sidecar).await);
         assert!(unneeded(&mut tx, &keys::sidecar(&ClipId::new(), version)).await);
-        run(&mut tx, "update clips set state = 'withdrawn' where id = $1", done.clip_id.as_str()).await;
+        run(&mut tx, "update clips set state = 'withdrawn' where id = $1", clip_of(&done).as_str()).await;
         assert!(unneeded(&mut tx, &sidecar).await, "what she took back does not come back");
         // What is in the trash is on its way, and what is not ours is left alone.
         trash::put(&mut tx, NOW, &other, None).await.unwrap();
@@ -89,7 +99,7 @@ both_databases! {
     nothing_of_what_somebody_is_at_work_on_is_left_over(db) {
         let open = begun(&db, 20 * MIB).await;
         let mut tx = db.write().await.unwrap();
-        let (tail, early) = (keys::upload_tail(&open.id, 1, 0), keys::original(&open.version_id, 1));
+        let (tail, early) = (keys::upload_tail(&open.id, 1, 0), keys::original(version_of(&open), 1));
         assert!(!unneeded(&mut tx, &tail).await && !unneeded(&mut tx, &early).await);
         let multipart = |id: &str| OpenMultipart { key: early.clone(), upload_id: id.into(), begun_at: None };
         assert!(!needed::is_unneeded_multipart(&mut tx, &multipart("m1")).await.unwrap(), "about to be noted");
@@ -105,7 +115,7 @@ both_databases! {
 
         // A worker may be about to name what it has put.
         let done = received(&db).await;
-        let poster = keys::poster(&done.version_id, 1);
+        let poster = keys::poster(version_of(&done), 1);
         let mut tx = db.write().await.unwrap();
         assert!(unneeded(&mut tx, &poster).await);
         let lease = job::claim(&mut tx, "w", Millis::seconds(20)).await.unwrap().unwrap();
@@ -113,7 +123,7 @@ both_databases! {
         publish::start(&mut tx, &lease).await.unwrap();
         publish::poster(&mut tx, &lease, NOW, &poster).await.unwrap();
         publish::skipped(&mut tx, &lease, NOW).await.unwrap();
-        assert!(!unneeded(&mut tx, &poster).await && unneeded(&mut tx, &keys::poster(&done.version_id, 2)).await);
+        assert!(!unneeded(&mut tx, &poster).await && unneeded(&mut tx, &keys::poster(version_of(&done), 2)).await);
         tx.commit().await.unwrap();
     }
 
@@ -150,12 +160,12 @@ both_databases! {
         let mut tx = db.read().await.unwrap();
         let (last, _) = clips.last().unwrap();
         let rest = books::clips_with_sidecars(&mut tx, last.as_str()).await.unwrap();
-        assert_eq!(rest.iter().flat_map(|(_, rows)| rows).map(|v| &v.id).collect::<Vec<_>>(), [&done.version_id]);
-        let (part_size, parts) = books::hashes(&mut tx, &done.version_id).await.unwrap().unwrap();
+        assert_eq!(rest.iter().flat_map(|(_, rows)| rows).map(|v| &v.id).collect::<Vec<_>>(), [version_of(&done)]);
+        let (part_size, parts) = books::hashes(&mut tx, version_of(&done)).await.unwrap().unwrap();
         assert_eq!((part_size, parts), (done.part_size, vec![part(1, 3)]));
-        assert!(books::hashes(&mut tx, &open.version_id).await.unwrap().is_none());
+        assert!(books::hashes(&mut tx, version_of(&open)).await.unwrap().is_none());
         assert_eq!(books::uploads(&mut tx, "").await.unwrap(), [open]);
-        let stored = mend::stored(&mut tx, &done.version_id).await.unwrap().unwrap();
+        let stored = mend::stored(&mut tx, version_of(&done)).await.unwrap().unwrap();
         assert_eq!((Some(stored.key), stored.bytes), (done.key, 3));
     }
 
@@ -189,24 +199,24 @@ both_databases! {
     a_lost_original_leaves_what_plays_and_is_told_where_nothing_does(db) {
         let (silent, plays) = (received(&db).await, received(&db).await);
         let mut tx = db.write().await.unwrap();
-        run(&mut tx, "update clip_versions set mp4_key = 'm', playable_at = 1 where id = $1", plays.version_id.as_str()).await;
+        run(&mut tx, "update clip_versions set mp4_key = 'm', playable_at = 1 where id = $1", version_of(&plays).as_str()).await;
         for upload in [&silent, &plays] {
-            publish::original_lost(&mut tx, NOW, &upload.clip_id, &upload.version_id).await.unwrap();
-            let version = row(&mut tx, &upload.version_id).await;
+            publish::original_lost(&mut tx, NOW, clip_of(&upload), version_of(&upload)).await.unwrap();
+            let version = row(&mut tx, version_of(&upload)).await;
             assert_eq!((version.original_key, version.original_gone.as_deref()), (None, Some("lost")));
-            assert_eq!(job(&mut tx, &upload.version_id, JobKind::Prepare).await.unwrap().0, "cancelled");
+            assert_eq!(job(&mut tx, version_of(&upload), JobKind::Prepare).await.unwrap().0, "cancelled");
         }
-        let told = row(&mut tx, &silent.version_id).await;
+        let told = row(&mut tx, version_of(&silent)).await;
         assert_eq!((told.state, told.reason_code.as_deref()), (MediaState::Failed, Some(RefusalCode::Lost.code())));
-        assert_eq!(row(&mut tx, &plays.version_id).await.state, MediaState::Ready);
+        assert_eq!(row(&mut tx, version_of(&plays)).await.state, MediaState::Ready);
         let gone: Vec<String> = trash::due(&mut tx, NOW, 100).await.unwrap().into_iter().map(|t| t.key).collect();
-        assert!(gone.contains(&keys::sidecar(&plays.clip_id, &plays.version_id)) && gone.contains(&plays.key.unwrap()));
+        assert!(gone.contains(&keys::sidecar(clip_of(&plays), version_of(&plays))) && gone.contains(&plays.key.unwrap()));
         tx.commit().await.unwrap();
     }
 
     what_is_made_again_gets_attempts_of_its_own(db) {
         let done = received(&db).await;
-        let version = &done.version_id;
+        let version = version_of(&done);
         let mut tx = db.write().await.unwrap();
         let lease = job::claim(&mut tx, "w", Millis::seconds(20)).await.unwrap().unwrap();
         publish::start(&mut tx, &lease).await.unwrap();
@@ -228,7 +238,7 @@ both_databases! {
         publish::ready(&mut tx, &lease, NOW).await.unwrap();
         assert_eq!(row(&mut tx, version).await.state, MediaState::Ready);
         // Without the file there is nothing to make it from.
-        publish::original_lost(&mut tx, NOW, &done.clip_id, version).await.unwrap();
+        publish::original_lost(&mut tx, NOW, clip_of(&done), version).await.unwrap();
         assert!(!publish::make_again(&mut tx, NOW, version, &done.owner_id).await.unwrap());
         tx.commit().await.unwrap();
     }
@@ -266,6 +276,30 @@ both_databases! {
         let hashes = books::hashes(&mut tx, &version).await.unwrap().unwrap();
         assert_eq!(hashes.1.iter().map(|p| (p.len, &p.sha256)).collect::<Vec<_>>(), parts.iter().map(|p| (p.len, &p.sha256)).collect::<Vec<_>>());
         assert!(crate::account::principal(&mut tx, NOW, &owner).await.is_err(), "nobody signs in as her");
+        tx.commit().await.unwrap();
+    }
+
+    a_stretch_of_a_film_is_kept_until_it_is_joined(db) {
+        let mut tx = db.write().await.unwrap();
+        let owner = person(&mut tx).await.user;
+        let new = NewUpload { owner: &owner, purpose: Purpose::Partial, length: Some(3), most: 2 << 30, metadata: "",
+                              idempotency_key: None };
+        let made = uploads::create(&mut tx, NOW, new).await.unwrap();
+        let (mine, _) = uploads::take_over(&mut tx, NOW, &made.id).await.unwrap();
+        let (own, other) = (mine.new_key(), keys::partial(&mine.id, 77));
+        assert!(!unneeded(&mut tx, &own).await && !unneeded(&mut tx, &other).await, "somebody is at work");
+        let multipart = OpenMultipart { key: own.clone(), upload_id: "m1".into(), begun_at: None };
+        assert!(!needed::is_unneeded_multipart(&mut tx, &multipart).await.unwrap());
+        uploads::set_object(&mut tx, NOW, &mine.id, mine.epoch, &own, None).await.unwrap();
+        uploads::record_part(&mut tx, NOW, &mine, &part(1, 3)).await.unwrap();
+        let now = uploads::find(&mut tx, &mine.id).await.unwrap();
+        assert!(uploads::complete(&mut tx, NOW, &now, &[part(1, 3)]).await.unwrap());
+        assert!(!unneeded(&mut tx, &own).await && unneeded(&mut tx, &other).await);
+        assert!(needed::is_named(&mut tx, &own).await.unwrap());
+        assert!(needed::is_unneeded_multipart(&mut tx, &multipart).await.unwrap());
+        uploads::terminate(&mut tx, NOW, &now).await.unwrap();
+        run(&mut tx, "delete from object_trash where key <> $1", "").await;
+        assert!(unneeded(&mut tx, &own).await && !needed::is_named(&mut tx, &own).await.unwrap());
         tx.commit().await.unwrap();
     }
 }

@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::{Durable, Part, State, TailPiece};
+use super::{Durable, Kind, Part, State, TailPiece};
 
 const MIB: i64 = 1 << 20;
 /// S3 takes 5 MiB; larger parts cost fewer requests and commits.
@@ -28,8 +28,9 @@ pub fn part_start(no: i64, part_size: i64) -> i64 {
     (no - 1) * part_size
 }
 
-pub fn part_len(no: i64, part_size: i64, length: i64) -> i64 {
-    (length - part_start(no, part_size)).clamp(0, part_size)
+/// How long a part is to become. While the length is unknown, every part may become a whole one.
+pub fn part_len(no: i64, part_size: i64, length: Option<i64>) -> i64 {
+    length.map_or(part_size, |length| (length - part_start(no, part_size)).clamp(0, part_size))
 }
 
 pub fn parts_total(part_size: i64, length: i64) -> i64 {
@@ -38,7 +39,7 @@ pub fn parts_total(part_size: i64, length: i64) -> i64 {
 
 /// What a client may rely on: the contiguous whole parts, and behind them the contiguous pieces of the tail. A part
 /// beyond a gap, or of another length than its number asks for, counts for nothing.
-pub fn durable(length: i64, part_size: i64, mut parts: Vec<Part>, mut tail: Vec<TailPiece>) -> Durable {
+pub fn durable(length: Option<i64>, part_size: i64, mut parts: Vec<Part>, mut tail: Vec<TailPiece>) -> Durable {
     parts.sort_by_key(|part| part.no);
     let whole = (parts.iter().zip(1..))
         .take_while(|(part, no)| part.no == *no && part.len > 0 && part.len == part_len(*no, part_size, length))
@@ -79,33 +80,60 @@ pub enum NoAppend {
     Gone,
     /// Refused, or lost by the store.
     Failed,
+    /// A final upload: what it is made of is sent to the partial ones.
+    Final,
     /// The client speaks of another offset than the durable one.
     WrongOffset,
+    /// Another length than was said before, or less than is there.
+    WrongLength,
     /// More bytes than were announced at creation.
     TooLong,
+    /// A length beyond what any file may have.
+    TooBig,
 }
 
-/// What a PATCH at `asked` may do when `durable` bytes are there and its body announces `body` bytes.
-/// `Ok(false)`: nothing is left to be sent, and that is fine.
-pub fn may_append(
-    state: State,
-    length: i64,
-    durable: i64,
-    asked: i64,
-    body: Option<i64>,
-) -> std::result::Result<bool, NoAppend> {
-    match state {
-        State::Terminated | State::Expired => return Err(NoAppend::Gone),
-        State::Failed => return Err(NoAppend::Failed),
-        State::Open | State::Completing | State::Complete => {}
+/// What is there of an upload, as far as it decides about more.
+#[derive(Debug, Clone, Copy)]
+pub struct Standing {
+    pub kind: Kind,
+    pub state: State,
+    pub length: Option<i64>,
+    pub durable: i64,
+    /// The longest that it may become.
+    pub most: i64,
+}
+
+/// What a PATCH asks for: bytes at `offset`, `body` of them if it says so, and perhaps the `length` of the file, which
+/// may be said once where it wasn't known.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked {
+    pub offset: i64,
+    pub body: Option<i64>,
+    pub length: Option<i64>,
+}
+
+/// Whether that PATCH may be done.
+pub fn may_append(there: Standing, asked: Asked) -> std::result::Result<(), NoAppend> {
+    match (there.kind, there.state) {
+        (Kind::Final, _) => return Err(NoAppend::Final),
+        (_, State::Terminated | State::Expired) => return Err(NoAppend::Gone),
+        (_, State::Failed) => return Err(NoAppend::Failed),
+        (_, State::Open | State::Completing | State::Complete) => {}
     }
-    if asked != durable {
+    if asked.offset != there.durable {
         return Err(NoAppend::WrongOffset);
     }
-    if body.is_some_and(|body| body > length - durable) {
-        return Err(NoAppend::TooLong);
+    match (there.length, asked.length) {
+        (Some(known), Some(said)) if known != said => return Err(NoAppend::WrongLength),
+        (None, Some(said)) if said < there.durable => return Err(NoAppend::WrongLength),
+        (None, Some(said)) if said > there.most => return Err(NoAppend::TooBig),
+        _ => {}
     }
-    Ok(state == State::Open)
+    match there.length.or(asked.length) {
+        Some(length) if asked.body.is_some_and(|body| body > length - there.durable) => Err(NoAppend::TooLong),
+        None if asked.body.is_some_and(|body| body > there.most - there.durable) => Err(NoAppend::TooBig),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -136,14 +164,15 @@ mod tests {
     fn a_parts_number_is_a_function_of_the_offset() {
         let (size, length) = (10, 25);
         assert_eq!([0, 9, 10, 19, 20, 24].map(|o| part_no(o, size)), [1, 1, 2, 2, 3, 3]);
-        assert_eq!([1, 2, 3, 4].map(|no| part_len(no, size, length)), [10, 10, 5, 0]);
+        assert_eq!([1, 2, 3, 4].map(|no| part_len(no, size, Some(length))), [10, 10, 5, 0]);
+        assert_eq!([1, 2, 999].map(|no| part_len(no, size, None)), [10, 10, 10]);
         assert_eq!(parts_total(size, length), 3);
         assert_eq!(parts_total(size, 0), 0);
     }
 
     #[test]
     fn the_offset_is_the_contiguous_prefix_and_the_tail() {
-        let offset = |parts: Vec<Part>, tail: Vec<TailPiece>| durable(25, 10, parts, tail).offset;
+        let offset = |parts: Vec<Part>, tail: Vec<TailPiece>| durable(Some(25), 10, parts, tail).offset;
         assert_eq!(offset(vec![], vec![]), 0);
         assert_eq!(offset(vec![part(2, 10), part(1, 10)], vec![]), 20);
         assert_eq!(offset(vec![part(1, 10)], vec![piece(2, 0, 4), piece(2, 4, 3)]), 17);
@@ -152,7 +181,7 @@ mod tests {
 
     #[test]
     fn a_gap_ends_the_offset() {
-        let offset = |parts: Vec<Part>, tail: Vec<TailPiece>| durable(25, 10, parts, tail).offset;
+        let offset = |parts: Vec<Part>, tail: Vec<TailPiece>| durable(Some(25), 10, parts, tail).offset;
         assert_eq!(offset(vec![part(1, 10), part(3, 5)], vec![]), 10, "a part beyond a gap");
         assert_eq!(offset(vec![part(2, 10)], vec![piece(3, 0, 4)]), 0, "a tail beyond a gap");
         assert_eq!(offset(vec![part(1, 9), part(2, 10)], vec![]), 0, "a short part");
@@ -172,19 +201,52 @@ mod tests {
     }
 
     #[test]
+    fn an_unknown_length_counts_whole_parts_and_a_tail() {
+        let offset = |parts: Vec<Part>, tail: Vec<TailPiece>| durable(None, 10, parts, tail).offset;
+        assert_eq!(offset(vec![part(1, 10), part(2, 10)], vec![piece(3, 0, 4)]), 24);
+        assert_eq!(offset(vec![part(1, 10), part(2, 9)], vec![]), 10, "a short part");
+    }
+
+    const OPEN: Standing = Standing { kind: Kind::Whole, state: State::Open, length: Some(25), durable: 10, most: 25 };
+
+    fn bytes(offset: i64, body: i64) -> Asked {
+        Asked { offset, body: Some(body), length: None }
+    }
+
+    #[test]
     fn a_resumed_patch_goes_on_only_at_the_durable_offset() {
         use State::*;
-        assert_eq!(may_append(Open, 25, 10, 10, Some(15)), Ok(true));
-        assert_eq!(may_append(Open, 25, 10, 10, None), Ok(true));
-        assert_eq!(may_append(Open, 25, 10, 9, Some(1)), Err(NoAppend::WrongOffset));
-        assert_eq!(may_append(Open, 25, 10, 11, Some(1)), Err(NoAppend::WrongOffset));
-        assert_eq!(may_append(Open, 25, 10, 10, Some(16)), Err(NoAppend::TooLong));
-        assert_eq!(may_append(Complete, 25, 25, 25, Some(0)), Ok(false));
-        assert_eq!(may_append(Completing, 25, 25, 25, Some(0)), Ok(false));
-        assert_eq!(may_append(Complete, 25, 25, 25, Some(1)), Err(NoAppend::TooLong));
-        assert_eq!(may_append(Complete, 25, 25, 0, Some(25)), Err(NoAppend::WrongOffset));
-        assert_eq!(may_append(Terminated, 25, 10, 10, Some(1)), Err(NoAppend::Gone));
-        assert_eq!(may_append(Expired, 25, 10, 10, Some(1)), Err(NoAppend::Gone));
-        assert_eq!(may_append(Failed, 25, 10, 10, Some(1)), Err(NoAppend::Failed));
+        let done = Standing { state: Complete, durable: 25, ..OPEN };
+        assert_eq!(may_append(OPEN, bytes(10, 15)), Ok(()));
+        assert_eq!(may_append(OPEN, Asked { offset: 10, body: None, length: None }), Ok(()));
+        assert_eq!(may_append(OPEN, bytes(9, 1)), Err(NoAppend::WrongOffset));
+        assert_eq!(may_append(OPEN, bytes(11, 1)), Err(NoAppend::WrongOffset));
+        assert_eq!(may_append(OPEN, bytes(10, 16)), Err(NoAppend::TooLong));
+        assert_eq!(may_append(done, bytes(25, 0)), Ok(()));
+        assert_eq!(may_append(Standing { state: Completing, ..done }, bytes(25, 0)), Ok(()));
+        assert_eq!(may_append(done, bytes(25, 1)), Err(NoAppend::TooLong));
+        assert_eq!(may_append(done, bytes(0, 25)), Err(NoAppend::WrongOffset));
+        assert_eq!(may_append(Standing { state: Terminated, ..OPEN }, bytes(10, 1)), Err(NoAppend::Gone));
+        assert_eq!(may_append(Standing { state: Expired, ..OPEN }, bytes(10, 1)), Err(NoAppend::Gone));
+        assert_eq!(may_append(Standing { state: Failed, ..OPEN }, bytes(10, 1)), Err(NoAppend::Failed));
+        for state in [Open, Completing, Complete, Failed, Terminated, Expired] {
+            let joined = Standing { kind: Kind::Final, state, ..OPEN };
+            assert_eq!(may_append(joined, bytes(10, 1)), Err(NoAppend::Final));
+        }
+    }
+
+    #[test]
+    fn a_length_is_said_once_and_holds_what_is_there() {
+        let unknown = Standing { length: None, most: 100, ..OPEN };
+        let said = |length| Asked { offset: 10, body: Some(5), length: Some(length) };
+        assert_eq!(may_append(unknown, bytes(10, 5)), Ok(()));
+        assert_eq!(may_append(unknown, said(15)), Ok(()));
+        assert_eq!(may_append(unknown, said(100)), Ok(()));
+        assert_eq!(may_append(unknown, said(101)), Err(NoAppend::TooBig));
+        assert_eq!(may_append(unknown, said(9)), Err(NoAppend::WrongLength));
+        assert_eq!(may_append(unknown, said(14)), Err(NoAppend::TooLong));
+        assert_eq!(may_append(unknown, bytes(10, 91)), Err(NoAppend::TooBig));
+        assert_eq!(may_append(OPEN, said(25)), Ok(()), "the same again");
+        assert_eq!(may_append(OPEN, said(24)), Err(NoAppend::WrongLength));
     }
 }

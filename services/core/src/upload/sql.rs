@@ -1,7 +1,7 @@
 //! Verbs on uploads. What a writer records is guarded by its epoch: when a newer writer has taken over, nothing happens
 //! and the answer is [`Error::Conflict`].
 
-use super::{Durable, EXPIRES_AFTER, MOST_OPEN, Part, State, TailPiece, Upload, rules};
+use super::{Durable, EXPIRES_AFTER, Kind, MOST_OPEN, Part, State, TailPiece, Upload, concat, rules};
 use crate::clip::create;
 use crate::clip::refusal::RefusalCode;
 use crate::clip::sql::lock;
@@ -13,13 +13,30 @@ use crate::storage::keys;
 use crate::storage::trash::put as trash;
 use crate::time::At;
 
+/// What an upload is to become.
+#[derive(Debug, Clone, Copy)]
+pub enum Purpose<'a> {
+    /// A version of a clip.
+    Whole { clip: &'a ClipId, version: &'a VersionId },
+    /// A stretch of a file.
+    Partial,
+    /// A version of a clip, joined from [`concat::partials`] of the same transaction. `concat`: Upload-Concat, to be
+    /// given back as it came.
+    Final { clip: &'a ClipId, version: &'a VersionId, of: &'a [UploadId], concat: &'a str },
+}
+
+#[derive(Debug, Clone, Copy)]
 pub struct NewUpload<'a> {
     pub owner: &'a UserId,
-    pub clip: &'a ClipId,
-    pub version: &'a VersionId,
-    pub length: i64,
+    pub purpose: Purpose<'a>,
+    /// What its client does not know yet it says later.
+    pub length: Option<i64>,
+    /// The longest that any file may be: the parts of an unknown length must suffice for it.
+    pub most: i64,
     /// Upload-Metadata, to be given back as it came.
     pub metadata: &'a str,
+    /// The client's name for this creation.
+    pub idempotency_key: Option<&'a str>,
 }
 
 pub fn taken_over() -> Error {
@@ -31,24 +48,84 @@ fn held(rows: u64) -> Result<()> {
     if rows == 1 { Ok(()) } else { Err(taken_over()) }
 }
 
+/// One person's creations one after the other, so that what is counted and looked up stays so. The first thing of such
+/// a transaction: who holds a clip must not wait for its owner.
+pub async fn lock_owner(tx: &mut Tx, owner: &UserId) -> Result<()> {
+    let sql = tx.locking("select id from users where id = $1");
+    Ok(on!(tx, c => sqlx::query(sql).bind(owner).execute(c).await.map(drop))?)
+}
+
+/// The upload that this creation has made before, if it has.
+pub async fn of_idempotency_key(tx: &mut Tx, owner: &UserId, key: &str) -> Result<Option<Upload>> {
+    Ok(on!(tx, c => sqlx::query_as("select * from uploads where owner_id = $1 and idempotency_key = $2")
+        .bind(owner).bind(key).fetch_optional(c).await)?)
+}
+
 /// A new upload. One without bytes is complete at once: there is nothing left to send, and no object.
 pub async fn create(tx: &mut Tx, now: At, new: NewUpload<'_>) -> Result<Upload> {
-    let sql = "select count(*) from uploads u join clips c on c.id = u.clip_id where c.owner_id = $1 and u.state in ('open', 'completing')";
-    let open: i64 = on!(tx, c => sqlx::query_scalar(sql).bind(new.owner).fetch_one(c).await)?;
+    lock_owner(tx, new.owner).await?;
+    let (kind, target, of, concat) = match new.purpose {
+        Purpose::Whole { clip, version } => (Kind::Whole, Some((clip, version)), &[][..], None),
+        Purpose::Partial => (Kind::Partial, None, &[][..], None),
+        Purpose::Final { clip, version, of, concat } => (Kind::Final, Some((clip, version)), of, Some(concat)),
+    };
+    // The partial ones that wait to be joined do not stand in the way of joining them.
+    let sql = "select count(*) from uploads where owner_id = $1
+               and (state in ('open', 'completing') or state = 'complete' and kind = 'partial')
+               and (kind <> 'partial' or $2 <> 'final')";
+    let open: i64 = on!(tx, c => sqlx::query_scalar(sql).bind(new.owner).bind(kind).fetch_one(c).await)?;
     if open >= MOST_OPEN {
         let message = format!("有 {open} 条片子都还没传完。");
         return Err(Refusal::new("too_many_uploads", message, "到作品页，先把要的传完，不要的收回。").into());
     }
-    let state = if new.length == 0 { State::Complete } else { State::Open };
-    let upload = on!(tx, c => sqlx::query_as(
-            "insert into uploads (id, owner_id, clip_id, version_id, length, part_size, state, epoch, metadata,
-                                  created_at, updated_at, expires_at)
-             values ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $9, $10) returning *")
-        .bind(UploadId::new()).bind(new.owner).bind(new.clip).bind(new.version).bind(new.length)
-        .bind(rules::part_size(new.length)).bind(state).bind(new.metadata).bind(now).bind(now + EXPIRES_AFTER)
-        .fetch_one(c).await)?;
-    if state == State::Complete {
-        create::refused(tx, new.version, RefusalCode::Empty).await?;
+    let upload: Upload = on!(tx, c => sqlx::query_as(
+            "insert into uploads (id, owner_id, kind, clip_id, version_id, length, part_size, state, epoch, metadata,
+                                  concat, idempotency_key, created_at, updated_at, expires_at)
+             values ($1, $2, $3, $4, $5, $6, $7, 'open', 0, $8, $9, $10, $11, $11, $12) returning *")
+        .bind(UploadId::new()).bind(new.owner).bind(kind).bind(target.map(|(clip, _)| clip))
+        .bind(target.map(|(_, version)| version)).bind(new.length)
+        .bind(rules::part_size(new.length.unwrap_or(new.most))).bind(new.metadata).bind(concat)
+        .bind(new.idempotency_key).bind(now).bind(now + EXPIRES_AFTER).fetch_one(c).await)?;
+    concat::name_sources(tx, &upload.id, of).await?;
+    if new.length == Some(0) { nothing_to_send(tx, now, upload).await } else { Ok(upload) }
+}
+
+/// An empty file is complete, and no clip comes of it.
+async fn nothing_to_send(tx: &mut Tx, now: At, mut upload: Upload) -> Result<Upload> {
+    set_state(tx, &mut upload, State::Complete).await?;
+    if let Some(version) = &upload.version_id {
+        create::refused(tx, version, RefusalCode::Empty).await?;
+    }
+    if upload.kind == Kind::Final {
+        concat::release(tx, now, &upload.id).await?;
+    }
+    Ok(upload)
+}
+
+async fn set_state(tx: &mut Tx, upload: &mut Upload, state: State) -> Result<()> {
+    upload.state = state;
+    Ok(on!(tx, c => sqlx::query("update uploads set state = $2 where id = $1")
+        .bind(&upload.id).bind(state).execute(c).await.map(drop))?)
+}
+
+/// Its client knows the length now: said once, not less than what is there ([`rules::may_append`]). If that is all,
+/// nothing is left but to join the parts, or to gather the tail.
+pub async fn declare_length(tx: &mut Tx, now: At, upload: Upload, durable: &Durable, length: i64) -> Result<Upload> {
+    hold(tx, now, &upload.id, upload.epoch).await?;
+    let rows = on!(tx, c => sqlx::query("update uploads set length = $2 where id = $1 and length is null")
+        .bind(&upload.id).bind(length).execute(c).await.map(|r| r.rows_affected()))?;
+    if rows == 0 {
+        return Err(Error::Damaged(format!("the length of {} is known", upload.id)));
+    }
+    let mut upload = Upload { length: Some(length), ..upload };
+    if let Some(version) = &upload.version_id {
+        create::sized(tx, version, length).await?;
+    }
+    if length == 0 {
+        return nothing_to_send(tx, now, upload).await;
+    }
+    if durable.tail.is_empty() && durable.offset == length {
+        set_state(tx, &mut upload, State::Completing).await?;
     }
     Ok(upload)
 }
@@ -59,7 +136,7 @@ pub async fn find(tx: &mut Tx, id: &UploadId) -> Result<Upload> {
 
 /// The upload that still waits for bytes of this version, if there is one.
 pub async fn open_of_version(tx: &mut Tx, version: &VersionId) -> Result<Option<Upload>> {
-    Ok(on!(tx, c => sqlx::query_as("select * from uploads where version_id = $1 and state = 'open'")
+    Ok(on!(tx, c => sqlx::query_as("select * from uploads where version_id = $1 and kind = 'whole' and state = 'open'")
         .bind(version).fetch_optional(c).await)?)
 }
 
@@ -82,7 +159,8 @@ pub async fn take_over(tx: &mut Tx, now: At, id: &UploadId) -> Result<(Upload, D
         .bind(id).bind(now).bind(now + EXPIRES_AFTER).fetch_optional(c).await)?;
     let Some(upload) = taken else {
         let mut upload = find(tx, id).await?;
-        if upload.state == State::Open {
+        let over = upload.expires().is_some_and(|at| at <= now);
+        if over {
             // Its time is over, though nobody has swept it yet.
             upload.state = State::Expired;
         }
@@ -154,7 +232,7 @@ pub async fn record_part(tx: &mut Tx, now: At, upload: &Upload, part: &Part) -> 
     }
     let n: i64 = on!(tx, c => sqlx::query_scalar("select count(*) from upload_parts where upload_id = $1")
         .bind(&upload.id).fetch_one(c).await)?;
-    if n < rules::parts_total(upload.part_size, upload.length) {
+    if upload.length.is_none_or(|length| n < rules::parts_total(upload.part_size, length)) {
         return Ok(Recorded::More);
     }
     on!(tx, c => sqlx::query("update uploads set state = 'completing' where id = $1")
@@ -185,15 +263,19 @@ pub async fn complete(tx: &mut Tx, now: At, upload: &Upload, parts: &[Part]) -> 
         return Ok(false);
     }
     trash(tx, now, &keys::upload_tails(&upload.id), None).await?;
+    if upload.kind == Kind::Final {
+        concat::release(tx, now, &upload.id).await?;
+    }
+    let (Some(clip), Some(version)) = (&upload.clip_id, &upload.version_id) else { return Ok(true) };
     let sha256 = match parts {
         [only] => Some(only.sha256.as_str()),
         _ => None,
     };
-    let received = create::received(tx, now, &upload.version_id, &upload.owner_id, key, sha256).await?;
+    let received = create::received(tx, now, version, &upload.owner_id, key, sha256).await?;
     if !received {
         // Withdrawn while the last byte was on its way.
         trash(tx, now, key, None).await?;
-        trash(tx, now, &keys::sidecar(&upload.clip_id, &upload.version_id), None).await?;
+        trash(tx, now, &keys::sidecar(clip, version), None).await?;
     }
     Ok(true)
 }
@@ -201,20 +283,29 @@ pub async fn complete(tx: &mut Tx, now: At, upload: &Upload, parts: &[Part]) -> 
 /// The file is refused, or the store has lost it: nothing more will come of it. `false`: it is not for this writer to
 /// say, because a newer one has taken over or the upload has ended.
 pub async fn fail(tx: &mut Tx, now: At, upload: &Upload, code: RefusalCode) -> Result<bool> {
-    let ended = end(tx, now, &upload.id, Some(upload.epoch), State::Failed, Some(code)).await?;
-    if ended {
-        create::refused(tx, &upload.version_id, code).await?;
+    let ended = end(tx, now, &upload.id, Ending::Failed { epoch: upload.epoch, code }).await?;
+    if ended && let Some(version) = &upload.version_id {
+        create::refused(tx, version, code).await?;
     }
     Ok(ended)
 }
 
-/// Its owner ends it. `false`: it had ended already. A complete one is not an upload any more but a clip.
+/// Its owner ends it. `false`: it had ended already. A complete one is not an upload any more but a clip, unless it is
+/// a partial one.
 pub async fn terminate(tx: &mut Tx, now: At, upload: &Upload) -> Result<bool> {
     // The clip before its upload, like everybody who changes a clip: the other way round two could wait for each other.
-    lock(tx, &upload.clip_id).await?;
-    let ended = end(tx, now, &upload.id, None, State::Terminated, None).await?;
-    if ended {
-        create::abandoned(tx, now, &upload.version_id).await?;
+    match &upload.clip_id {
+        Some(clip) => drop(lock(tx, clip).await?),
+        None => concat::not_in_use(tx, &upload.id).await?,
+    }
+    give_up(tx, now, upload, Ending::Terminated).await
+}
+
+/// Nobody sends the rest, or joins it to a file.
+async fn give_up(tx: &mut Tx, now: At, upload: &Upload, how: Ending) -> Result<bool> {
+    let ended = end(tx, now, &upload.id, how).await?;
+    if ended && let Some(version) = &upload.version_id {
+        create::abandoned(tx, now, version).await?;
     }
     Ok(ended)
 }
@@ -224,9 +315,7 @@ pub async fn terminate_of_clip(tx: &mut Tx, now: At, clip: &ClipId) -> Result<()
     let open: Vec<Upload> = on!(tx, c => sqlx::query_as("select * from uploads where clip_id = $1 and state = 'open'")
         .bind(clip).fetch_all(c).await)?;
     for upload in open {
-        if end(tx, now, &upload.id, None, State::Terminated, None).await? {
-            create::abandoned(tx, now, &upload.version_id).await?;
-        }
+        give_up(tx, now, &upload, Ending::Terminated).await?;
     }
     Ok(())
 }
@@ -234,47 +323,68 @@ pub async fn terminate_of_clip(tx: &mut Tx, now: At, clip: &ClipId) -> Result<()
 /// Gives up on uploads that nobody has touched for too long. Answers how many.
 pub async fn expire(tx: &mut Tx, now: At) -> Result<usize> {
     let due: Vec<Upload> = on!(tx, c => sqlx::query_as(
-            "select * from uploads where state = 'open' and expires_at <= $1 order by expires_at limit 100")
+            "select * from uploads u where expires_at <= $1 and (state = 'open' or kind = 'partial' and state = 'complete'
+                 and not exists (select 1 from upload_sources s join uploads f on f.id = s.final_id
+                                 where s.partial_id = u.id and f.state in ('open', 'completing')))
+             order by expires_at limit 100")
         .bind(now).fetch_all(c).await)?;
     let mut expired = 0;
     for upload in due {
-        lock(tx, &upload.clip_id).await?;
-        if end(tx, now, &upload.id, None, State::Expired, None).await? {
-            create::abandoned(tx, now, &upload.version_id).await?;
-            expired += 1;
+        if let Some(clip) = &upload.clip_id {
+            lock(tx, clip).await?;
         }
+        expired += usize::from(give_up(tx, now, &upload, Ending::Expired).await?);
     }
     Ok(expired)
 }
 
-/// Its owner and time may end it whoever writes; a writer only while it is the newest.
-async fn end(
-    tx: &mut Tx,
-    now: At,
-    id: &UploadId,
-    epoch: Option<i64>,
-    state: State,
-    code: Option<RefusalCode>,
-) -> Result<bool> {
+/// How an upload ends in vain. Its owner and time may end it whoever writes; a writer only while it is the newest.
+#[derive(Clone, Copy)]
+pub(super) enum Ending {
+    Failed { epoch: i64, code: RefusalCode },
+    Terminated,
+    Expired,
+}
+
+async fn end(tx: &mut Tx, now: At, id: &UploadId, how: Ending) -> Result<bool> {
+    let ended = close(tx, now, id, how).await?;
+    if ended.as_ref().is_some_and(|upload| upload.kind == Kind::Final) {
+        concat::release(tx, now, id).await?;
+    }
+    Ok(ended.is_some())
+}
+
+/// Ends it, and lets go of all that the store has of it. `None`: it had ended, or (of one that is to expire) somebody
+/// has just touched it.
+pub(super) async fn close(tx: &mut Tx, now: At, id: &UploadId, how: Ending) -> Result<Option<Upload>> {
+    let (state, epoch, code) = match how {
+        Ending::Failed { epoch, code } => (State::Failed, Some(epoch), Some(code.code())),
+        Ending::Terminated => (State::Terminated, None, None),
+        Ending::Expired => (State::Expired, None, None),
+    };
     let ended: Option<Upload> = on!(tx, c => sqlx::query_as(
-            "update uploads set state = $2, reason_code = $3, updated_at = $4, epoch = epoch + 1
-             where id = $1 and (state = 'open' or state = 'completing' and $2 = 'failed')
-             and epoch = coalesce($5, epoch) returning *")
-        .bind(id).bind(state.as_str()).bind(code.map(RefusalCode::code)).bind(now).bind(epoch)
-        .fetch_optional(c).await)?;
-    let Some(upload) = ended else { return Ok(false) };
+            "update uploads set state = $2, reason_code = $3, updated_at = $4, epoch = epoch + 1, idempotency_key = null
+             where id = $1 and epoch = coalesce($5, epoch) and ($2 <> 'expired' or expires_at <= $4)
+             and (state = 'open' or state = 'completing' and ($2 = 'failed' or kind = 'partial')
+                  or state = 'complete' and kind = 'partial') returning *")
+        .bind(id).bind(state.as_str()).bind(code).bind(now).bind(epoch).fetch_optional(c).await)?;
+    let Some(upload) = ended else { return Ok(None) };
     trash(tx, now, &keys::upload_tails(id), None).await?;
     if let Some(key) = &upload.key {
         trash(tx, now, key, upload.s3_upload_id.as_deref()).await?;
         trash(tx, now, key, None).await?;
     }
-    Ok(true)
+    Ok(Some(upload))
 }
 
-/// Uploads whose bytes are all there, but whose last step somebody may have died before.
-pub async fn completing(tx: &mut Tx, untouched_since: At) -> Result<Vec<UploadId>> {
+/// Uploads that need nothing more from their clients, but before whose last step somebody may have died.
+pub async fn unsettled(tx: &mut Tx, untouched_since: At) -> Result<Vec<UploadId>> {
     Ok(on!(tx, c => sqlx::query_scalar(
-            "select id from uploads where state = 'completing' and updated_at <= $1 order by updated_at limit 100")
+            "select id from uploads u where updated_at <= $1 and (state = 'completing' or state = 'open' and (
+                 kind = 'final' or length =
+                     (select coalesce(sum(len), 0) from upload_parts p where p.upload_id = u.id)
+                     + (select coalesce(sum(len), 0) from upload_tails t where t.upload_id = u.id)))
+             order by updated_at limit 100")
         .bind(untouched_since).fetch_all(c).await)?)
 }
 

@@ -10,15 +10,27 @@ use crate::time::Millis;
 const NOW: At = At(1_000_000);
 const MIB: i64 = 1 << 20;
 
+const MOST: i64 = 2 << 30;
+
 async fn upload(db: &Db, length: i64) -> Upload {
+    begun(db, Some(length), None).await
+}
+
+async fn begun(db: &Db, length: Option<i64>, idempotency_key: Option<&str>) -> Upload {
     let mut tx = db.write().await.unwrap();
     let owner = person(&mut tx).await;
-    let draft = Draft { filename: "村口.mp4", content_type: "video/mp4", bytes: length, ..Default::default() };
+    let bytes = length.unwrap_or(0);
+    let draft = Draft { filename: "村口.mp4", content_type: "video/mp4", bytes, ..Default::default() };
     let made = create::create(&mut tx, NOW, &owner, &draft).await.unwrap();
-    let new = NewUpload { owner: &owner.user, clip: &made.clip, version: &made.version, length, metadata: "a YQ==" };
+    let purpose = Purpose::Whole { clip: &made.clip, version: &made.version };
+    let new = NewUpload { owner: &owner.user, purpose, length, most: MOST, metadata: "a YQ==", idempotency_key };
     let upload = create(&mut tx, NOW, new).await.unwrap();
     tx.commit().await.unwrap();
     upload
+}
+
+fn version_of(upload: &Upload) -> &VersionId {
+    upload.version_id.as_ref().unwrap()
 }
 
 fn part(no: i64, len: i64) -> Part {
@@ -49,7 +61,7 @@ both_databases! {
         assert_eq!(find(&mut tx, &made.id).await.unwrap(), made);
         assert_eq!((made.state, made.epoch, made.metadata.as_str()), (State::Open, 0, "a YQ=="));
         assert_eq!(durable(&mut tx, &made).await.unwrap().offset, 0);
-        assert_eq!(open_of_version(&mut tx, &made.version_id).await.unwrap(), Some(made));
+        assert_eq!(open_of_version(&mut tx, version_of(&made)).await.unwrap(), Some(made));
         assert!(matches!(find(&mut tx, &UploadId::new()).await, Err(Error::NotFound)));
     }
 
@@ -57,7 +69,7 @@ both_databases! {
         let made = upload(&db, 0).await;
         assert_eq!(made.state, State::Complete);
         let mut tx = db.read().await.unwrap();
-        let version = testing::version(&mut tx, &made.version_id).await;
+        let version = testing::version(&mut tx, version_of(&made)).await;
         assert_eq!((version.state, version.reason_code.as_deref()), (MediaState::Failed, Some("empty")));
     }
 
@@ -76,8 +88,8 @@ both_databases! {
         assert_eq!(trash_keys(&mut tx).await, ["tails/2-0"]);
         let now = find(&mut tx, &mine.id).await.unwrap();
         assert_eq!((now.state, now.s3_upload_id.as_deref()), (State::Completing, Some("m1")));
-        assert_eq!(completing(&mut tx, NOW).await.unwrap(), std::slice::from_ref(&mine.id));
-        assert_eq!(completing(&mut tx, NOW - Millis(1)).await.unwrap(), []);
+        assert_eq!(unsettled(&mut tx, NOW).await.unwrap(), std::slice::from_ref(&mine.id));
+        assert_eq!(unsettled(&mut tx, NOW - Millis(1)).await.unwrap(), []);
         tx.commit().await.unwrap();
     }
 
@@ -97,7 +109,7 @@ both_databases! {
         let mut tx = db.read().await.unwrap();
         let now = find(&mut tx, &mine.id).await.unwrap();
         assert_eq!((now.state, now.root_sha256.unwrap().len()), (State::Complete, 64));
-        let version = testing::version(&mut tx, &mine.version_id).await;
+        let version = testing::version(&mut tx, version_of(&mine)).await;
         assert_eq!((version.state, version.original_key.as_deref()), (MediaState::Received, Some("originals/v/1")));
         assert_eq!(version.sha256, Some(part(1, 3).sha256), "one part: its hash is the file's");
         assert_eq!(testing::jobs_of(&mut tx, version.id.as_str()).await, 1);
@@ -109,11 +121,11 @@ both_databases! {
         let mut tx = db.write().await.unwrap();
         set_object(&mut tx, NOW, &mine.id, mine.epoch, "originals/v/1", None).await.unwrap();
         record_part(&mut tx, NOW, &mine, &part(1, 3)).await.unwrap();
-        create::abandoned(&mut tx, NOW, &mine.version_id).await.unwrap();
+        create::abandoned(&mut tx, NOW, version_of(&mine)).await.unwrap();
         let now = find(&mut tx, &mine.id).await.unwrap();
         assert!(complete(&mut tx, NOW, &now, &[part(1, 3)]).await.unwrap());
         assert!(trash_keys(&mut tx).await.contains(&"originals/v/1".to_owned()));
-        assert_eq!(testing::jobs_of(&mut tx, mine.version_id.as_str()).await, 0);
+        assert_eq!(testing::jobs_of(&mut tx, version_of(&mine).as_str()).await, 0);
         tx.commit().await.unwrap();
     }
 
@@ -166,7 +178,7 @@ both_databases! {
             emptied(&mut tx, each).await.unwrap();
         }
         assert_eq!(trash::due(&mut tx, NOW, 100).await.unwrap(), []);
-        assert_eq!(testing::version(&mut tx, &mine.version_id).await.state, MediaState::Abandoned);
+        assert_eq!(testing::version(&mut tx, version_of(&mine)).await.state, MediaState::Abandoned);
         tx.commit().await.unwrap();
         assert_eq!(taken(&db, &made.id).await.0.state, State::Terminated);
     }
@@ -178,7 +190,7 @@ both_databases! {
         assert!(!fail(&mut tx, NOW, &made, RefusalCode::NotAVideo).await.unwrap());
         let now = find(&mut tx, &made.id).await.unwrap();
         assert_eq!((now.state, now.refusal()), (State::Failed, Some(RefusalCode::Playlist)));
-        let version = testing::version(&mut tx, &made.version_id).await;
+        let version = testing::version(&mut tx, version_of(&made)).await;
         assert_eq!((version.state, version.reason_code.as_deref()), (MediaState::Failed, Some("playlist")));
         tx.commit().await.unwrap();
     }
@@ -202,7 +214,7 @@ both_databases! {
         assert_eq!((seen.state, seen.epoch), (State::Expired, 0), "not swept yet, and gone all the same");
         assert_eq!(expire(&mut tx, later).await.unwrap(), 1);
         assert_eq!(expire(&mut tx, later).await.unwrap(), 0);
-        assert_eq!(testing::version(&mut tx, &made.version_id).await.state, MediaState::Abandoned);
+        assert_eq!(testing::version(&mut tx, version_of(&made)).await.state, MediaState::Abandoned);
         tx.commit().await.unwrap();
     }
 
@@ -215,5 +227,98 @@ both_databases! {
         add_tail(&mut tx, later + Millis::days(6), &mine, &piece(1, 0, 1)).await.unwrap();
         assert_eq!(expire(&mut tx, later + EXPIRES_AFTER).await.unwrap(), 0);
         tx.commit().await.unwrap();
+    }
+
+    a_length_said_late_is_kept_and_said_once(db) {
+        let made = begun(&db, None, None).await;
+        assert_eq!((made.length, made.part_size), (None, 8 * MIB));
+        let (mine, there) = taken(&db, &made.id).await;
+        let mut tx = db.write().await.unwrap();
+        set_object(&mut tx, NOW, &mine.id, mine.epoch, "originals/v/1", Some("m1")).await.unwrap();
+        assert_eq!(record_part(&mut tx, NOW, &mine, &part(1, 8 * MIB)).await.unwrap(), Recorded::More);
+        add_tail(&mut tx, NOW, &mine, &piece(2, 0, 5)).await.unwrap();
+        let now = declare_length(&mut tx, NOW, mine.clone(), &there, 20 * MIB).await.unwrap();
+        assert_eq!((now.length, now.state), (Some(20 * MIB), State::Open));
+        assert_eq!(find(&mut tx, &made.id).await.unwrap().length, Some(20 * MIB));
+        assert_eq!(testing::version(&mut tx, version_of(&made)).await.bytes, 20 * MIB);
+        assert_eq!(durable(&mut tx, &now).await.unwrap().offset, 8 * MIB + 5, "what came before stands");
+        assert!(declare_length(&mut tx, NOW, now, &there, 20 * MIB).await.is_err(), "once");
+        tx.commit().await.unwrap();
+    }
+
+    a_length_that_is_there_already_leaves_only_the_joining(db) {
+        let made = begun(&db, None, None).await;
+        let (mine, _) = taken(&db, &made.id).await;
+        let mut tx = db.write().await.unwrap();
+        set_object(&mut tx, NOW, &mine.id, mine.epoch, "originals/v/1", Some("m1")).await.unwrap();
+        record_part(&mut tx, NOW, &mine, &part(1, 8 * MIB)).await.unwrap();
+        tx.commit().await.unwrap();
+        let (mine, there) = taken(&db, &made.id).await;
+        let mut tx = db.write().await.unwrap();
+        let now = declare_length(&mut tx, NOW, mine, &there, 8 * MIB).await.unwrap();
+        assert_eq!(now.state, State::Completing);
+        assert_eq!(unsettled(&mut tx, NOW).await.unwrap(), [now.id]);
+        tx.commit().await.unwrap();
+    }
+
+    a_length_whose_end_lies_in_the_tail_is_settled_by_gathering_it(db) {
+        let made = begun(&db, None, None).await;
+        let (mine, _) = taken(&db, &made.id).await;
+        let mut tx = db.write().await.unwrap();
+        add_tail(&mut tx, NOW, &mine, &piece(1, 0, 5)).await.unwrap();
+        assert_eq!(unsettled(&mut tx, NOW).await.unwrap(), []);
+        tx.commit().await.unwrap();
+        let (mine, there) = taken(&db, &made.id).await;
+        let mut tx = db.write().await.unwrap();
+        let now = declare_length(&mut tx, NOW, mine, &there, 5).await.unwrap();
+        assert_eq!((now.state, now.is_single()), (State::Open, true));
+        assert_eq!(unsettled(&mut tx, NOW).await.unwrap(), [now.id]);
+        tx.commit().await.unwrap();
+    }
+
+    an_empty_file_may_show_late(db) {
+        let made = begun(&db, None, None).await;
+        let (mine, there) = taken(&db, &made.id).await;
+        let mut tx = db.write().await.unwrap();
+        assert_eq!(declare_length(&mut tx, NOW, mine, &there, 0).await.unwrap().state, State::Complete);
+        let version = testing::version(&mut tx, version_of(&made)).await;
+        assert_eq!((version.state, version.reason_code.as_deref()), (MediaState::Failed, Some("empty")));
+        tx.commit().await.unwrap();
+    }
+
+    an_older_writer_declares_no_length(db) {
+        let made = begun(&db, None, None).await;
+        let (old, there) = taken(&db, &made.id).await;
+        taken(&db, &made.id).await;
+        let mut tx = db.write().await.unwrap();
+        assert!(matches!(declare_length(&mut tx, NOW, old, &there, 5).await, Err(Error::Conflict(_))));
+    }
+
+    a_creation_is_found_by_its_key_until_it_ends_in_vain(db) {
+        let made = begun(&db, Some(20), Some("draft-1")).await;
+        let mut tx = db.write().await.unwrap();
+        let other = person(&mut tx).await.user;
+        assert_eq!(of_idempotency_key(&mut tx, &made.owner_id, "draft-1").await.unwrap(), Some(made.clone()));
+        assert_eq!(of_idempotency_key(&mut tx, &made.owner_id, "draft-2").await.unwrap(), None);
+        assert_eq!(of_idempotency_key(&mut tx, &other, "draft-1").await.unwrap(), None);
+        assert!(terminate(&mut tx, NOW, &made).await.unwrap());
+        assert_eq!(of_idempotency_key(&mut tx, &made.owner_id, "draft-1").await.unwrap(), None);
+        tx.commit().await.unwrap();
+    }
+
+    many_creations_at_once_stay_within_the_number_that_may_be_open(db) {
+        let mut tx = db.write().await.unwrap();
+        let owner = person(&mut tx).await.user;
+        tx.commit().await.unwrap();
+        let one = async |n: i64| {
+            let mut tx = db.write().await.unwrap();
+            let new = NewUpload { owner: &owner, purpose: Purpose::Partial, length: Some(n), most: MOST, metadata: "",
+                                  idempotency_key: None };
+            let made = create(&mut tx, NOW, new).await;
+            if made.is_ok() { tx.commit().await.unwrap() }
+            made.is_ok()
+        };
+        let all = futures_util::future::join_all((1..=60).map(one)).await;
+        assert_eq!(all.into_iter().filter(|made| *made).count() as i64, MOST_OPEN);
     }
 }
