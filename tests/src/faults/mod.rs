@@ -8,19 +8,23 @@
 mod client;
 mod control;
 mod oracle;
+mod program;
 mod s3_call;
 mod s3_proxy;
 mod scenario;
 mod site;
+mod sql_proxy;
 mod tcp_proxy;
 
 pub use client::{Ended, Ledger, Sender};
 pub use control::SumOfParts;
 pub use oracle::{Finding, Tally, Wrong, judge};
+pub use program::{Program, StoreProcess, store_process};
 pub use s3_call::{CALLS, Call};
 pub use s3_proxy::{FAULTS, Fault, S3Proxy};
 pub use scenario::{Scenario, run};
 pub use site::{Created, Person, Site, create, film};
+pub use sql_proxy::SqlProxy;
 pub use tcp_proxy::{TcpProxy, Trouble};
 
 use std::os::fd::RawFd;

@@ -254,7 +254,7 @@ impl S3Proxy {
     ) -> io::Result<(StatusCode, HeaderMap, Bytes)> {
         let upstream = self.state().upstream;
         // The body is at hand, so there is nothing to ask first; hyper frames it anew.
-        for name in ["expect", "connection", "transfer-encoding", "content-length"] {
+        for name in ["expect", "connection", "transfer-encoding"] {
             headers.remove(HeaderName::from_static(name));
         }
         let request = self.0.http.request(method, format!("http://{upstream}{uri}")).headers(headers).body(body);

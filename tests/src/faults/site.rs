@@ -223,6 +223,11 @@ impl Site {
         found
     }
 
+    /// Uploads of which every byte is there and which are not finished.
+    pub async fn completing(&self) -> i64 {
+        self.count("select count(*) from uploads where state = 'completing' and id <> $1", "").await
+    }
+
     /// Everything works again: whatever somebody died before is done, and what nobody names is gone.
     pub async fn settle(&self) -> Vec<Finding> {
         self.proxy.heal();
@@ -235,7 +240,7 @@ impl Site {
                 break;
             }
         }
-        let stuck = self.count("select count(*) from uploads where state = 'completing' and id <> $1", "").await;
+        let stuck = self.completing().await;
         if stuck > 0 {
             found.push(Finding::new(Wrong::Stuck, format!("{stuck} uploads are completing for ever")));
         }
