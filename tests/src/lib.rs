@@ -3,6 +3,7 @@
 //! A test starts a [`TestServer`], signs a [`User`] in and lets her act: `upload`, `submit`, `claim`, `answer`. Nothing
 //! here reaches into the server but [`TestServer::count`], which reads its database to see that nothing was doubled.
 
+pub mod cluster;
 pub mod faults;
 pub mod fsck;
 pub mod media;
@@ -12,6 +13,7 @@ pub mod user;
 
 use std::time::Duration;
 
+pub use cluster::Cluster;
 pub use server::{Database, TestServer};
 pub use user::User;
 

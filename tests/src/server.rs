@@ -12,9 +12,11 @@ use serde_json::Value;
 use weijia_core::db::Db;
 use weijia_core::db::testing::TemporaryPostgres;
 use weijia_core::on;
-use weijia_core::storage::{Storage, StorageSettings};
+use weijia_core::storage::{Addressing, Storage, StorageSettings};
+use weijia_store::testing::TestStore;
 
-use crate::{User, until};
+use crate::tus::Upload;
+use crate::{User, sha256, until};
 
 /// The first start fills the demo, and two cores may be busy with other tests.
 const START: Duration = Duration::from_secs(180);
@@ -24,6 +26,35 @@ pub enum Database {
     Postgres,
 }
 
+/// Where a server keeps things. What is not named is in its data folder.
+#[derive(Clone, Default)]
+pub struct Places {
+    pub database: Option<String>,
+    pub store: Option<StorageSettings>,
+    /// The same for all servers of one installation.
+    pub secret: Option<PathBuf>,
+}
+
+impl Places {
+    /// As an operator does: in the environment.
+    fn name_to(&self, command: &mut Command) {
+        if let Some(url) = &self.database {
+            command.env("DATABASE_URL", url);
+        }
+        if let Some(secret) = &self.secret {
+            command.env("WEIJIA_SECRET_FILE", secret);
+        }
+        if let Some(store) = &self.store {
+            assert_eq!(store.addressing, Addressing::Path, "the default");
+            command
+                .env("S3_ENDPOINT", &store.endpoint)
+                .env("S3_BUCKET", &store.bucket)
+                .env("AWS_REGION", &store.region);
+            command.env("AWS_ACCESS_KEY_ID", &store.access_key).env("AWS_SECRET_ACCESS_KEY", &store.secret_key);
+        }
+    }
+}
+
 pub struct TestServer {
     process: Child,
     /// `http://127.0.0.1:port`, the same after a restart.
@@ -31,6 +62,8 @@ pub struct TestServer {
     /// The ready line as it was printed by the first start.
     pub ready: Value,
     folder: tempfile::TempDir,
+    places: Places,
+    arguments: Vec<&'static str>,
     postgres: Option<TemporaryPostgres>,
 }
 
@@ -50,27 +83,40 @@ pub fn weijia(arguments: &[&str]) -> Command {
     for name in ["AWS_SECRET_ACCESS_KEY", "AWS_REGION", "WEIJIA_DATA", "WEIJIA_LISTEN", "WEIJIA_PUBLIC_URL"] {
         command.env_remove(name);
     }
-    command.args(arguments).stdin(Stdio::null());
+    command.env_remove("WEIJIA_SECRET_FILE").args(arguments).stdin(Stdio::null());
     command
 }
 
 impl TestServer {
-    /// The demo on SQLite.
+    /// The demo, on what `make test-scale` has started: PostgreSQL and a cluster; without that, on what a server brings
+    /// along itself.
     pub async fn start() -> Self {
-        Self::start_on(Database::Sqlite).await.expect("SQLite is always there")
+        let database = if TestStore::external().is_some() { Database::Postgres } else { Database::Sqlite };
+        Self::start_on(database).await.expect("TEST_POSTGRES_URL goes with TEST_S3_ENDPOINT")
     }
 
     /// The demo on the database of choice; `None` when there is no PostgreSQL to test with (a failure where `CI` is set).
     pub async fn start_on(database: Database) -> Option<Self> {
-        let postgres = match database {
-            Database::Sqlite => None,
-            Database::Postgres => Some(TemporaryPostgres::create().await?),
+        let (postgres, places) = match database {
+            Database::Sqlite => (None, Places::default()),
+            Database::Postgres => {
+                let postgres = TemporaryPostgres::create().await?;
+                let database = Some(postgres.url());
+                (Some(postgres), Places { database, store: TestStore::external(), secret: None })
+            }
         };
+        let mut server = Self::start_at(places, &["--demo"]);
+        server.postgres = postgres;
+        Some(server)
+    }
+
+    pub fn start_at(places: Places, arguments: &[&'static str]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let url = postgres.as_ref().map(TemporaryPostgres::url);
-        let (process, ready) = launch(folder.path(), "127.0.0.1:0", url.as_deref(), true);
+        let (process, ready) = launch(folder.path(), "127.0.0.1:0", &places, arguments);
         let base = ready["ready"].as_str().expect("an address").trim_end_matches('/').to_owned();
-        Some(Self { process, base, ready, folder, postgres })
+        // The demonstration is for an empty database only.
+        let arguments = arguments.iter().copied().filter(|argument| *argument != "--demo").collect();
+        Self { process, base, ready, folder, places, arguments, postgres: None }
     }
 
     pub fn data(&self) -> PathBuf {
@@ -128,8 +174,7 @@ impl TestServer {
     /// Starts again over the same data, on the same address.
     pub fn restart(&mut self) {
         let listen = self.base.trim_start_matches("http://").to_owned();
-        let url = self.postgres.as_ref().map(TemporaryPostgres::url);
-        self.process = launch(self.folder.path(), &listen, url.as_deref(), false).0;
+        self.process = launch(self.folder.path(), &listen, &self.places, &self.arguments).0;
     }
 
     /// The programs that the server runs, and theirs, by name.
@@ -145,8 +190,8 @@ impl TestServer {
     }
 
     pub async fn db(&self) -> Db {
-        let url = match &self.postgres {
-            Some(postgres) => postgres.url(),
+        let url = match &self.places.database {
+            Some(url) => url.clone(),
             None => format!("sqlite:{}", self.data().join("weijia.db").display()),
         };
         Db::connect(&url).await.expect("the server's database")
@@ -167,14 +212,15 @@ impl TestServer {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = weijia(arguments);
         command.arg("--data").arg(self.data());
-        if let Some(postgres) = &self.postgres {
-            command.env("DATABASE_URL", postgres.url());
-        }
+        self.places.name_to(&mut command);
         command
     }
 
-    /// The store that the server gives to its worker, asked directly.
+    /// The store, asked directly: the one that was named, or the one that the server gives to its worker.
     pub async fn storage(&self) -> Storage {
+        if let Some(store) = &self.places.store {
+            return Storage::connect(store);
+        }
         let environment = until("a worker", Duration::from_secs(20), || async {
             let pid = self.workers().into_iter().next().ok_or("none")?;
             std::fs::read(format!("/proc/{pid}/environ")).map_err(|e| e.to_string())
@@ -207,6 +253,19 @@ impl TestServer {
         self.storage().await.get(&key).await.expect("the original")
     }
 
+    /// One version, one upload and one job of a kind came of it, and what the store holds is what was sent.
+    pub async fn holds_once(&self, upload: &Upload, bytes: &[u8]) {
+        let count = async |sql: &str, bound: &str| self.count(sql, bound).await;
+        let version = upload.version.as_str();
+        assert_eq!(count("select count(*) from clip_versions where clip_id = $1", &upload.clip).await, 1);
+        assert_eq!(count("select count(*) from uploads where version_id = $1", version).await, 1);
+        assert!(count("select count(*) from jobs where subject = $1", version).await >= 1, "no job was made of it");
+        // One statement: between two a worker may have enqueued the next.
+        let doubled = "select count(*) - count(distinct kind) from jobs where subject = $1";
+        assert_eq!(count(doubled, version).await, 0, "a job is there twice");
+        assert_eq!(sha256(&self.original(version).await), sha256(bytes), "what is kept is what was sent");
+    }
+
     /// Stops it and removes what it kept.
     pub async fn end(mut self) {
         self.stop();
@@ -230,16 +289,11 @@ impl Drop for TestServer {
     }
 }
 
-fn launch(folder: &Path, listen: &str, database: Option<&str>, demo: bool) -> (Child, Value) {
+fn launch(folder: &Path, listen: &str, places: &Places, arguments: &[&str]) -> (Child, Value) {
     let log = File::options().create(true).append(true).open(folder.join("log")).expect("a log file");
     let mut command = weijia(&["serve", "--listen", listen, "--data"]);
-    command.arg(folder.join("data")).stdout(Stdio::piped()).stderr(log);
-    if demo {
-        command.arg("--demo");
-    }
-    if let Some(url) = database {
-        command.env("DATABASE_URL", url);
-    }
+    command.arg(folder.join("data")).args(arguments).stdout(Stdio::piped()).stderr(log);
+    places.name_to(&mut command);
     let mut process = command.spawn().expect("the server starts");
     let stdout = process.stdout.take().expect("its stdout");
     let (send, lines) = mpsc::channel();

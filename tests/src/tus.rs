@@ -53,6 +53,17 @@ pub struct Upload {
     pub version: String,
 }
 
+impl Upload {
+    pub fn id(&self) -> &str {
+        self.url.rsplit('/').next().expect("an id")
+    }
+
+    /// The same upload at another server.
+    pub fn at(&self, base: &str) -> Upload {
+        Upload { url: format!("{base}/api/v1/uploads/{}", self.id()), ..self.clone() }
+    }
+}
+
 impl User {
     pub async fn create_upload(&self, length: usize, about: &About) -> Upload {
         self.try_create_upload(length, about).await.unwrap_or_else(|why| panic!("the creation was refused: {why}"))
@@ -113,7 +124,7 @@ impl User {
     }
 
     pub async fn resume(&self, upload: &Upload, bytes: &Bytes) {
-        crate::until("the upload to finish", Duration::from_secs(60), || async {
+        crate::until("the upload to finish", Duration::from_secs(180), || async {
             let offset = self.upload_offset(upload).await.map_err(|e| format!("HEAD: {e:?}"))?;
             if offset < bytes.len() {
                 let reached =

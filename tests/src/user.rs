@@ -36,6 +36,11 @@ impl User {
         user
     }
 
+    /// The same person, with the same session, at another server.
+    pub fn at(&self, base: &str) -> Self {
+        Self { base: base.to_owned(), ..self.clone() }
+    }
+
     pub fn id(&self) -> &str {
         self.me["id"].as_str().expect("my id")
     }

@@ -11,7 +11,7 @@ use weijia_tests::{Database, TestServer, User, media, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_whole_path_on_sqlite() {
-    whole_path(TestServer::start().await).await;
+    whole_path(TestServer::start_on(Database::Sqlite).await.expect("SQLite is always there")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

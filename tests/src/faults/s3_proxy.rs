@@ -253,7 +253,7 @@ impl S3Proxy {
         body: Bytes,
     ) -> io::Result<(StatusCode, HeaderMap, Bytes)> {
         let upstream = self.state().upstream;
-        // The body is at hand, so there is nothing to ask first; hyper frames it anew.
+        // The body is at hand, so there is nothing to ask first; hyper frames it anew. A length was signed, so it stays.
         for name in ["expect", "connection", "transfer-encoding"] {
             headers.remove(HeaderName::from_static(name));
         }

@@ -15,9 +15,9 @@ use weijia_core::account::{self, Keys, NewUser, PasswordHasher};
 use weijia_core::db::Db;
 use weijia_core::db::testing::{TempFolder, folder, sqlite};
 use weijia_core::on;
-use weijia_core::storage::{Addressing, Patience, Storage, StorageSettings, trash};
+use weijia_core::storage::{Patience, Storage, StorageSettings, trash};
 use weijia_core::time::{At, Millis};
-use weijia_store::EmbeddedStore;
+use weijia_store::testing::TestStore;
 
 use super::{Ended, Finding, S3Proxy, Sender, Wrong, judge};
 
@@ -61,54 +61,14 @@ impl Created {
     }
 }
 
-/// The store that the tests keep things in: the one that the environment names, or the embedded one.
-pub async fn upstream(folder: &std::path::Path) -> StorageSettings {
-    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    if let Some(endpoint) = set("TEST_S3_ENDPOINT") {
-        let secret = |name: &str| set(name).unwrap_or_else(|| panic!("{name} belongs to TEST_S3_ENDPOINT"));
-        return StorageSettings {
-            endpoint,
-            bucket: format!("faults-{}", hex::encode(rand::random::<[u8; 8]>())),
-            region: set("TEST_S3_REGION").unwrap_or_else(|| "garage".into()),
-            access_key: secret("TEST_S3_ACCESS_KEY"),
-            secret_key: secret("TEST_S3_SECRET_KEY"),
-            addressing: Addressing::Path,
-        };
-    }
-    let store = EmbeddedStore::open(&folder.join("store")).await.expect("a fresh store");
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let settings = at(listener.local_addr().expect("an address"));
-    let (access, secret) = (settings.access_key.clone(), settings.secret_key.clone());
-    tokio::spawn(async move { store.serve(listener, &access, &secret, CancellationToken::new()).await });
-    settings
-}
-
-/// The embedded store at this address.
-pub fn at(address: SocketAddr) -> StorageSettings {
-    StorageSettings {
-        endpoint: format!("http://{address}"),
-        bucket: "weijia".into(),
-        region: "us-east-1".into(),
-        access_key: "a-key-for-tests-only".into(),
-        secret_key: "a-secret-for-tests-only".into(),
-        addressing: Addressing::Path,
-    }
-}
-
-pub fn address_of(settings: &StorageSettings) -> SocketAddr {
-    let url = reqwest::Url::parse(&settings.endpoint).expect("an address");
-    url.socket_addrs(|| None).expect("an address")[0]
-}
-
 impl Site {
     /// The API inside this process, in front of a fresh database and a fresh bucket, impatient enough to meet every
     /// limit within seconds.
     pub async fn start() -> Site {
         let folder = folder();
-        let behind = upstream(folder.path()).await;
-        let direct = Storage::connect(&behind);
-        direct.ensure_bucket().await.expect("a bucket");
-        let proxy = S3Proxy::start(address_of(&behind)).await;
+        let store = TestStore::start(folder.path()).await;
+        let proxy = S3Proxy::start(store.address()).await;
+        let (direct, behind) = (store.storage(), store.settings);
         let through = StorageSettings { endpoint: format!("http://{}", proxy.address()), ..behind };
         let second = Duration::from_secs(1);
         let patience = Patience { answer: 4 * second, pace: 1 << 20, standstill: 3 * second };

@@ -159,7 +159,7 @@ async fn answer(State(proxy): State<Proxy>, request: Request) -> Response<Body> 
     }
     // With the host that was signed, so that the store takes it for the server's own request.
     let mut headers = head.headers;
-    for name in [header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::EXPECT, header::CONNECTION] {
+    for name in [header::TRANSFER_ENCODING, header::EXPECT, header::CONNECTION] {
         headers.remove(name);
     }
     let request = proxy.client.request(head.method, format!("{}{}", proxy.upstream, head.uri));
