@@ -244,6 +244,16 @@ pub mod testing {
         Db::open(&format!("sqlite:{}", folder.join("weijia.db").display())).await.expect("a fresh SQLite database")
     }
 
+    /// SQLite, or PostgreSQL where there is a cluster to store in (`TEST_S3_ENDPOINT`): what goes together in use goes
+    /// together in tests.
+    pub async fn database(folder: &std::path::Path) -> Db {
+        if std::env::var_os("TEST_S3_ENDPOINT").is_none() {
+            return sqlite(folder).await;
+        }
+        // Its server is gone when the tests are over, and this with it.
+        TemporaryPostgres::create().await.expect("TEST_POSTGRES_URL goes with TEST_S3_ENDPOINT").db().await
+    }
+
     /// A database of its own on the server that `TEST_POSTGRES_URL` names.
     pub struct TemporaryPostgres {
         server: String,

@@ -13,9 +13,9 @@ use weijia_api::upload::{Limits, Uploads};
 use weijia_api::{AppState, Settings};
 use weijia_core::account::{self, Keys, NewUser, PasswordHasher};
 use weijia_core::db::Db;
-use weijia_core::db::testing::{TempFolder, folder, sqlite};
+use weijia_core::db::testing::{TempFolder, database, folder};
 use weijia_core::on;
-use weijia_core::storage::{Patience, Storage, StorageSettings, trash};
+use weijia_core::storage::{Addressing, Patience, Storage, StorageSettings, trash};
 use weijia_core::time::{At, Millis};
 use weijia_store::testing::TestStore;
 
@@ -61,6 +61,18 @@ impl Created {
     }
 }
 
+/// The embedded store at this address.
+pub fn at(address: SocketAddr) -> StorageSettings {
+    StorageSettings {
+        endpoint: format!("http://{address}"),
+        bucket: "weijia".into(),
+        region: "us-east-1".into(),
+        access_key: "a-key-for-tests-only".into(),
+        secret_key: "a-secret-for-tests-only".into(),
+        addressing: Addressing::Path,
+    }
+}
+
 impl Site {
     /// The API inside this process, in front of a fresh database and a fresh bucket, impatient enough to meet every
     /// limit within seconds.
@@ -73,7 +85,7 @@ impl Site {
         let second = Duration::from_secs(1);
         let patience = Patience { answer: 4 * second, pace: 1 << 20, standstill: 3 * second };
         let storage = Storage::connect_with(&through, patience);
-        let db = sqlite(folder.path()).await;
+        let db = database(folder.path()).await;
         let (keys, hasher, stopping) = (Keys::from_master(&[7; 32]), PasswordHasher::new(), CancellationToken::new());
         let settings = Settings::default();
         let mut state =

@@ -4,7 +4,6 @@
 pub mod s3;
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,12 +17,11 @@ use weijia_api::upload::{Limits, Uploads};
 use weijia_api::{AppState, Settings};
 use weijia_core::account::{self, Keys, NewUser, PasswordHasher};
 use weijia_core::db::Db;
-use weijia_core::db::testing::{TempFolder, TemporaryPostgres, folder, sqlite};
+use weijia_core::db::testing::{TempFolder, database, folder};
 use weijia_core::ids::UserId;
 use weijia_core::on;
 use weijia_core::storage::Storage;
 use weijia_core::time::At;
-use weijia_store::testing::TestStore;
 
 pub const MIB: usize = 1 << 20;
 pub const STREAM: &str = "application/offset+octet-stream";
@@ -40,15 +38,6 @@ pub struct App {
     keys: Keys,
     hasher: PasswordHasher,
     folder: Arc<TempFolder>,
-}
-
-/// SQLite, or PostgreSQL where there is a cluster to store in: what goes together in use goes together here.
-async fn database(folder: &Path) -> Db {
-    if TestStore::external().is_none() {
-        return sqlite(folder).await;
-    }
-    // Its server is gone when the tests are over, and this with it.
-    TemporaryPostgres::create().await.expect("TEST_POSTGRES_URL goes with TEST_S3_ENDPOINT").db().await
 }
 
 /// Limits under which nothing happens by itself.
