@@ -41,6 +41,11 @@ impl TestStore {
         })
     }
 
+    /// Whether a part that is too small is refused when the parts are joined, as AWS does. Garage joins parts of any size.
+    pub fn refuses_small_parts() -> bool {
+        Self::external().is_none()
+    }
+
     pub fn storage(&self) -> Storage {
         Storage::connect(&self.settings)
     }
