@@ -44,6 +44,9 @@ const TABLE: &[(&str, Stranger, &[Who])] = &[
     ("getMediaFile", Nothing, SEEN),
     ("getRenditionFile", Nothing, SEEN),
     ("createUpload", SignIn, &[Owner, Classmate, Elsewhere]),
+    ("mayReuseUpload", SignIn, &[Owner, Classmate, Elsewhere]),
+    // Nobody here has sent these bytes before.
+    ("reuseUpload", SignIn, &[]),
     ("getUploadOffset", SignIn, OWN),
     ("appendUpload", SignIn, OWN),
     ("getCourse", SignIn, LEARNERS),

@@ -176,6 +176,7 @@ impl World {
         assert!(!path.contains('{'), "say what stands for the parameters of {template}");
         let query = match operation {
             "getCourse" | "listStarCandidates" => format!("?cohort={}", self.school.room.cohort),
+            "mayReuseUpload" => "?bytes=9".to_owned(),
             "listCohortClips" => "?which=passed".to_owned(),
             _ => String::new(),
         };
@@ -205,6 +206,9 @@ impl World {
             "sendReview" => json!({"rev": 0, "outcome": "pass"}),
             "addAccount" => json!({"platform": "kuaishou", "handle": "比耳村", "opened_on": "2026-01-01"}),
             "awardStar" => json!({"evaluation_id": self.evaluation, "level": 1}),
+            "reuseUpload" => {
+                json!({"bytes": 9, "root_sha256": "00", "filename": "村口.mp4", "content_type": "video/mp4"})
+            }
             "recordSnapshot" => return ("multipart/form-data; boundary=xx", b"--xx--\r\n".to_vec()),
             "appendUpload" => return ("application/offset+octet-stream", b"ftyp".to_vec()),
             _ => return ("", vec![]),

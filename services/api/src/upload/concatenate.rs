@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use weijia_core::Result as CoreResult;
 use weijia_core::ids::UploadId;
 use weijia_core::storage::{Range, Storage};
-use weijia_core::upload::{Kind, State, concat, sql};
+use weijia_core::upload::{Kind, State, Upload, concat, sql};
 
 use super::Uploads;
 use super::parts::{Failure, patiently};
@@ -19,7 +19,7 @@ use crate::error::ApiError;
 /// How often a break in the middle is mended at once.
 const TRIES: usize = 3;
 
-/// A part of a partial upload: where it lies, and what it was when it came.
+/// A part of a complete upload: where it lies, and what it was when it came.
 struct Stretch {
     key: String,
     start: i64,
@@ -71,16 +71,24 @@ impl Uploads {
     /// The bytes of a final upload from `from` on.
     async fn joined(&self, id: &UploadId, from: i64) -> CoreResult<Body> {
         let mut tx = self.db.read().await?;
+        let sources = concat::sources(&mut tx, id).await?;
+        drop(tx);
+        self.read_back(&sources, from).await
+    }
+
+    /// The bytes of complete uploads, one after the other, from `from` on.
+    pub(super) async fn read_back(&self, sources: &[Upload], from: i64) -> CoreResult<Body> {
+        let mut tx = self.db.read().await?;
         let (mut stretches, mut end, mut skip) = (Vec::new(), 0, 0);
-        for partial in concat::sources(&mut tx, id).await? {
+        for source in sources {
             let mut start = 0;
-            for part in sql::durable(&mut tx, &partial).await?.parts {
+            for part in sql::durable(&mut tx, source).await?.parts {
                 end += part.len;
                 if end > from {
                     if stretches.is_empty() {
                         skip = part.len - (end - from);
                     }
-                    let key = partial.key.clone().unwrap_or_default();
+                    let key = source.key.clone().unwrap_or_default();
                     stretches.push(Stretch { key, start, len: part.len, sha256: part.sha256 });
                 }
                 start += part.len;

@@ -93,7 +93,7 @@ pub async fn create_upload(
 
 impl Uploads {
     /// Clip, version and upload, together; or the upload that the same creation made before.
-    async fn begin(&self, owner: &Principal, creation: &Creation) -> Result<Upload, ApiError> {
+    pub(super) async fn begin(&self, owner: &Principal, creation: &Creation) -> Result<Upload, ApiError> {
         let (now, most) = (At::now(), self.limits.max_length);
         let mut tx = self.db.write().await?;
         sql::lock_owner(&mut tx, &owner.user).await?;

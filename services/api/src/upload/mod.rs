@@ -23,6 +23,8 @@ mod parts;
 mod patch;
 mod protocol;
 mod reconcile;
+mod reuse;
+mod same_length;
 mod terminate;
 mod writer;
 mod writers;
@@ -56,6 +58,7 @@ pub fn router() -> OpenApiRouter<AppState> {
         .route("/uploads", axum::routing::options(options::discover))
         .route("/uploads/{upload}", axum::routing::options(options::discover))
         .layer(middleware::from_fn(protocol::speak_tus))
+        .routes(routes!(same_length::may_reuse_upload, reuse::reuse_upload))
 }
 
 /// How long things may take, and how large they may be.

@@ -283,7 +283,7 @@ pub fn gone() -> ApiError {
     refuse(StatusCode::GONE, "upload_gone", "这次上传已经停了，不能接着传。", "重新选这条片子再传一次。")
 }
 
-fn unavailable() -> ApiError {
+pub fn unavailable() -> ApiError {
     let next_step = "已经传的都在，过一会儿会自己接着传。";
     refuse(StatusCode::SERVICE_UNAVAILABLE, "upload_unavailable", "这会儿存不进去，先停一停。", next_step)
 }

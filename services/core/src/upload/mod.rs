@@ -6,6 +6,7 @@
 //! one still tries to write fails on it, on whichever machine it runs.
 
 pub mod concat;
+pub mod reuse;
 pub mod rules;
 pub mod sniff;
 pub mod sql;
