@@ -80,7 +80,7 @@ act('she signs in and uploads; a reload in the middle goes on from where it was'
   await slow.send('Network.enable')
   const line = (uploadThroughput) => ({ offline: false, latency: 20, downloadThroughput: -1, uploadThroughput })
   await slow.send('Network.emulateNetworkConditions', line(150_000))
-  await phone.getByRole('button', { name: '开始传' }).click()
+  await phone.getByRole('button', { name: '还是传这条' }).click()
   await phone.waitForURL(/\/upload\/./)
 
   // Some of it is there, and not all: now the phone throws the page away.
@@ -107,8 +107,8 @@ act('it plays upright, its time moves on, and she hands it in', async () => {
   await picture(phone, '5-plays')
   await phone.getByRole('button', { name: '交给老师' }).click()
   await phone.getByRole('button', { name: '交给老师' }).waitFor({ state: 'detached' })
-  const seen = await phone.evaluate((id) => fetch(`/api/v1/clips/${id}`).then((r) => r.json()), clip)
-  assert.equal(seen.state, 'submitted')
+  const state = (id) => fetch(`/api/v1/clips/${id}`).then((r) => r.json()).then((seen) => seen.state === 'submitted')
+  await phone.waitForFunction(state, clip)
 })
 
 act('her mentor takes it, types at a second, scores, and sends', async () => {

@@ -52,6 +52,29 @@ pub fn heavy(seconds: u32) -> PathBuf {
     )
 }
 
+/// Two dozen seconds, upright, with a tone: nothing to say about it. And the same with one thing the matter each.
+pub fn films() -> [(&'static str, PathBuf); 6] {
+    const UPRIGHT: &str = "testsrc2=size=180x320:rate=10";
+    const TONE: &str = "sine=frequency=440:sample_rate=44100";
+    let film = |name: &str, picture: &str, sound: Option<&str>, seconds: u32| {
+        let mut inputs = vec!["-f", "lavfi", "-i", picture];
+        inputs.extend(sound.iter().flat_map(|sound| ["-f", "lavfi", "-i", sound]));
+        let codec = ["-c:v", "libx264", "-preset", "ultrafast", "-g", "20", "-c:a", "aac", "-b:a", "64k"];
+        make(&format!("film-{name}.mp4"), &inputs, seconds, &codec)
+    };
+    [
+        ("good", film("good", UPRIGHT, Some(TONE), 24)),
+        (
+            "dark",
+            film("dark", "testsrc2=size=180x320:rate=10,lutyuv=y=16+val/12:u=112+val/8:v=112+val/8", Some(TONE), 24),
+        ),
+        ("mute", film("mute", UPRIGHT, None, 24)),
+        ("silent", film("silent", UPRIGHT, Some("anullsrc=sample_rate=44100:channel_layout=mono"), 24)),
+        ("sideways", film("sideways", "testsrc2=size=320x180:rate=10", Some(TONE), 24)),
+        ("short", film("short", UPRIGHT, Some(TONE), 5)),
+    ]
+}
+
 /// A phone's screenshot: the evidence for numbers.
 pub fn screenshot() -> PathBuf {
     make(

@@ -1,39 +1,128 @@
-//! The same journey in a real browser: tests/browser/journey.test.mjs drives Chromium, this starts what it needs.
+//! The same in a real browser: `tests/browser/journey.test.mjs` is the journey, `upload.test.mjs` what goes wrong with an
+//! upload on its way. They drive Chromium; this starts what they need, and looks at what came of it.
 
-use std::path::Path;
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
 
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 use weijia_tests::{TestServer, media};
 
-/// `WEIJIA_CHROMIUM` (which `make test` sets) names the browser; where `CI` is set its absence is a failure, not a skip.
+/// What the browser sends on the way to which everything goes wrong, each by a title of its own.
+const SENT: [&str; 13] = [
+    "浏览器被杀",
+    "没存下",
+    "飞行模式",
+    "爱攒着的代理",
+    "代理只收小的",
+    "要登录的网",
+    "再发一次",
+    "头一条",
+    "第二条",
+    "等网",
+    "头一回",
+    "又一回",
+    "服务器断电",
+];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_journey_in_a_browser() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser");
-    let browser = std::env::var("WEIJIA_CHROMIUM").unwrap_or_else(|_| "/usr/bin/chromium".to_owned());
-    if !Path::new(&browser).exists() || !folder.join("node_modules").exists() {
-        assert!(std::env::var_os("CI").is_none(), "CI needs {browser} and `npm ci` in tests/browser");
-        return;
-    }
+    let Some(browser) = browser() else { return };
     let server = TestServer::start().await;
     let people = json!({
         "trainee": server.newcomer().await.1,
         "mentor": person(&server, "mentor"),
         "staff": person(&server, "staff"),
     });
-    let status = Command::new("node")
-        .args(["--test", "--test-reporter=spec", "journey.test.mjs"])
-        .current_dir(&folder)
-        .env("WEIJIA_URL", &server.base)
-        .env("WEIJIA_PEOPLE", people.to_string())
-        .env("WEIJIA_CLIP", media::portrait(8))
-        .env("WEIJIA_CHROMIUM", browser)
-        .status();
-    assert!(status.expect("node is installed").success(), "the browser's journey failed; its report is above");
+    let clip = media::portrait(8).display().to_string();
+    let script = run(&browser, "journey.test.mjs", &server, &people, &[("WEIJIA_CLIP", clip)]);
+    assert!(script.await.unwrap().success(), "the browser's journey failed; its report is above");
     server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn uploads_from_a_phone_arrive_whole_and_once_whatever_happens() {
+    let Some(browser) = browser() else { return };
+    let mut server = TestServer::start().await;
+    let all = server.ready["people"].as_array().expect("the demo's people");
+    let people = json!({"trainees": all.iter().filter(|p| p["role"] == "trainee").collect::<Vec<_>>()});
+    let (heavy, other) = (media::heavy(4), media::heavy(3));
+    // Whoever connects to this has the server killed and started again, and reads to the end to know when it is done.
+    let control = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let given = [
+        ("WEIJIA_HEAVY", heavy.display().to_string()),
+        ("WEIJIA_FILMS", json!(media::films().into_iter().collect::<std::collections::BTreeMap<_, _>>()).to_string()),
+        ("WEIJIA_OTHER", other.display().to_string()),
+        ("WEIJIA_NOT_A_VIDEO", not_a_video().display().to_string()),
+        ("WEIJIA_CONTROL", control.local_addr().unwrap().port().to_string()),
+    ];
+    let mut script = run(&browser, "upload.test.mjs", &server, &people, &given);
+    let status = loop {
+        tokio::select! {
+            status = &mut script => break status.unwrap(),
+            Ok((_until_dropped, _)) = control.accept() => {
+                server.kill();
+                server.restart();
+            }
+        }
+    };
+    assert!(status.success(), "uploads in the browser failed; their report is above");
+    for title in SENT {
+        let arrived = "select count(*) from clip_versions v join clips c on c.id = v.clip_id
+                       where c.title = $1 and v.state in ('received', 'processing', 'ready')";
+        assert_eq!(server.count(arrived, title).await, 1, "{title} arrived");
+    }
+    let right = "select count(*) from uploads where state = 'complete' and root_sha256 = $1";
+    let counted = [server.count(right, &root(&heavy)).await, server.count(right, &root(&other)).await];
+    assert_eq!(counted, [SENT.len() as i64 - 1, 1], "what arrived is what was sent");
+    server.end().await;
+}
+
+/// `WEIJIA_CHROMIUM` (which `make test` sets) names the browser; where `CI` is set its absence is a failure, not a skip.
+fn browser() -> Option<String> {
+    let browser = std::env::var("WEIJIA_CHROMIUM").unwrap_or_else(|_| "/usr/bin/chromium".to_owned());
+    if Path::new(&browser).exists() && folder().join("node_modules").exists() {
+        return Some(browser);
+    }
+    assert!(std::env::var_os("CI").is_none(), "CI needs {browser} and `npm ci` in tests/browser");
+    None
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("browser")
+}
+
+fn run(
+    browser: &str,
+    script: &str,
+    server: &TestServer,
+    people: &Value,
+    given: &[(&str, String)],
+) -> JoinHandle<ExitStatus> {
+    let mut node = Command::new("node");
+    node.args(["--test", "--test-reporter=spec", script]).current_dir(folder());
+    node.env("WEIJIA_URL", &server.base).env("WEIJIA_PEOPLE", people.to_string()).env("WEIJIA_CHROMIUM", browser);
+    node.envs(given.iter().map(|(name, value)| (name, value)));
+    tokio::task::spawn_blocking(move || node.status().expect("node is installed"))
 }
 
 fn person(server: &TestServer, role: &str) -> Value {
     let people = server.ready["people"].as_array().expect("the demo's people");
     people.iter().find(|p| p["role"] == role).expect("someone of that role").clone()
+}
+
+/// A text that calls itself a clip.
+fn not_a_video() -> PathBuf {
+    let path = std::env::temp_dir().join(format!("weijia-not-a-video-{}.mp4", std::process::id()));
+    std::fs::write(&path, "这不是片子。".repeat(100)).expect("room for a text");
+    path
+}
+
+/// SHA-256 over the SHA-256 of each 8 MiB.
+fn root(path: &Path) -> String {
+    let bytes = std::fs::read(path).expect("the clip");
+    let parts = bytes.chunks(8 << 20).map(Sha256::digest);
+    hex::encode(parts.fold(Sha256::new(), |root, part| root.chain_update(part)).finalize())
 }

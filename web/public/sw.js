@@ -19,7 +19,8 @@ async function kept(request) {
   const have = await shell.match(request)
   if (have) return have
   const answer = await fetch(request)
-  if (answer.ok) await shell.put(request, answer.clone())
+  const page = answer.headers.get('content-type')?.includes('text/html')
+  if (answer.ok && !page) await shell.put(request, answer.clone())
   return answer
 }
 
@@ -30,6 +31,8 @@ async function page(request) {
     if (answer.ok) {
       const now = answer.clone()
       const text = await answer.clone().text()
+      // A café's WiFi that wants a sign-in first answers in our place: she sees its page, but it is not kept as ours.
+      if (!text.includes('<div id="app">')) return answer
       const before = await shell.match('/')
       if (before && (await before.text()) !== text) await forget(shell)
       await shell.put('/', now)

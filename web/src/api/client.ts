@@ -46,10 +46,12 @@ export function onSignedOut(listener: () => void) {
   listeners.add(listener)
 }
 
+export const tellSignedOut = () => listeners.forEach((tell) => tell())
+
 const oneShape: Middleware = {
   async onResponse({ response, schemaPath }) {
     if (response.ok) return
-    if (response.status === 401 && schemaPath !== '/api/v1/session') listeners.forEach((tell) => tell())
+    if (response.status === 401 && schemaPath !== '/api/v1/session') tellSignedOut()
     throw await failureOf(response)
   },
   onError({ error }) {

@@ -5,10 +5,18 @@ interface Line extends EventTarget {
 }
 const line = (navigator as Navigator & { connection?: Line }).connection
 
-/** Only some phones say what they are connected by; where they don't, waiting for WiFi is not offered. */
-export const knowsItsLine = () => line?.type !== undefined && line.type !== 'unknown'
-export const onWifi = () => line?.type === 'wifi' || line?.type === 'ethernet'
-export const onMobileData = () => line?.type === 'cellular'
+/** Only some phones say what they are connected by; on the others she is asked. */
+export type LineKind = 'wifi' | 'mobile' | 'unknown'
+export function lineKind(): LineKind {
+  if (line?.type === 'wifi' || line?.type === 'ethernet') return 'wifi'
+  return line?.type === 'cellular' || line?.type === 'bluetooth' || line?.type === 'wimax' ? 'mobile' : 'unknown'
+}
+export const onWifi = () => lineKind() === 'wifi'
+
+/** Her word for every clip to come. */
+const KEPT = 'weijia.wifi_only'
+export const wifiOnly = () => localStorage.getItem(KEPT) === '1'
+export const rememberWifiOnly = (on: boolean) => localStorage.setItem(KEPT, on ? '1' : '0')
 
 const sleepers = new Set<() => void>()
 /** Ends every pause: there is signal again, or she looks at the page again. */
@@ -27,13 +35,17 @@ export function pause(ms: number): Promise<void> {
   })
 }
 
+/** Called when she goes from WiFi to mobile data, into another network, or back. */
+export function onLineChange(changed: () => void) {
+  line?.addEventListener('change', changed)
+}
+
 window.addEventListener('online', wakeUp)
 document.addEventListener('visibilitychange', () => {
   if (document.visibilityState !== 'visible') return
   wakeUp()
   if (wanted) void keepAwake()
 })
-line?.addEventListener('change', wakeUp)
 
 type Lock = { release(): Promise<void>; addEventListener(type: 'release', f: () => void): void }
 let lock: Lock | null = null

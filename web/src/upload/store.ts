@@ -1,6 +1,6 @@
 // Where drafts and their files are kept on the phone: drafts in IndexedDB, the file in the origin's
 // own file system where there is one, otherwise as a Blob in IndexedDB. Both outlive a killed page.
-import type { Draft } from './state'
+import type { Draft, Stored } from './state'
 
 const DRAFTS = 'drafts'
 const FILES = 'files'
@@ -13,17 +13,20 @@ function open(): Promise<IDBDatabase> {
       request.result.createObjectStore(DRAFTS, { keyPath: 'id' })
       request.result.createObjectStore(FILES)
     }
-    request.onsuccess = () => resolve(request.result)
+    request.onsuccess = () => {
+      request.result.onclose = () => (opened = null)
+      resolve(request.result)
+    }
     request.onerror = () => reject(request.error)
   })
   opened.catch(() => (opened = null))
   return opened
 }
 
-async function run<T>(store: string, mode: IDBTransactionMode, act: (s: IDBObjectStore) => IDBRequest<T>): Promise<T> {
+async function run<T>(store: string, mode: IDBTransactionMode, act: (s: IDBObjectStore) => IDBRequest<T>, durability: IDBTransactionDurability = 'strict'): Promise<T> {
   const db = await open()
   return new Promise((resolve, reject) => {
-    const tx = db.transaction(store, mode)
+    const tx = db.transaction(store, mode, { durability })
     const request = act(tx.objectStore(store))
     tx.oncomplete = () => resolve(request.result)
     tx.onabort = tx.onerror = () => reject(tx.error ?? request.error)
@@ -32,6 +35,8 @@ async function run<T>(store: string, mode: IDBTransactionMode, act: (s: IDBObjec
 
 export const allDrafts = () => run<Draft[]>(DRAFTS, 'readonly', (s) => s.getAll())
 export const saveDraft = (draft: Draft) => run(DRAFTS, 'readwrite', (s) => s.put({ ...draft }))
+/** How far it has come is only told to her: the server knows better after a crash. */
+export const saveProgress = (draft: Draft) => run(DRAFTS, 'readwrite', (s) => s.put({ ...draft }), 'relaxed')
 
 async function folder(create: boolean): Promise<FileSystemDirectoryHandle> {
   const root = await navigator.storage.getDirectory()
@@ -39,9 +44,9 @@ async function folder(create: boolean): Promise<FileSystemDirectoryHandle> {
 }
 
 /** Copies the file to the phone's safe place. 'page': there was no room, it lives with the page. */
-export async function keepFile(id: string, file: File): Promise<Draft['stored']> {
-  // Asked once it matters; without it the phone may clear the copy when it runs full.
-  await navigator.storage?.persist?.().catch(() => false)
+export async function keepFile(id: string, file: Blob): Promise<Stored> {
+  // Asked once it matters; without it the phone may clear the copy when it runs full. Some browsers ask her: no waiting.
+  void navigator.storage?.persist?.().catch(() => false)
   try {
     const handle = await (await folder(true)).getFileHandle(id, { create: true })
     const writable = await handle.createWritable()
@@ -59,27 +64,43 @@ export async function keepFile(id: string, file: File): Promise<Draft['stored']>
   }
 }
 
+/** The copy, if there is a whole one. */
 export async function keptFile(draft: Draft): Promise<Blob | null> {
-  try {
-    if (draft.stored === 'opfs') return await (await (await folder(false)).getFileHandle(draft.id)).getFile()
-    if (draft.stored === 'idb') return (await run<Blob | undefined>(FILES, 'readonly', (s) => s.get(draft.id))) ?? null
-  } catch {
-    /* cleared by the phone or by hand */
-  }
+  const found = await copyOf(draft).catch(() => null)
+  return found && found.size === draft.size ? found : null
+}
+
+async function copyOf(draft: Draft): Promise<Blob | null> {
+  if (draft.stored === 'opfs') return (await (await folder(false)).getFileHandle(draft.id)).getFile()
+  if (draft.stored === 'idb') return (await run<Blob | undefined>(FILES, 'readonly', (s) => s.get(draft.id))) ?? null
   return null
 }
 
 /** The copy is no longer needed: the server has it all. */
-export async function dropFile(draft: Draft): Promise<void> {
-  if (draft.stored === 'opfs') await dropFromFolder(draft.id)
-  if (draft.stored === 'idb') await run(FILES, 'readwrite', (s) => s.delete(draft.id)).catch(() => undefined)
+export async function dropFile(id: string): Promise<void> {
+  await dropFromFolder(id)
+  await run(FILES, 'readwrite', (s) => s.delete(id)).catch(() => undefined)
 }
 export async function dropDraft(draft: Draft): Promise<void> {
-  await dropFile(draft)
+  await dropFile(draft.id)
   await run(DRAFTS, 'readwrite', (s) => s.delete(draft.id)).catch(() => undefined)
 }
 async function dropFromFolder(id: string) {
   await folder(false)
     .then((dir) => dir.removeEntry(id))
     .catch(() => undefined)
+}
+
+// While a page holds a file of which there is no copy yet, a lock of the file's name says so to the others.
+const nameOf = (id: string) => `weijia.file.${id}`
+
+export function holdFile(id: string): () => void {
+  let letGo = () => undefined as void
+  const held = new Promise<void>((resolve) => (letGo = resolve))
+  void navigator.locks?.request(nameOf(id), () => held).catch(() => undefined)
+  return letGo
+}
+export async function heldSomewhere(id: string): Promise<boolean> {
+  const locks = await navigator.locks?.query().catch(() => null)
+  return locks?.held?.some((lock) => lock.name === nameOf(id)) ?? false
 }

@@ -1,13 +1,14 @@
 import { describe, expect, it } from 'vitest'
-import { backoff, chunkAfter, judge, MIN_CHUNK, Speed } from './pace'
-import { fits, nextToSend, step, stillToSend, type Draft } from './state'
+import { markOf } from './mark'
+import { backoff, judge, MAX_CHUNK, MIN_CHUNK, Pacer, Speed } from './pace'
+import { mayGo, newer, nextToSend, step, stillToSend, type Draft } from './state'
 import { costWords, titleFor } from './before'
 import { restingNote, told } from './words'
 
 const draft = (with_: Partial<Draft> = {}): Draft => ({
   id: 'd1', owner: 'usr_1', title: '村里的打鼓队', assignment: null, clip: null, filename: 'a.mp4', filetype: 'video/mp4',
-  size: 30_000_000, made_at: 1, stored: 'opfs', wifi_only: false, phase: 'queued', since: 1, offset: 0, url: null,
-  clip_id: null, version_id: null, refusal: null, what_next: null, cancelled_at: null, ...with_,
+  size: 30_000_000, mark: 'm', made_at: 1, stored: 'opfs', wifi_only: false, phase: 'queued', since: 1, told_at: 1, offset: 0,
+  trouble: null, key: 'k1', is_new: false, url: null, clip_id: null, version_id: null, refusal: null, what_next: null, cancelled_at: null, ...with_,
 })
 const around = { ahead: 0, bytes_per_second: 0, resumed: false }
 
@@ -17,8 +18,8 @@ describe('the way of a file', () => {
     d = step(d, { type: 'created', url: '/u/1', clip_id: 'clp_1', version_id: 'ver_1' }, 11)
     d = step(d, { type: 'progress', offset: 5 }, 12)
     expect(d).toMatchObject({ phase: 'sending', since: 10, offset: 5, url: '/u/1', clip_id: 'clp_1' })
-    d = step(d, { type: 'cut' }, 20)
-    d = step(d, { type: 'cut' }, 30)
+    d = step(d, { type: 'cut', trouble: 'line' }, 20)
+    d = step(d, { type: 'cut', trouble: 'line' }, 30)
     expect(d).toMatchObject({ phase: 'no_signal', since: 20, offset: 5 })
     d = step(d, { type: 'sent' }, 40)
     expect(d).toMatchObject({ phase: 'preparing', offset: d.size })
@@ -26,14 +27,38 @@ describe('the way of a file', () => {
     expect(d).toMatchObject({ phase: 'arrived', since: 50, what_next: '交给老师' })
   })
   it('starts anew when the server no longer knows the upload, as the same clip', () => {
-    const d = step(draft({ url: '/u/1', clip_id: 'clp_1', offset: 9, phase: 'no_signal' }), { type: 'forgotten' }, 5)
-    expect(d).toMatchObject({ url: null, offset: 0, clip_id: 'clp_1' })
+    const d = step(draft({ url: '/u/1', clip_id: 'clp_1', offset: 9, phase: 'no_signal' }), { type: 'forgotten', key: 'k2' }, 5)
+    expect(d).toMatchObject({ url: null, offset: 0, clip_id: 'clp_1', key: 'k2' })
   })
   it('can be taken away and put back', () => {
     const gone = step(draft({ phase: 'sending' }), { type: 'cancel' }, 5)
     expect(stillToSend(gone)).toBe(false)
     expect(stillToSend(step(gone, { type: 'restore' }, 6))).toBe(true)
   })
+  it('waits for the file when the phone has lost it, and goes on from where it was', () => {
+    const lost = step(draft({ offset: 9, url: '/u/1', stored: 'copying' }), { type: 'file_gone' }, 5)
+    expect([lost.phase, stillToSend(lost), mayGo(lost, true)]).toEqual(['needs_file', true, false])
+    expect(step(lost, { type: 'file_again' }, 6)).toMatchObject({ phase: 'queued', offset: 9, url: '/u/1', stored: 'copying' })
+  })
+  it('rests when she says so, until she says otherwise', () => {
+    const resting = step(draft({ phase: 'sending' }), { type: 'pause' }, 5)
+    expect([mayGo(resting, true), stillToSend(resting)]).toEqual([false, true])
+    expect(mayGo(step(resting, { type: 'go_on' }, 6), false)).toBe(true)
+  })
+  it('believes her newest word, whichever tab she said it in', () => {
+    const mine = step(draft({ phase: 'sending' }), { type: 'pause' }, 50)
+    expect(newer(mine, draft({ phase: 'sending', offset: 7 }))).toBe(mine)
+    expect(newer(draft(), mine)).toBe(mine)
+    expect(newer(undefined, mine)).toBe(mine)
+  })
+})
+
+it('knows the same file again by its ends', async () => {
+  const bytes = new Uint8Array(200_000).map((_, k) => k % 251)
+  const other = bytes.slice()
+  other[199_999] ^= 1
+  expect(await markOf(new Blob([bytes]))).toBe(await markOf(new Blob([bytes])))
+  expect(await markOf(new Blob([other]))).not.toBe(await markOf(new Blob([bytes])))
 })
 
 describe('whose turn it is', () => {
@@ -48,36 +73,59 @@ describe('whose turn it is', () => {
   })
 })
 
-it('takes up a creation whose answer was lost, and no other', () => {
-  const upload = { id: 'upl_1', url: '/u/1', offset: 0, length: 30_000_000 }
-  const clip = { id: 'clp_1', version: 'ver_1', upload }
-  expect(fits(draft(), clip, new Set())).toEqual({ url: '/u/1', clip_id: 'clp_1', version_id: 'ver_1' })
-  expect(fits(draft({ size: 1 }), clip, new Set())).toBe(null)
-  expect(fits(draft(), { ...clip, upload: { ...upload, offset: 5 } }, new Set())).toBe(null)
-  expect(fits(draft(), { ...clip, upload: null }, new Set())).toBe(null)
-  expect(fits(draft(), clip, new Set(['/u/1']))).toBe(null)
-})
-
 describe('going on after trouble', () => {
   it('tries for ever and never waits more than ten seconds', () => {
     expect([0, 1, 2, 3, 4, 500].map(backoff)).toEqual([1000, 2000, 4000, 8000, 10_000, 10_000])
   })
-  it('believes a refusal only from our own API', () => {
-    expect(judge(422, 'not_a_video')).toBe('refused')
-    expect(judge(413, null)).toBe('wait')
-    expect(judge(502, null)).toBe('wait')
-    expect(judge(0, null)).toBe('wait')
-    expect(judge(409, 'offset')).toBe('wait')
-    expect(judge(401, 'unauthorized')).toBe('signed_out')
-    expect(judge(404, null)).toBe('forgotten')
+  it('believes only our own server that a file is refused or gone, or a session over', () => {
+    const ours = (status: number, code: string | null = null, method = 'PATCH') => judge({ status, code, method, ours: true })
+    const strange = (status: number) => judge({ status, code: null, method: 'PATCH', ours: false })
+    expect(ours(422, 'not_a_video')).toBe('refused')
+    expect(ours(413, 'too_big', 'POST')).toBe('refused')
+    expect(ours(409, 'clip_passed', 'POST')).toBe('refused')
+    expect([ours(409, 'offset'), ours(460, 'checksum'), ours(423, 'x'), ours(503, 'x')]).toEqual(Array(4).fill('server'))
+    expect([ours(404, null, 'HEAD'), ours(410, null, 'HEAD')]).toEqual(['forgotten', 'forgotten'])
+    expect(ours(404, 'not_found', 'POST')).toBe('clip_gone')
+    expect(ours(401, 'unauthorized')).toBe('signed_out')
+    expect(strange(413)).toBe('too_much')
+    expect([502, 504, 404, 401, 403].map(strange)).toEqual(Array(5).fill('server'))
+    expect([200, 302, 511].map(strange)).toEqual(Array(3).fill('portal'))
+    expect(strange(0)).toBe('line')
   })
   it('goes in pieces only behind a proxy that swallows bytes', () => {
-    const moved = { before: 0, after: 5_000_000, sent: 6_000_000, bytes_per_second: 125_000 }
-    expect(chunkAfter(Infinity, moved)).toBe(Infinity)
-    const swallowed = { ...moved, after: 0 }
-    expect(chunkAfter(Infinity, swallowed)).toBe(1_000_000)
-    expect(chunkAfter(1_000_000, swallowed)).toBe(500_000)
-    expect(chunkAfter(MIN_CHUNK, swallowed)).toBe(MIN_CHUNK)
+    const pacer = new Pacer()
+    expect(pacer.begins('a', 0)).toBe(Infinity)
+    expect(pacer.unsure).toBe(true)
+    pacer.ended('a', 0, 2_000_000, 16_000)
+    expect(pacer.begins('a', 0)).toBe(1_000_000)
+    expect(pacer.unsure).toBe(false)
+    pacer.ended('a', 0, 1_000_000, 8000)
+    expect(pacer.begins('a', 0)).toBe(500_000)
+    for (let n = 0; n < 5; n++) {
+      pacer.ended('a', 0, 300_000, 8000)
+      pacer.begins('a', 0)
+    }
+    pacer.ended('a', 0, 300_000, 8000)
+    expect(pacer.begins('a', 0)).toBe(MIN_CHUNK)
+  })
+  it('stays with one request where the server got some of it, and looks no more', () => {
+    const pacer = new Pacer()
+    pacer.begins('a', 0)
+    pacer.ended('a', 0, 6_000_000, 16_000)
+    expect(pacer.begins('a', 5_000_000)).toBe(Infinity)
+    expect(pacer.unsure).toBe(false)
+    pacer.lineChanged()
+    expect(pacer.unsure).toBe(true)
+  })
+  it('follows the true rate of the line, from 256 KiB to 8 MiB', () => {
+    const pacer = new Pacer()
+    pacer.tooMuch(300_000_000)
+    expect(pacer.begins('a', 0)).toBe(MAX_CHUNK)
+    pacer.tooMuch(MAX_CHUNK)
+    expect(pacer.begins('a', 0)).toBe(MAX_CHUNK / 2)
+    expect(pacer.acknowledged(4_000_000, 40_000)).toBe(800_000)
+    expect(pacer.acknowledged(800_000, 100)).toBe(1_600_000)
+    expect(pacer.acknowledged(1000, 1_000_000)).toBe(MIN_CHUNK)
   })
   it('measures speed over the last seconds', () => {
     const speed = new Speed(10_000)
@@ -96,6 +144,11 @@ describe('what she reads', () => {
     expect(words.title).toBe('信号断了，传好的都在')
     expect(restingNote(draft({ since: new Date(2026, 8, 1, 14, 32).getTime() }))).toBe('14:32 停下的，每 10 秒试一次')
   })
+  it('says what is the matter when somebody else answers', () => {
+    expect(told(draft({ phase: 'no_signal', trouble: 'portal' }), around).title).toBe('连着的 WiFi 还不能用')
+    expect(told(draft({ phase: 'no_signal', trouble: 'server', offset: 5 }), around).text).toBe('传好的都在，过一会儿自己接着传。')
+    expect(told(draft({ phase: 'needs_file', offset: 12_000_000 }), around).text).toContain('从 12 MB 接着传')
+  })
   it('says how long it takes once it knows', () => {
     const going = draft({ phase: 'sending', offset: 15_000_000 })
     expect(told(going, { ...around, bytes_per_second: 83_333 }).text).toBe('还要 3 分钟。可以去做别的。')
@@ -103,6 +156,11 @@ describe('what she reads', () => {
   })
   it('names how many go first', () => {
     expect(told(draft(), { ...around, ahead: 1 }).text).toBe('前面还有 1 条，传完就到这条。')
+  })
+  it('says that nothing was spent on what the server had', () => {
+    const had = step(draft({ phase: 'sending' }), { type: 'had', clip_id: 'clp_2', version_id: 'ver_2' }, 5)
+    expect(had).toMatchObject({ phase: 'preparing', offset: had.size, clip_id: 'clp_2', version_id: 'ver_2' })
+    expect(told(had, around).title).toBe('这条传过，没再花流量')
   })
   it('passes on the reason of a refusal', () => {
     const words = told(draft({ phase: 'broken', refusal: { message: '这不是视频。', next_step: '换一条。' } }), around)

@@ -1,36 +1,48 @@
 // Everything of hers that is on its way: kept on the phone, sent one after the other, until it is there.
 import { computed, ref, shallowReactive } from 'vue'
-import { api, asFailure, data } from '@/api/client'
+import { Failure, tellSignedOut } from '@/api/client'
 import { me } from '@/app/session'
 import { say } from '@/shared/toast'
-import { adopt } from './adopt'
-import { backoff, chunkAfter, Speed } from './pace'
+import { arrived, durableOf, watch } from './arrival'
+import { markOf } from './mark'
+import { backoff, Pacer, Speed } from './pace'
+import { keepAwake, lettingSleep, onLineChange, onWifi, pause, wakeUp } from './phone'
 import type { Running } from './sender'
-import { nextToSend, step, stillToSend, type Draft, type Event } from './state'
+import { mayGo, newer, nextToSend, step, stillToSend, type Draft, type Event } from './state'
 import * as store from './store'
-import { keepAwake, lettingSleep, onWifi, pause, wakeUp } from './phone'
 
 const drafts = shallowReactive(new Map<string, Draft>())
-/** Files that could not be copied live as long as the page. */
+/** Files of which there is no copy yet live as long as the page. */
 const held = new Map<string, Blob>()
 const resumed = shallowReactive(new Set<string>())
 const speed = new Speed()
+const pacer = new Pacer()
 const bytes_per_second = ref(0)
 
 let owner = ''
 let running: { id: string; sending: Running } | null = null
-let chunk = Infinity
 
 // Other tabs of the same phone see the same cloth grow; only one of them sends.
 const tabs = 'BroadcastChannel' in window ? new BroadcastChannel('weijia.uploads') : null
-if (tabs) tabs.onmessage = ({ data: draft }: MessageEvent<Draft>) => draft.owner === owner && drafts.set(draft.id, draft)
+if (tabs) {
+  tabs.onmessage = ({ data }: MessageEvent<Draft | { gone: string }>) => {
+    if ('gone' in data) drafts.delete(data.gone)
+    else if (data.owner === owner) drafts.set(data.id, newer(drafts.get(data.id), data))
+    stopIfItMayNot()
+  }
+}
+onLineChange(() => {
+  pacer.lineChanged()
+  stopIfItMayNot()
+  pump()
+})
 
 export const onTheWay = computed(() =>
   [...drafts.values()].filter((draft) => draft.cancelled_at === null).sort((a, b) => a.made_at - b.made_at),
 )
 export const draftOf = (id: string) => drafts.get(id) ?? null
 export const around = (draft: Draft) => ({
-  ahead: onTheWay.value.filter((other) => stillToSend(other) && !other.wifi_only && other.made_at < draft.made_at).length,
+  ahead: onTheWay.value.filter((other) => mayGo(other, onWifi()) && other.made_at < draft.made_at).length,
   bytes_per_second: running?.id === draft.id ? bytes_per_second.value : 0,
   resumed: resumed.has(draft.id),
 })
@@ -41,18 +53,20 @@ export async function openFor(user: string) {
     for (const draft of drafts.values()) if (draft.phase === 'signed_out') tell(draft.id, { type: 'wait_turn' })
     return pump()
   }
+  // The phone goes from hand to hand: nothing of one is shown to, or sent for, the other.
   owner = user
   drafts.clear()
+  stopIfItMayNot()
   for (const draft of await store.allDrafts().catch(() => [])) {
-    if (draft.owner !== user) continue
+    if (draft.owner !== user || drafts.has(draft.id)) continue
     if (draft.cancelled_at !== null || (draft.phase === 'arrived' && Date.now() - draft.since > 3_600_000)) {
       void remove(draft)
       continue
     }
     if (draft.offset > 0 && stillToSend(draft)) resumed.add(draft.id)
-    if (draft.phase === 'sending' || draft.phase === 'no_signal') asked.add(draft.id)
-    drafts.set(draft.id, draft.phase === 'signed_out' ? step(draft, { type: 'wait_turn' }, Date.now()) : draft)
-    if (draft.phase === 'preparing') void watchClip(draft.id)
+    drafts.set(draft.id, draft)
+    if (draft.phase === 'signed_out') tell(draft.id, { type: 'wait_turn' })
+    if (draft.phase === 'preparing') void watch(draft.id, draftOf, tell)
   }
   pump()
 }
@@ -65,29 +79,54 @@ export interface NewUpload {
   wifi_only: boolean
 }
 
-/** Saves the draft and the file, and only then queues it. */
+/**
+ * Writes down what is to be sent, and queues it. The file is copied while the first bytes already leave: copying 300 MB
+ * takes a cheap phone many seconds. Should the page die before the copy is there, she picks the file again and it goes
+ * on from where it was.
+ */
 export async function add(made: NewUpload): Promise<Draft> {
   if (me.value) await openFor(me.value.id)
   const now = Date.now()
-  const id = newId()
-  const stored = await store.keepFile(id, made.file)
-  if (stored === 'page') held.set(id, made.file)
   const draft: Draft = {
-    id, owner, title: made.title, assignment: made.assignment, clip: made.clip, filename: made.file.name,
-    filetype: made.file.type || 'video/mp4', size: made.file.size, made_at: now, stored, wifi_only: made.wifi_only,
-    phase: made.wifi_only && !onWifi() ? 'wait_wifi' : 'queued', since: now, offset: 0, url: null, clip_id: made.clip,
-    version_id: null, refusal: null, what_next: null, cancelled_at: null,
+    id: newId(), owner, title: made.title, assignment: made.assignment, clip: made.clip, filename: made.file.name,
+    filetype: made.file.type || 'video/mp4', size: made.file.size, mark: await markOf(made.file), made_at: now,
+    stored: 'copying', wifi_only: made.wifi_only, phase: made.wifi_only && !onWifi() ? 'wait_wifi' : 'queued', since: now,
+    told_at: now, offset: 0, trouble: null, key: newId(), is_new: false, url: null, clip_id: made.clip, version_id: null,
+    refusal: null, what_next: null, cancelled_at: null,
   }
-  drafts.set(id, draft)
   await store.saveDraft(draft).catch(() => undefined)
+  drafts.set(draft.id, draft)
+  tabs?.postMessage({ ...draft })
+  void keep(draft.id, made.file)
   pump()
   return draft
+}
+
+/** She picked the file again that the phone had lost. False: it is another one. */
+export async function giveAgain(id: string, file: File): Promise<boolean> {
+  const draft = drafts.get(id)
+  if (!draft || (await markOf(file).catch(() => '')) !== draft.mark) return false
+  tell(id, { type: 'file_again' })
+  void keep(id, file)
+  pump()
+  return true
+}
+
+async function keep(id: string, file: Blob) {
+  held.set(id, file)
+  const letGo = store.holdFile(id)
+  const stored = await store.keepFile(id, file)
+  tell(id, { type: 'stored', stored })
+  if (stored === 'page') return
+  held.delete(id)
+  letGo()
+  const draft = drafts.get(id)
+  if (!draft || draft.phase === 'preparing' || draft.phase === 'arrived') void store.dropFile(id)
 }
 
 /** Takes it away at once; the server hears of it when she no longer can take that back. */
 export function cancel(id: string) {
   tell(id, { type: 'cancel' })
-  if (running?.id === id) running.sending.stop()
   const draft = drafts.get(id)
   if (!draft) return
   const gone = window.setTimeout(() => void remove(draft), 9000)
@@ -97,9 +136,11 @@ export function cancel(id: string) {
     pump()
   })
 }
-export function holdForWifi(id: string) {
-  tell(id, { type: 'hold_for_wifi' })
-  if (running?.id === id) running.sending.stop()
+export const holdForWifi = (id: string) => tell(id, { type: 'hold_for_wifi' })
+export const pauseIt = (id: string) => tell(id, { type: 'pause' })
+export function goOn(id: string) {
+  tell(id, { type: 'go_on' })
+  pump()
 }
 export function useAnyLine(id: string) {
   tell(id, { type: 'use_any_line' })
@@ -112,12 +153,16 @@ export function putAway(id: string) {
 }
 
 async function remove(draft: Draft) {
+  const { url, phase } = drafts.get(draft.id) ?? draft
   drafts.delete(draft.id)
   held.delete(draft.id)
-  if (draft.url && stillUnsent(draft)) await sender().then(({ terminate }) => terminate(draft.url!)).catch(() => undefined)
+  stopIfItMayNot()
+  tabs?.postMessage({ gone: draft.id })
+  if (url && !['preparing', 'arrived', 'broken'].includes(phase)) {
+    await sender().then(({ terminate }) => terminate(url)).catch(() => undefined)
+  }
   await store.dropDraft(draft)
 }
-const stillUnsent = (draft: Draft) => draft.phase !== 'preparing' && draft.phase !== 'arrived' && draft.phase !== 'broken'
 
 let saved_at = 0
 function tell(id: string, event: Event) {
@@ -125,11 +170,20 @@ function tell(id: string, event: Event) {
   if (!before) return
   const after = step(before, event, Date.now())
   drafts.set(id, after)
+  stopIfItMayNot()
   // Bytes come many times a second; what is written down about them need not.
-  if (event.type === 'progress' && Date.now() - saved_at < 2000 && before.phase === after.phase) return
+  const moves = event.type === 'progress' && before.phase === after.phase
+  if (moves && Date.now() - saved_at < 2000) return
   saved_at = Date.now()
-  void store.saveDraft(after).catch(() => undefined)
+  void (moves ? store.saveProgress(after) : store.saveDraft(after)).catch(() => undefined)
   tabs?.postMessage({ ...after })
+}
+
+/** She has paused it, taken it away, left the WiFi it waits for, or handed the phone on. */
+function stopIfItMayNot() {
+  if (!running) return
+  const draft = drafts.get(running.id)
+  if (!draft || !mayGo(draft, onWifi())) running.sending.stop()
 }
 
 /** Its code is fetched when there is something to send: the page itself stays small. */
@@ -148,121 +202,120 @@ function pump() {
 
 async function sendAll() {
   let tries = 0
+  elsewhere.clear()
   for (;;) {
-    const draft = nextToSend([...drafts.values()], onWifi())
+    for (const draft of drafts.values()) {
+      if (draft.wifi_only && !onWifi() && mayGo(draft, true)) tell(draft.id, { type: 'off_wifi' })
+    }
+    const here = [...drafts.values()].filter((draft) => draft.stored !== 'copying' || !elsewhere.has(draft.id))
+    const draft = nextToSend(here, onWifi())
     if (!draft) return
     if (await sendOnce(draft)) tries = 0
     else await pause(backoff(tries++))
   }
 }
+/** Drafts whose file only another tab has. */
+const elsewhere = new Set<string>()
 
-/** Drafts for which a creation was sent, whatever became of it. */
-const asked = new Set<string>()
-
-/** True when the server has more than before: the next try need not wait. */
-async function sendOnce(draft: Draft): Promise<boolean> {
+async function fileOf(draft: Draft): Promise<Blob | null> {
   const file = held.get(draft.id) ?? (await store.keptFile(draft))
+  // The album may have lost it since it was picked.
+  const readable = await file?.slice(0, 1).arrayBuffer().catch(() => null)
+  return file && readable ? file : null
+}
+
+/** True when the next try need not wait: the server has more than before, or something else is to be done. */
+async function sendOnce(draft: Draft): Promise<boolean> {
+  const file = await fileOf(draft)
   if (!file) {
-    tell(draft.id, { type: 'refused', message: '手机里的这份片子不在了。', next_step: '从相册里再选一次，传好的部分不作数。' })
+    if (!held.has(draft.id) && (await store.heldSomewhere(draft.id))) elsewhere.add(draft.id)
+    else tell(draft.id, { type: 'file_gone' })
     return true
   }
-  if (draft.phase === 'queued') tell(draft.id, { type: 'start' })
-  if (!draft.url && asked.has(draft.id)) {
-    const taken = new Set([...drafts.values()].map((other) => other.url ?? ''))
-    const found = await adopt(draft, taken).catch(() => undefined)
-    if (found === undefined) {
-      tell(draft.id, { type: 'cut' })
-      return false
-    }
-    if (found) tell(draft.id, { type: 'created', ...found })
-    draft = drafts.get(draft.id) ?? draft
-  }
-  asked.add(draft.id)
-  speed.reset()
-  void keepAwake()
+  tell(draft.id, { type: 'start' })
   const code = await sender().catch(() => null)
   if (!code) {
-    tell(draft.id, { type: 'cut' })
+    tell(draft.id, { type: 'cut', trouble: 'line' })
     return false
   }
-  const sending = code.send(draft, file, chunk, {
+  if (!draft.url && !draft.is_new) {
+    try {
+      const had = await code.reuse(draft, file)
+      if (had) {
+        tell(draft.id, { type: 'had', ...had })
+        void watch(draft.id, draftOf, tell)
+        return true
+      }
+    } catch (error) {
+      // What is no error of ours is a page that somebody else sent.
+      tell(draft.id, { type: 'cut', trouble: !(error instanceof Failure) ? 'portal' : error.offline ? 'line' : 'server' })
+      return false
+    }
+    tell(draft.id, { type: 'new_bytes' })
+  }
+  const now = drafts.get(draft.id)
+  if (!now || !mayGo(now, onWifi())) return true
+  return after(now.id, await attempt(code, now, file))
+}
+
+async function attempt(code: typeof import('./sender'), draft: Draft, file: Blob) {
+  speed.reset()
+  void keepAwake()
+  const sending = code.send(draft, file, pacer, {
     created: (url, clip_id, version_id) => tell(draft.id, { type: 'created', url, clip_id, version_id }),
     progress(offset) {
-      const now = Date.now()
-      speed.mark(now, offset)
+      speed.mark(Date.now(), offset)
       bytes_per_second.value = speed.perSecond
       tell(draft.id, { type: 'progress', offset })
     },
+    durable: async () => durableOf(drafts.get(draft.id) ?? draft),
   })
   running = { id: draft.id, sending }
   const outcome = await sending.outcome
-  const rate = speed.perSecond
   running = null
   bytes_per_second.value = 0
   lettingSleep()
+  return outcome
+}
 
+async function after(id: string, outcome: Awaited<ReturnType<typeof attempt>>): Promise<boolean> {
   switch (outcome.how) {
     case 'sent':
-      tell(draft.id, { type: 'sent' })
-      void watchClip(draft.id)
+      tell(id, { type: 'sent' })
+      void watch(id, draftOf, tell)
       return true
     case 'stopped':
+    case 'look':
+    case 'too_much':
+      return true
+    case 'clip_gone':
+      if (!drafts.get(id)?.clip) {
+        tell(id, { type: 'clip_gone' })
+        return false
+      }
+      tell(id, { type: 'refused', message: '要改的那条已经收回了。', next_step: '回首页新交一条，片子还在手机里。' })
       return true
     case 'refused':
-      tell(draft.id, { type: 'refused', message: outcome.failure!.message, next_step: outcome.failure!.next_step })
+      tell(id, { type: 'refused', message: outcome.failure!.message, next_step: outcome.failure!.next_step })
       return true
     case 'signed_out':
-      tell(draft.id, { type: 'signed_out' })
+      tell(id, { type: 'signed_out' })
+      tellSignedOut()
       return true
-    case 'forgotten':
+    case 'forgotten': {
       // Perhaps it is gone because all of it has arrived and only the answer was lost.
-      if (!(await arrivedAlready(draft.id))) tell(draft.id, { type: 'forgotten' })
+      const draft = drafts.get(id)
+      if (draft && (await arrived(draft).catch(() => false))) {
+        tell(id, { type: 'sent' })
+        void watch(id, draftOf, tell)
+      } else {
+        tell(id, { type: 'forgotten', key: newId() })
+      }
       return false
-    case 'wait': {
-      tell(draft.id, { type: 'cut' })
-      const before = earlier.get(draft.id)
-      earlier.set(draft.id, { ...outcome, rate })
-      if (!before) return false
-      chunk = chunkAfter(chunk, { before: before.from, after: outcome.from, sent: before.sent, bytes_per_second: rate || before.rate })
-      return outcome.from > before.from
     }
-  }
-}
-/** Where the server was at the try before: what it believed then is not what a proxy swallowed. */
-const earlier = new Map<string, { from: number; sent: number; rate: number }>()
-
-async function clipOf(draft: Draft) {
-  const clip = await data(api.GET('/api/v1/clips/{clip}', { params: { path: { clip: draft.clip_id ?? '' } } }))
-  const version = clip.versions.find((each) => each.id === draft.version_id)
-  return { what_next: clip.what_next, ...(version ?? clip) }
-}
-
-async function arrivedAlready(id: string): Promise<boolean> {
-  const draft = drafts.get(id)
-  if (!draft?.version_id) return false
-  const clip = await clipOf(draft).catch(() => null)
-  if (!clip || clip.media_state === 'uploading' || clip.media_state === 'abandoned') return false
-  tell(id, { type: 'sent' })
-  void watchClip(id)
-  return true
-}
-
-/** After the last byte: asks politely until the clip plays or is refused. */
-async function watchClip(id: string) {
-  for (let tries = 0; ; tries++) {
-    const draft = drafts.get(id)
-    if (!draft || draft.phase !== 'preparing' || !draft.clip_id) return
-    try {
-      const clip = await clipOf(draft)
-      if (clip.refusal) tell(id, { type: 'refused', ...clip.refusal })
-      else if (clip.playable) tell(id, { type: 'ready', what_next: clip.what_next })
-      else tell(id, { type: 'preparing', what_next: clip.what_next })
-      // All of it is safe with the server, so the phone gets its room back.
-      void store.dropFile(draft)
-    } catch (error) {
-      if (asFailure(error).status === 404) return putAway(id)
-    }
-    await pause(Math.min(15_000, 1500 * 1.3 ** tries))
+    default:
+      tell(id, { type: 'cut', trouble: outcome.how })
+      return outcome.moved
   }
 }
 

@@ -37,21 +37,25 @@ export function told(draft: Draft, around: Around): Told {
         tone: 'go',
       }
     case 'no_signal':
-      return {
-        short: '等信号',
-        title: draft.offset > 0 ? '信号断了，传好的都在' : '现在没有信号',
-        text: draft.offset > 0 ? '有信号了自己会接着传，不会重传。' : '片子在手机里存好了，有信号自己会传。',
-        icon: 'pause',
-        tone: 'pause',
-      }
+      return { icon: 'pause', tone: 'pause', ...stopped(draft) }
     case 'wait_wifi':
       return { short: '等 WiFi', title: '等有 WiFi 再传', text: `这条 ${mb(left)}，不用你的流量。`, icon: 'wifi', tone: 'pause' }
+    case 'paused':
+      return { short: '先停着', title: '先停着，传好的都在', text: `还剩 ${mb(left)}。想传了，点“接着传”。`, icon: 'pause', tone: 'pause' }
+    case 'needs_file':
+      return {
+        short: '要再选一次',
+        title: '再选一次这条片子',
+        text: draft.offset > 0 ? `手机没来得及存下它。选了就从 ${mb(draft.offset)} 接着传，不重传。` : '手机没来得及存下它。从相册里再选一次就传。',
+        icon: 'pick',
+        tone: 'pause',
+      }
     case 'signed_out':
       return { short: '等你登录', title: '登录一下，接着传', text: '片子和传好的都在。', icon: 'me', tone: 'pause' }
     case 'preparing':
       return {
         short: '老师那边在准备',
-        title: '传完了，一点没丢',
+        title: draft.url ? '传完了，一点没丢' : '这条传过，没再花流量',
         text: draft.what_next ?? '老师那边在准备，大约 20 秒能看。',
         icon: 'listen',
         tone: 'go',
@@ -69,6 +73,21 @@ export function told(draft: Draft, around: Around): Told {
   }
 }
 
+/** What keeps it, is anything lost, how it goes on. */
+function stopped(draft: Draft): { short: string; title: string; text: string } {
+  const begun = draft.offset > 0
+  switch (draft.trouble) {
+    case 'portal':
+      return { short: '等网络', title: '连着的 WiFi 还不能用', text: '多半要先打开网页登录一下。能用了，这里自己接着传。' }
+    case 'server':
+      return { short: '等一等', title: '老师那边正忙', text: begun ? '传好的都在，过一会儿自己接着传。' : '片子在手机里存好了，过一会儿自己再传。' }
+    default:
+      return begun
+        ? { short: '等信号', title: '信号断了，传好的都在', text: '有信号了自己会接着传，不会重传。' }
+        : { short: '等信号', title: '现在没有信号', text: '片子在手机里存好了，有信号自己会传。' }
+  }
+}
+
 function sendingText(draft: Draft, left: number, around: Around): string {
   if (around.resumed && around.bytes_per_second === 0) return '刚才关了也没事，接着上回的传。'
   if (around.bytes_per_second < 1000) return '可以去做别的，传好了这里会说。'
@@ -79,4 +98,13 @@ function sendingText(draft: Draft, left: number, around: Around): string {
 /** Since when it rests, and how it goes on. */
 export function restingNote(draft: Draft): string {
   return `${hourMinute(draft.since)} 停下的，每 10 秒试一次`
+}
+
+/** Never 100% before all of it is there. */
+export function percent(draft: Pick<Draft, 'offset' | 'size'>): string {
+  return (draft.size ? Math.floor((draft.offset / draft.size) * 100) : 0) + '%'
+}
+
+export function speedWords(bytes_per_second: number): string {
+  return bytes_per_second < 1_000_000 ? `每秒 ${Math.max(1, Math.round(bytes_per_second / 1000))} KB` : `每秒 ${mb(bytes_per_second)}`
 }

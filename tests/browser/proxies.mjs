@@ -1,0 +1,81 @@
+// What lies between a phone and the server: proxies that pass everything on, until a test gives them a fault.
+import { createServer, request } from 'node:http'
+
+/**
+ * `fault(incoming, answer, pass)` sees every request for the API and may answer by itself, or call `pass()`, also
+ * later, with a body of its own, or with only the first so many bytes of the request's. `sent` remembers every PATCH: where it began, and how long it was to be.
+ */
+export async function proxy(target) {
+  const { hostname, port } = new URL(target)
+  const self = { sent: [], fault: null }
+  const server = createServer((incoming, answer) => {
+    const pass = (body, most = Infinity) => {
+      const headers = { ...incoming.headers }
+      const onward = request({ hostname, port, path: incoming.url, method: incoming.method, headers }, (reply) => {
+        answer.writeHead(reply.statusCode, reply.headers)
+        reply.pipe(answer)
+      })
+      onward.on('error', () => answer.destroy())
+      answer.on('close', () => answer.writableFinished || onward.destroy())
+      if (body !== undefined) onward.end(body)
+      else if (most === Infinity) incoming.pipe(onward)
+      else {
+        let passed = 0
+        incoming.on('data', (chunk) => {
+          onward.write(chunk)
+          if ((passed += chunk.length) >= most) incoming.pause()
+        })
+      }
+    }
+    if (incoming.method === 'PATCH') {
+      self.sent.push({ from: Number(incoming.headers['upload-offset']), length: Number(incoming.headers['content-length']) })
+    }
+    if (self.fault && incoming.url.startsWith('/api/')) self.fault(incoming, answer, pass)
+    else pass()
+  })
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
+  self.base = `http://127.0.0.1:${server.address().port}`
+  self.close = () => {
+    server.closeAllConnections()
+    server.close()
+  }
+  return self
+}
+
+const html = (answer, status, text) => {
+  answer.writeHead(status, { 'content-type': 'text/html' })
+  answer.end(`<html><body><h1>${text}</h1></body></html>`)
+}
+const read = (incoming) =>
+  new Promise((resolve) => {
+    const chunks = []
+    incoming.on('data', (chunk) => chunks.push(chunk))
+    incoming.on('end', () => resolve(Buffer.concat(chunks)))
+  })
+
+/** Lets so many bytes of a body through and holds the rest. */
+export const holdsAfter = (most) => (incoming, answer, pass) => pass(undefined, incoming.method === 'PATCH' ? most : Infinity)
+
+/** Takes a whole body before it passes on any of it. */
+export const buffers = (incoming, answer, pass) => {
+  if (incoming.method !== 'PATCH') return pass()
+  void read(incoming).then(pass)
+}
+
+/** Takes no more than `most` bytes at once, as nginx does by default, and says so in HTML. */
+export const takesAtMost = (most) => (incoming, answer, pass) => {
+  if (Number(incoming.headers['content-length'] ?? 0) <= most) return pass()
+  void read(incoming).then(() => html(answer, 413, 'Request Entity Too Large'))
+}
+
+/** Has lost the server behind it: HTML to every request. */
+export const badGateway = (incoming, answer) => {
+  incoming.resume()
+  incoming.on('end', () => html(answer, 502, 'Bad Gateway'))
+}
+
+/** A café's WiFi before one has signed in: its own page, whatever was asked for. */
+export const portal = (incoming, answer) => {
+  incoming.resume()
+  incoming.on('end', () => html(answer, 200, 'Welcome to Free WiFi'))
+}
