@@ -37,6 +37,7 @@ garage_start
 step "上传" suite 'upload_*' || true
 step "上传时什么都可能出错" suite faults || true
 step "全程" suite journey -- postgres || true
+step "数据库和桶对账" suite fsck -- postgres || true
 step "断电" suite kills || true
 step "几台一起跑" suite nodes -- --ignored || true
 
