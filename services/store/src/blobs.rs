@@ -2,22 +2,19 @@
 //! into `blobs/x/y/`, and the folder synced, before any row names it. Names are random, so nothing a client sends ever
 //! becomes a path.
 
-use std::collections::{BTreeSet, VecDeque};
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rustix::fs::OFlags;
 
 /// The name of a blob: 128 random bits in hexadecimal.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, sqlx::Type)]
 #[sqlx(transparent)]
 pub struct BlobId(pub String);
-
-impl BlobId {
-    fn random() -> Self {
-        BlobId(random_name())
-    }
-}
 
 /// 32 digits that nobody can guess and nothing else uses.
 pub fn random_name() -> String {
@@ -33,6 +30,8 @@ pub struct Blobs(Arc<Inner>);
 struct Inner {
     root: PathBuf,
     readers: Mutex<Readers>,
+    /// Names whose file and row need not agree right now: being written, or being let go of.
+    busy: Mutex<HashSet<String>>,
     /// Held for as long as the store is open: two processes in one folder would sweep each other's files.
     _lock: File,
 }
@@ -60,41 +59,50 @@ impl Blobs {
     pub fn open(root: &Path) -> io::Result<Blobs> {
         fs::create_dir_all(root)?;
         sync_folder(&root.join(".."))?;
-        let lock = File::create(root.join("lock"))?;
+        refuse_links(root)?;
+        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(root.join("lock"))?;
         rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive).map_err(|_| {
-            io::Error::new(io::ErrorKind::ResourceBusy, format!("{} is in use by another process", root.display()))
+            io::Error::new(ErrorKind::ResourceBusy, format!("{} is in use by another process", root.display()))
         })?;
         fs::create_dir_all(root.join("temp"))?;
         make_folders(root)?;
-        Ok(Blobs(Arc::new(Inner { root: root.to_owned(), readers: Mutex::default(), _lock: lock })))
+        let inner = Inner { root: root.to_owned(), readers: Mutex::default(), busy: Mutex::default(), _lock: lock };
+        Ok(Blobs(Arc::new(inner)))
     }
 
     fn folder(&self, id: &BlobId) -> PathBuf {
         self.0.root.join("blobs").join(&id.0[0..1]).join(&id.0[1..2])
     }
 
+    fn path(&self, id: &BlobId) -> PathBuf {
+        self.folder(id).join(&id.0)
+    }
+
     /// A new file to write to. Blocks, like everything here that touches the disk.
     pub fn draft(&self) -> io::Result<Draft> {
-        let path = self.0.root.join("temp").join(random_name());
+        let busy = Busy::new(self, random_name());
+        let path = self.0.root.join("temp").join(&busy.name);
         let file = File::create_new(&path)?;
-        Ok(Draft { file, path: Some(path) })
+        Ok(Draft { file, path: Some(path), busy: Some(busy) })
     }
 
-    /// Makes a finished draft durable. Nothing points at it yet.
-    pub fn place(&self, mut draft: Draft) -> io::Result<BlobId> {
+    /// Makes a finished draft durable, under its own name. Nothing points at it yet.
+    pub fn place(&self, mut draft: Draft) -> io::Result<Busy> {
+        let busy = draft.busy.take().ok_or(ErrorKind::NotFound)?;
+        let (id, path) = (busy.id(), draft.path.as_ref().ok_or(ErrorKind::NotFound)?);
+        // The name must be free, or two keys would share bytes. 128 random bits make sure of it.
+        fs::rename(path, self.path(&id))?;
+        draft.path = Some(self.path(&id));
+        // The bytes after the new name: one journal commit then holds both, and the folder's costs next to nothing.
         draft.file.sync_all()?;
-        let id = BlobId::random();
-        let folder = self.folder(&id);
-        if let Some(path) = draft.path.take() {
-            // The name must be free, or two keys would share bytes. 128 random bits make sure of it.
-            fs::rename(path, folder.join(&id.0))?;
-        }
-        sync_folder(&folder)?;
-        Ok(id)
+        sync_folder(&self.folder(&id))?;
+        draft.path = None;
+        Ok(busy)
     }
 
+    /// Never through a link: whoever plants one must not have the store read a stranger's file.
     pub fn read(&self, id: &BlobId) -> io::Result<File> {
-        File::open(self.folder(id).join(&id.0))
+        OpenOptions::new().read(true).custom_flags(OFlags::NOFOLLOW.bits() as i32).open(self.path(id))
     }
 
     /// Announces a reader. Take it before looking up which blobs to read.
@@ -108,6 +116,8 @@ impl Blobs {
 
     /// Deletes blobs that no row names any more, as soon as nobody reads them.
     pub fn discard(&self, ids: impl IntoIterator<Item = BlobId>) {
+        let ids: Vec<BlobId> = ids.into_iter().collect();
+        self.names().extend(ids.iter().map(|id| id.0.clone()));
         let mut readers = self.readers();
         let now = readers.next;
         readers.waiting.extend(ids.into_iter().map(|id| (now, id)));
@@ -123,9 +133,13 @@ impl Blobs {
         let blobs = self.clone();
         let work = move || {
             for id in ids {
-                if let Err(error) = fs::remove_file(blobs.folder(&id).join(&id.0)) {
-                    tracing::warn!(%error, blob = id.0, "a blob could not be deleted; the next start sweeps it");
+                match fs::remove_file(blobs.path(&id)) {
+                    Err(error) if error.kind() != ErrorKind::NotFound => {
+                        tracing::warn!(%error, blob = id.0, "a blob could not be deleted; the next sweep tries again");
+                    }
+                    _ => {}
                 }
+                blobs.names().remove(&id.0);
             }
         };
         match tokio::runtime::Handle::try_current() {
@@ -138,25 +152,76 @@ impl Blobs {
         self.0.readers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Deletes every draft that a crash left behind.
+    fn names(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.0.busy.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The names of which a sweep can say nothing at this moment.
+    pub fn busy(&self) -> HashSet<String> {
+        self.names().clone()
+    }
+
+    /// Deletes every draft that nobody is writing.
     pub fn sweep_drafts(&self) -> io::Result<usize> {
         let mut count = 0;
-        for entry in fs::read_dir(self.0.root.join("temp"))? {
-            fs::remove_file(entry?.path())?;
-            count += 1;
+        for name in leaf(&self.0.root.join("temp"))? {
+            if self.names().contains(&name) {
+                continue;
+            }
+            match fs::remove_file(self.0.root.join("temp").join(name)) {
+                Ok(()) => count += 1,
+                // Placed since the folder was read.
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
         }
         Ok(count)
     }
 
     /// The blobs of one leaf folder, which are those whose names begin with `prefix`.
-    pub fn list(&self, prefix: &str) -> io::Result<Vec<BlobId>> {
-        let folder = self.folder(&BlobId(prefix.to_owned()));
-        fs::read_dir(folder)?.map(|entry| Ok(BlobId(entry?.file_name().to_string_lossy().into_owned()))).collect()
+    pub fn list(&self, prefix: &str) -> io::Result<HashSet<String>> {
+        leaf(&self.folder(&BlobId(prefix.to_owned())))
     }
 
-    /// Deletes at once: for the sweep, when there is nobody to read.
-    pub fn delete(&self, id: &BlobId) -> io::Result<()> {
-        fs::remove_file(self.folder(id).join(&id.0))
+    pub fn is_there(&self, id: &BlobId) -> bool {
+        self.path(id).symlink_metadata().is_ok()
+    }
+}
+
+/// Whatever lies in a folder but folders, which are not ours.
+fn leaf(folder: &Path) -> io::Result<HashSet<String>> {
+    let mut names = HashSet::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            tracing::warn!(folder = %entry.path().display(), "a folder that this store did not make");
+        } else {
+            names.insert(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    Ok(names)
+}
+
+/// Holds a name busy. Made before the file, dropped after the row is committed or the file is gone.
+pub struct Busy {
+    blobs: Blobs,
+    name: String,
+}
+
+impl Busy {
+    fn new(blobs: &Blobs, name: String) -> Busy {
+        blobs.names().insert(name.clone());
+        Busy { blobs: blobs.clone(), name }
+    }
+
+    pub fn id(&self) -> BlobId {
+        BlobId(self.name.clone())
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.blobs.names().remove(&self.name);
     }
 }
 
@@ -164,6 +229,7 @@ impl Blobs {
 pub struct Draft {
     file: File,
     path: Option<PathBuf>,
+    busy: Option<Busy>,
 }
 
 impl Draft {
@@ -194,6 +260,22 @@ impl Drop for Reader {
         drop(readers);
         self.blobs.remove(freed);
     }
+}
+
+/// Files and folders of the store are never links: somebody who can write here could lead it out of its folder, and
+/// the sweep would delete what lies there.
+fn refuse_links(root: &Path) -> io::Result<()> {
+    let blobs = root.join("blobs");
+    let outer = DIGITS.chars().map(|digit| blobs.join(digit.to_string()));
+    let inner = outer.clone().flat_map(|outer| DIGITS.chars().map(move |digit| outer.join(digit.to_string())));
+    let files = ["lock", "index.db", "index.db-wal", "index.db-shm", "temp", "blobs"].map(|name| root.join(name));
+    for path in files.into_iter().chain(outer).chain(inner) {
+        if path.symlink_metadata().is_ok_and(|found| found.is_symlink()) {
+            let text = format!("{} is a symbolic link; this store keeps to its folder", path.display());
+            return Err(io::Error::new(ErrorKind::InvalidInput, text));
+        }
+    }
+    Ok(())
 }
 
 /// Both levels at once and synced, so that a blob's folder is always durable before the blob is. The tree is made
@@ -235,7 +317,7 @@ mod tests {
     fn blob(blobs: &Blobs, text: &str) -> BlobId {
         let mut draft = blobs.draft().unwrap();
         draft.write(text.as_bytes()).unwrap();
-        blobs.place(draft).unwrap()
+        blobs.place(draft).unwrap().id()
     }
 
     #[test]
@@ -274,6 +356,6 @@ mod tests {
         let id = blob(&blobs, "x");
         let path = folder.path().join("blobs").join(&id.0[0..1]).join(&id.0[1..2]).join(&id.0);
         assert_eq!(fs::read_to_string(path).unwrap(), "x");
-        assert_eq!(blobs.list(&id.0[0..2]).unwrap(), [id]);
+        assert_eq!(blobs.list(&id.0[0..2]).unwrap(), HashSet::from([id.0]));
     }
 }

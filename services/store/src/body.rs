@@ -13,7 +13,7 @@ use s3s::{S3Error, S3ErrorCode, TrailingHeaders, s3_error};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::blobs::{Blobs, Draft};
-use crate::errors::Result;
+use crate::errors::{Error, Result};
 use crate::sums::Sums;
 
 const BATCH: usize = 256 * 1024;
@@ -70,6 +70,9 @@ pub async fn receive(blobs: &Blobs, body: Option<StreamingBlob>, mut announced: 
         announced.sums.read_trailers(&headers);
     }
     let sums = Sums::from(sink.sums.finalize());
+    if announced.trailers.is_some() && !announced.sums.covers(&sums) {
+        return Err(malformed_trailer());
+    }
     announced.sums.verify(&sums)?;
     Ok(Received { draft: sink.draft, len: sink.len as i64, md5: found, sums })
 }
@@ -138,6 +141,14 @@ fn broken(error: s3s::StdError) -> S3Error {
     }
     answer.set_source(error);
     answer
+}
+
+/// A checksum was announced for after the body and didn't come.
+fn malformed_trailer() -> Error {
+    let code = S3ErrorCode::Custom("MalformedTrailerError".into());
+    let mut answer = S3Error::with_message(code, "The checksum that x-amz-trailer announced did not follow the body.");
+    answer.set_status_code(hyper::StatusCode::BAD_REQUEST);
+    answer.into()
 }
 
 fn length(announced: &Announced, body: Option<&StreamingBlob>) -> Result<u64, S3Error> {

@@ -5,7 +5,7 @@ use weijia_core::time::At;
 
 use crate::conditions::timestamp;
 use crate::errors::Result;
-use crate::{EmbeddedStore, index};
+use crate::{EmbeddedStore, index, listing};
 
 /// Every operation on a bucket that isn't there answers the same.
 pub async fn require(tx: &mut Tx, bucket: &str) -> Result<()> {
@@ -52,5 +52,5 @@ pub async fn list(store: &EmbeddedStore, _: ListBucketsInput) -> Result<ListBuck
         creation_date: Some(timestamp(at)),
         ..Default::default()
     });
-    Ok(ListBucketsOutput { buckets: Some(buckets.collect()), ..Default::default() })
+    Ok(ListBucketsOutput { buckets: Some(buckets.collect()), owner: Some(listing::owner()), ..Default::default() })
 }

@@ -1,6 +1,6 @@
 //! Pure rules of HTTP and S3: conditional headers and ranges.
 
-use s3s::dto::{ETag, ETagCondition, Range, Timestamp};
+use s3s::dto::{ETag, ETagCondition, Range, Timestamp, TimestampFormat};
 use s3s::{S3Error, s3_error};
 use weijia_core::time::At;
 
@@ -84,6 +84,17 @@ impl ReadCondition {
     }
 }
 
+/// Whether the client's piece is of the object that is here now (`If-Range`, RFC 9110, 13.1.5), so that more of it may be
+/// sent; otherwise it needs the whole object again. A date must be the very one that was told.
+pub fn still_holds(if_range: &[u8], etag: &str, written_at: At) -> bool {
+    let Ok(text) = std::str::from_utf8(if_range) else { return false };
+    match text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
+        Some(tag) => tag == etag,
+        None => Timestamp::parse(TimestampFormat::HttpDate, text)
+            .is_ok_and(|date| date == timestamp(At(written_at.0 / 1000 * 1000))),
+    }
+}
+
 pub fn timestamp(at: At) -> Timestamp {
     let since = std::time::Duration::from_millis(at.0.max(0).unsigned_abs());
     Timestamp::from(std::time::SystemTime::UNIX_EPOCH + since)
@@ -134,6 +145,15 @@ mod tests {
         assert_eq!(read(None, tag("b"), Some(&same), None), Verdict::Proceed);
         assert_eq!(read(None, None, Some(&same), None), Verdict::NotModified);
         assert_eq!(read(None, None, Some(&before), None), Verdict::Proceed);
+    }
+
+    #[test]
+    fn a_range_goes_on_only_with_the_same_object() {
+        let holds = |text: &str| still_holds(text.as_bytes(), "a", At(784_111_777_500));
+        assert!(holds("\"a\"") && holds("Sun, 06 Nov 1994 08:49:37 GMT"));
+        for other in ["\"b\"", "W/\"a\"", "a", "", "Sun, 06 Nov 1994 08:49:38 GMT"] {
+            assert!(!holds(other), "{other}");
+        }
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! Copies inside the store: the bytes are read and written anew, so every object owns its own.
 
+use hyper::header::{HeaderName, IF_MATCH, IF_NONE_MATCH};
 use s3s::dto::*;
-use s3s::{S3Error, s3_error};
+use s3s::{S3Error, S3Request, s3_error};
 use weijia_core::time::At;
 
 use crate::body::{Announced, Received, receive};
 use crate::conditions::{ReadCondition, WriteCondition, etag, timestamp};
 use crate::errors::Result;
-use crate::objects::{Found, find, publish};
+use crate::objects::{Found, find, judge, publish};
 use crate::{EmbeddedStore, headers_of, multipart, reading, set_sums};
 
 /// Looks the source up, and judges the copy's conditions on it.
@@ -35,7 +36,10 @@ async fn take(store: &EmbeddedStore, found: Found, bytes: std::ops::Range<u64>) 
     receive(store.blobs(), Some(body), announced).await
 }
 
-pub async fn copy(store: &EmbeddedStore, mut input: CopyObjectInput) -> Result<CopyObjectOutput> {
+pub async fn copy(store: &EmbeddedStore, request: S3Request<CopyObjectInput>) -> Result<CopyObjectOutput> {
+    let target = WriteCondition::of(asked(&request, IF_MATCH)?, asked(&request, IF_NONE_MATCH)?)?;
+    let mut input = request.input;
+    judge(&mut store.index().read().await?, &input.bucket, &input.key, &target).await?;
     let condition = ReadCondition {
         if_match: input.copy_source_if_match.take(),
         if_none_match: input.copy_source_if_none_match.take(),
@@ -49,13 +53,14 @@ pub async fn copy(store: &EmbeddedStore, mut input: CopyObjectInput) -> Result<C
         return Err(s3_error!(InvalidRequest, "{text}").into());
     }
     let headers = if replaces { headers_of!(input) } else { std::mem::take(&mut found.headers) };
+    headers.check()?;
     // A multipart checksum is about parts, which the copy no longer has.
     if found.object.parts.is_some() {
         found.sums = Default::default();
     }
     let all = 0..found.object.len as u64;
     let received = take(store, found, all).await?;
-    let (object, sums) = publish(store, input.bucket, input.key, headers, received, WriteCondition::None).await?;
+    let (object, sums) = publish(store, input.bucket, input.key, headers, received, target).await?;
     let mut result = CopyObjectResult {
         e_tag: Some(etag(&object.etag)),
         last_modified: Some(timestamp(object.written_at)),
@@ -63,6 +68,12 @@ pub async fn copy(store: &EmbeddedStore, mut input: CopyObjectInput) -> Result<C
     };
     set_sums!(result, sums);
     Ok(CopyObjectOutput { copy_object_result: Some(result), ..Default::default() })
+}
+
+/// The conditions on what the copy would replace, which `s3s` leaves in the headers.
+fn asked(request: &S3Request<CopyObjectInput>, name: HeaderName) -> Result<Option<ETagCondition>, S3Error> {
+    let value = request.headers.get(&name).map(|value| ETagCondition::parse_http_header(value.as_bytes()));
+    value.transpose().map_err(|_| s3_error!(InvalidArgument, "{name} is not an entity tag"))
 }
 
 pub async fn copy_part(store: &EmbeddedStore, mut input: UploadPartCopyInput) -> Result<UploadPartCopyOutput> {

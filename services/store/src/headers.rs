@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use s3s::dto::{Metadata, Timestamp, TimestampFormat};
+use s3s::{S3Error, s3_error};
 
 #[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
@@ -47,7 +48,19 @@ macro_rules! set_headers {
     }};
 }
 
+/// S3's limit for the names and values of an object's own metadata together, in bytes of UTF-8.
+const MOST_METADATA: usize = 2048;
+
 impl Headers {
+    pub fn check(&self) -> Result<(), S3Error> {
+        let size: usize = self.metadata.iter().map(|(name, value)| name.len() + value.len()).sum();
+        if size > MOST_METADATA {
+            let text = "Your metadata headers exceed the maximum allowed metadata size";
+            return Err(s3_error!(MetadataTooLarge, "{text}: {size} bytes of {MOST_METADATA}"));
+        }
+        Ok(())
+    }
+
     pub fn expires(&self) -> Option<Timestamp> {
         Timestamp::parse(TimestampFormat::HttpDate, self.expires.as_deref()?).ok()
     }

@@ -174,6 +174,13 @@ pub async fn abort_upload(tx: &mut Tx, id: &str) -> Result<Vec<BlobId>> {
     release(tx, id).await
 }
 
+/// Uploads that began before a moment and to which nothing was added since.
+pub async fn abandoned_uploads(tx: &mut Tx, since: At) -> Result<Vec<String>> {
+    let sql = "select id from uploads where created_at < $1
+               and not exists (select 1 from blobs where owner = uploads.id and written_at >= $1)";
+    Ok(on!(tx, c => sqlx::query_scalar(sql).bind(since).fetch_all(c).await)?)
+}
+
 /// Uploads behind (key, id), in that order.
 pub async fn uploads_after(tx: &mut Tx, bucket: &str, key: &str, id: &str, limit: i64) -> Result<Vec<Upload>> {
     let sql = "select id, bucket, key, headers, created_at from uploads

@@ -9,8 +9,29 @@
 //!   only once it is whole, and completing a multipart upload is one transaction that moves no byte.
 //! - **As strict as AWS**: part sizes and order, ETags, conditional writes that exclude each other, checksums.
 //!
+//! - **Nothing outside its folder.** No name from a request reaches the file system, and links in the folder are refused.
+//!
 //! In the folder: `index.db` (what keys mean), `blobs/` (the bytes), `temp/` (writes under way), `lock`.
+//!
+//! # Where it knowingly differs from Amazon's
+//!
+//! | asked for | Amazon S3 | here |
+//! |---|---|---|
+//! | versions, tags, ACLs, policies, encryption, object lock, lifecycle, storage classes, select, forms (POST) | done | `NotImplemented`; a `versionId` other than `null`: `NoSuchVersion` |
+//! | a sub-resource that nobody knows (`?x`) | ignored | `NotImplemented`: a newer operation must not be taken for a PUT |
+//! | a `Range` that cannot be read, or of several stretches | ignored, the whole object | `InvalidArgument` |
+//! | a signature of version 2 | accepted in old regions | `InvalidRequest` |
+//! | another region in the signature | `AuthorizationHeaderMalformed` | accepted: there is one region, whatever it is called |
+//! | a service other than `s3` in the signature | `AuthorizationHeaderMalformed` | the same, or `NotImplemented` |
+//! | anonymous requests | as the bucket's policy says | `AccessDenied`, always |
+//! | `Content-MD5` of an XML body | compared | not compared: the signature covers the body |
+//! | the checksum of a multipart object | computed from the parts' | kept when the completion names it, and verified then |
+//! | completing again | answered alike for a while | answered alike for as long as the key means that object |
+//! | a multipart upload that nobody ends | kept and charged for | aborted 30 days after the last part |
+//! | a continuation token of another list | refused | read as a place in the order of keys |
+//! | CORS | as the bucket says | any origin may; every request is signed anyway |
 
+mod access;
 mod blobs;
 mod body;
 mod buckets;
@@ -23,24 +44,28 @@ mod leftover;
 mod listing;
 mod multipart;
 mod objects;
+mod paging;
 mod reading;
 mod server;
 mod service;
 mod sums;
+mod sweep;
 pub mod testing;
+mod unfinished;
 
 use std::future::Future;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::task::spawn_blocking;
 use tokio_util::task::TaskTracker;
 use weijia_core::db::Db;
+use weijia_core::time::At;
 
-use blobs::{BlobId, Blobs, DIGITS, Draft};
+use blobs::{BlobId, Blobs, Busy, Draft};
 use errors::Result;
-pub use server::serve;
+pub use sweep::Swept;
 
 /// An open store. Cheap to clone.
 #[derive(Clone)]
@@ -51,45 +76,31 @@ struct Inner {
     index: Db,
     /// Writes past the point where the client may still call them off.
     tasks: TaskTracker,
-    swept: Swept,
-}
-
-/// What opening found that a crash had left behind.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Swept {
-    /// Writes that never finished; deleted.
-    pub drafts: usize,
-    /// Bytes that no row names; deleted.
-    pub orphans: usize,
-    /// Rows whose bytes are not there. This is damage: a crash alone cannot cause it.
-    pub missing: usize,
+    swept: Mutex<Swept>,
 }
 
 impl EmbeddedStore {
     /// Opens the store in this folder, making it if need be, and sweeps up after the last run.
     pub async fn open(folder: &Path) -> io::Result<EmbeddedStore> {
         let root = folder.to_owned();
-        let (blobs, drafts) = spawn_blocking(move || {
-            let blobs = Blobs::open(&root)?;
-            let drafts = blobs.sweep_drafts()?;
-            Ok::<_, io::Error>((blobs, drafts))
-        })
-        .await
-        .map_err(io::Error::other)??;
+        let blobs = spawn_blocking(move || Blobs::open(&root)).await.map_err(io::Error::other)??;
         let index = Db::open_with(&index_url(folder), &index::MIGRATIONS).await.map_err(io::Error::other)?;
-        let mut swept = Swept { drafts, ..Swept::default() };
-        sweep(&blobs, &index, &mut swept).await.map_err(io::Error::other)?;
-        if swept != Swept::default() {
-            tracing::info!(?swept, "swept the store");
-        }
-        if swept.missing > 0 {
-            tracing::error!(missing = swept.missing, "objects of this store have lost their bytes");
-        }
-        Ok(EmbeddedStore(Arc::new(Inner { blobs, index, tasks: TaskTracker::new(), swept })))
+        let store = EmbeddedStore(Arc::new(Inner { blobs, index, tasks: TaskTracker::new(), swept: Mutex::default() }));
+        store.sweep(At::now()).await?;
+        Ok(store)
     }
 
+    /// Deletes what crashes and forgetful clients left behind, and answers what it found. Runs beside everything else.
+    pub async fn sweep(&self, now: At) -> io::Result<Swept> {
+        let found = sweep::everything(self.blobs(), self.index(), now).await.map_err(io::Error::other)?;
+        let mut swept = self.0.swept.lock().unwrap_or_else(PoisonError::into_inner);
+        *swept = swept.and_then(found);
+        Ok(found)
+    }
+
+    /// What all sweeps have found since the store was opened.
     pub fn swept(&self) -> Swept {
-        self.0.swept
+        *self.0.swept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits for the writes under way and lets go of the index.
@@ -116,53 +127,33 @@ impl EmbeddedStore {
     /// Makes a draft durable.
     async fn place(&self, draft: Draft) -> Result<Placed> {
         let blobs = self.blobs().clone();
-        let id = spawn_blocking(move || blobs.place(draft)).await??;
-        Ok(Placed { store: self.clone(), id: Some(id) })
+        let busy = spawn_blocking(move || blobs.place(draft)).await??;
+        Ok(Placed { store: self.clone(), id: busy.id(), kept: false, _busy: busy })
     }
 }
 
-/// A durable blob without a row. Dropped, it is deleted, unless [`Placed::keep`] said that a commit is on its way.
+/// A durable blob that may not have its row yet. Dropped, it is deleted, unless [`Placed::keep`] said that a commit was
+/// on its way.
 struct Placed {
     store: EmbeddedStore,
-    id: Option<BlobId>,
+    id: BlobId,
+    kept: bool,
+    _busy: Busy,
 }
 
 impl Placed {
-    fn id(&self) -> BlobId {
-        self.id.clone().unwrap_or_else(|| BlobId(String::new()))
-    }
-
-    /// From here on only the index knows. If the commit fails after all, the next start sweeps the orphan.
-    fn keep(mut self) {
-        self.id = None;
+    /// From here on only the index knows. If the commit fails after all, a sweep finds the orphan.
+    fn keep(&mut self) {
+        self.kept = true;
     }
 }
 
 impl Drop for Placed {
     fn drop(&mut self) {
-        self.store.blobs().discard(self.id.take());
+        if !self.kept {
+            self.store.blobs().discard([self.id.clone()]);
+        }
     }
-}
-
-/// Compares what lies in the folders with what the index names, one folder at a time.
-async fn sweep(blobs: &Blobs, index: &Db, swept: &mut Swept) -> Result<()> {
-    let mut tx = index.read().await?;
-    for prefix in DIGITS.chars().flat_map(|a| DIGITS.chars().map(move |b| format!("{a}{b}"))) {
-        let named = index::blobs_named(&mut tx, &prefix).await?;
-        let blobs = blobs.clone();
-        let (orphans, missing) = spawn_blocking(move || {
-            let there = blobs.list(&prefix)?;
-            let orphans: Vec<&BlobId> = there.iter().filter(|id| named.binary_search(id).is_err()).collect();
-            for id in &orphans {
-                blobs.delete(id)?;
-            }
-            Ok::<_, io::Error>((orphans.len(), named.len() + orphans.len() - there.len()))
-        })
-        .await??;
-        swept.orphans += orphans;
-        swept.missing += missing;
-    }
-    Ok(())
 }
 
 /// A folder may be called anything; the address of its database is text with an escape.

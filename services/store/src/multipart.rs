@@ -34,6 +34,7 @@ pub async fn create(
         headers: serde_json::to_string(&headers)?,
         created_at: now,
     };
+    headers.check()?;
     let mut tx = store.index().write().await?;
     buckets::require(&mut tx, &upload.bucket).await?;
     index::create_upload(&mut tx, &upload).await?;
@@ -102,8 +103,8 @@ pub async fn keep_part(store: &EmbeddedStore, place: Place, received: Received) 
     let inside = store.clone();
     let work = async move {
         let (len, tag, sums) = (received.len, received.etag(), serde_json::to_string(&received.sums)?);
-        let placed = inside.place(received.draft).await?;
-        let blob = Blob { id: placed.id(), no: place.no, len, etag: tag.clone(), sums, written_at: At::now() };
+        let mut placed = inside.place(received.draft).await?;
+        let blob = Blob { id: placed.id.clone(), no: place.no, len, etag: tag.clone(), sums, written_at: At::now() };
         let mut tx = inside.index().write().await?;
         require(&mut tx, &place.bucket, &place.key, &place.upload).await?;
         let old = index::put_blob(&mut tx, &place.upload, &blob).await?;
@@ -128,9 +129,15 @@ pub async fn complete(
     let inside = store.clone();
     let work = async move {
         let mut tx = inside.index().write().await?;
-        let upload = require(&mut tx, &input.bucket, &input.key, &input.upload_id).await?;
+        let parts = index::blobs(&mut tx, &input.upload_id).await?;
+        let upload = match target(&mut tx, &input).await? {
+            Target::Open(upload) => upload,
+            Target::Done(object) => {
+                choose(&parts, &wanted)?;
+                return Ok(completed(&input.bucket, &object));
+            }
+        };
         judge(&mut tx, &input.bucket, &input.key, &condition).await?;
-        let parts = index::blobs(&mut tx, &upload.id).await?;
         let chosen = choose(&parts, &wanted)?;
         if input.mpu_object_size.is_some_and(|size| size != chosen.len) {
             return Err(s3_error!(InvalidRequest, "the parts have {} bytes, not those announced", chosen.len).into());
@@ -153,15 +160,33 @@ pub async fn complete(
         freed.extend(index::put_object(&mut tx, &upload.bucket, &object).await?);
         tx.commit().await?;
         inside.blobs().discard(freed);
-        Ok(CompleteMultipartUploadOutput {
-            location: Some(format!("/{}/{}", upload.bucket, object.key)),
-            bucket: Some(upload.bucket),
-            e_tag: Some(etag(&object.etag)),
-            key: Some(object.key),
-            ..Default::default()
-        })
+        Ok(completed(&upload.bucket, &object))
     };
     store.settle(work).await
+}
+
+fn completed(bucket: &str, object: &Object) -> CompleteMultipartUploadOutput {
+    CompleteMultipartUploadOutput {
+        location: Some(format!("/{bucket}/{}", object.key)),
+        bucket: Some(bucket.to_owned()),
+        e_tag: Some(etag(&object.etag)),
+        key: Some(object.key.clone()),
+        ..Default::default()
+    }
+}
+
+/// What a completion is about. The answer to the first may have been lost, so a second finds what became of it.
+enum Target {
+    Open(Upload),
+    Done(Object),
+}
+
+async fn target(tx: &mut Tx, input: &CompleteMultipartUploadInput) -> Result<Target> {
+    let (bucket, key, id) = (&input.bucket, &input.key, &input.upload_id);
+    match index::object(tx, bucket, key).await? {
+        Some(object) if object.id == *id => Ok(Target::Done(object)),
+        _ => require(tx, bucket, key, id).await.map(Target::Open),
+    }
 }
 
 /// What completing makes of the parts that are there.
@@ -222,8 +247,8 @@ async fn verify_whole(
 ) -> Result<()> {
     let reader = store.blobs().reader();
     let mut tx = store.index().read().await?;
-    let upload = require(&mut tx, &input.bucket, &input.key, &input.upload_id).await?;
-    let mut parts = index::blobs(&mut tx, &upload.id).await?;
+    target(&mut tx, input).await?;
+    let mut parts = index::blobs(&mut tx, &input.upload_id).await?;
     drop(tx);
     let chosen = choose(&parts, wanted)?;
     parts.retain(|part| !chosen.unused.contains(&part.no));

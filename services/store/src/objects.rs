@@ -3,13 +3,13 @@
 use std::ops::Range as Bytes;
 
 use s3s::dto::*;
-use s3s::{S3Error, S3Request, s3_error};
+use s3s::{S3Error, S3ErrorCode, S3Request, s3_error};
 use weijia_core::db::Tx;
 use weijia_core::time::At;
 
-use crate::blobs::{Reader, random_name};
+use crate::blobs::{BlobId, Reader, random_name};
 use crate::body::{Announced, Received, receive};
-use crate::conditions::{ReadCondition, Verdict, WriteCondition, etag, resolve, timestamp};
+use crate::conditions::{ReadCondition, Verdict, WriteCondition, etag, resolve, still_holds, timestamp};
 use crate::errors::{Error, Result};
 use crate::headers::Headers;
 use crate::index::{Blob, Object};
@@ -32,6 +32,7 @@ pub async fn put(store: &EmbeddedStore, request: S3Request<PutObjectInput>) -> R
         trailers: request.trailing_headers,
     };
     let headers = headers_of!(input);
+    headers.check()?;
     let received = receive(store.blobs(), input.body.take(), announced).await?;
     let (object, sums) = publish(store, input.bucket, input.key, headers, received, condition).await?;
     let mut output = PutObjectOutput { e_tag: Some(etag(&object.etag)), ..Default::default() };
@@ -60,9 +61,9 @@ pub async fn publish(
             sums: serde_json::to_string(&received.sums)?,
             written_at: At::now(),
         };
-        let placed = inside.place(received.draft).await?;
+        let mut placed = inside.place(received.draft).await?;
         let blob = Blob {
-            id: placed.id(),
+            id: placed.id.clone(),
             no: 1,
             len: object.len,
             etag: object.etag.clone(),
@@ -123,18 +124,18 @@ impl Found {
             (None, None) => return Ok((0..len, None)),
             (Some(_), Some(_)) => return Err(s3_error!(InvalidRequest, "a range or a part number, not both")),
             (Some(range), None) => resolve(&range, len).ok_or_else(|| outside(len))?,
-            (None, Some(no)) => self.part(no).ok_or_else(|| outside(len))?,
+            (None, Some(no)) => self.part(no).ok_or_else(no_such_part)?,
         };
         let last = bytes.end.saturating_sub(1);
         let name = (!bytes.is_empty()).then(|| format!("bytes {}-{last}/{len}", bytes.start));
         Ok((bytes, name))
     }
 
+    /// Parts keep the numbers that they were sent under.
     fn part(&self, no: PartNumber) -> Option<Bytes<u64>> {
-        let at = usize::try_from(no).ok()?.checked_sub(1)?;
-        let len = self.blobs.get(at)?.len as u64;
-        let start = self.blobs[..at].iter().map(|b| b.len as u64).sum();
-        Some(start..start + len)
+        let at = self.blobs.binary_search_by_key(&no.into(), |blob| blob.no).ok()?;
+        let start = self.blobs[..at].iter().map(|blob| blob.len as u64).sum();
+        Some(start..start + self.blobs[at].len as u64)
     }
 
     pub fn check(&self, condition: &ReadCondition) -> Result<(), S3Error> {
@@ -158,6 +159,13 @@ fn outside(len: u64) -> S3Error {
     answer
 }
 
+fn no_such_part() -> S3Error {
+    let code = S3ErrorCode::Custom("InvalidPartNumber".into());
+    let mut answer = S3Error::with_message(code, "The requested partnumber is not satisfiable");
+    answer.set_status_code(hyper::StatusCode::RANGE_NOT_SATISFIABLE);
+    answer
+}
+
 fn header(name: &'static str, value: &str) -> hyper::HeaderMap {
     let value = hyper::header::HeaderValue::from_str(value).ok();
     value.map(|value| (hyper::header::HeaderName::from_static(name), value)).into_iter().collect()
@@ -165,9 +173,12 @@ fn header(name: &'static str, value: &str) -> hyper::HeaderMap {
 
 /// Fills in what Get and Head say alike.
 macro_rules! describe {
-    ($input:expr, $found:expr, $output:ty) => {{
-        let input = $input;
-        let found = &$found;
+    ($request:expr, $found:expr, $output:ty) => {{
+        let (mut input, found) = ($request.input, &$found);
+        let if_range = $request.headers.get(hyper::header::IF_RANGE);
+        if if_range.is_some_and(|value| !still_holds(value.as_bytes(), &found.object.etag, found.object.written_at)) {
+            input.range = None;
+        }
         found.check(&ReadCondition {
             if_match: input.if_match,
             if_none_match: input.if_none_match,
@@ -194,60 +205,74 @@ macro_rules! describe {
     }};
 }
 
-pub async fn get(store: &EmbeddedStore, input: GetObjectInput) -> Result<GetObjectOutput> {
-    let found = find(store, &input.bucket, &input.key).await?;
-    let (mut output, bytes) = describe!(input, found, GetObjectOutput);
+pub async fn get(store: &EmbeddedStore, request: S3Request<GetObjectInput>) -> Result<GetObjectOutput> {
+    let found = find(store, &request.input.bucket, &request.input.key).await?;
+    let (mut output, bytes) = describe!(request, found, GetObjectOutput);
     output.body = Some(reading::stream(store.blobs(), found.reader, &found.blobs, &bytes));
     Ok(output)
 }
 
-pub async fn head(store: &EmbeddedStore, input: HeadObjectInput) -> Result<HeadObjectOutput> {
-    let found = find(store, &input.bucket, &input.key).await?;
-    let (output, _) = describe!(input, found, HeadObjectOutput);
+pub async fn head(store: &EmbeddedStore, request: S3Request<HeadObjectInput>) -> Result<HeadObjectOutput> {
+    let found = find(store, &request.input.bucket, &request.input.key).await?;
+    let (output, _) = describe!(request, found, HeadObjectOutput);
     Ok(output)
 }
 
+/// Deleting what isn't there succeeds, as it does everywhere.
 pub async fn delete(store: &EmbeddedStore, input: DeleteObjectInput) -> Result<DeleteObjectOutput> {
     let condition = WriteCondition::of(input.if_match, None)?;
-    remove(store, input.bucket, input.key, condition).await?;
-    Ok(DeleteObjectOutput::default())
-}
-
-/// Deleting what isn't there succeeds, as it does everywhere.
-async fn remove(store: &EmbeddedStore, bucket: String, key: String, condition: WriteCondition) -> Result<()> {
     let inside = store.clone();
     let work = async move {
         let mut tx = inside.index().write().await?;
-        judge(&mut tx, &bucket, &key, &condition).await?;
-        let freed = index::delete_object(&mut tx, &bucket, &key).await?;
+        judge(&mut tx, &input.bucket, &input.key, &condition).await?;
+        let freed = index::delete_object(&mut tx, &input.bucket, &input.key).await?;
         tx.commit().await?;
         inside.blobs().discard(freed);
-        Ok(())
+        Ok(DeleteObjectOutput::default())
     };
     store.settle(work).await
 }
 
+/// All in one transaction: a thousand keys cost one commit. Each is answered for itself.
 pub async fn delete_many(store: &EmbeddedStore, input: DeleteObjectsInput) -> Result<DeleteObjectsOutput> {
     let Delete { objects, quiet } = input.delete;
     if objects.is_empty() || objects.len() > 1000 {
         return Err(s3_error!(MalformedXML, "1 to 1000 keys can be deleted at once").into());
     }
-    let (mut deleted, mut errors) = (Vec::new(), Vec::new());
-    for ObjectIdentifier { key, e_tag, .. } in objects {
-        let condition = WriteCondition::of(e_tag.map(ETagCondition::ETag), None)?;
-        match remove(store, input.bucket.clone(), key.clone(), condition).await {
-            Ok(()) => deleted.push(DeletedObject { key: Some(key), ..Default::default() }),
-            Err(error) => {
-                let answer = S3Error::from(error);
-                errors.push(s3s::dto::Error {
-                    code: Some(answer.code().as_str().to_owned()),
+    let inside = store.clone();
+    let work = async move {
+        let (mut deleted, mut errors, mut freed) = (Vec::new(), Vec::new(), Vec::new());
+        let mut tx = inside.index().write().await?;
+        buckets::require(&mut tx, &input.bucket).await?;
+        for object in objects {
+            let key = object.key.clone();
+            match delete_one(&mut tx, &input.bucket, object).await {
+                Ok(blobs) => {
+                    freed.extend(blobs);
+                    deleted.push(DeletedObject { key: Some(key), ..Default::default() });
+                }
+                Err(Error::Answer(no)) => errors.push(s3s::dto::Error {
+                    code: Some(no.code().as_str().to_owned()),
                     key: Some(key),
-                    message: answer.message().map(str::to_owned),
+                    message: no.message().map(str::to_owned),
                     ..Default::default()
-                });
+                }),
+                Err(fault) => return Err(fault),
             }
         }
+        tx.commit().await?;
+        inside.blobs().discard(freed);
+        let deleted = (quiet != Some(true)).then_some(deleted);
+        Ok(DeleteObjectsOutput { deleted, errors: Some(errors), ..Default::default() })
+    };
+    store.settle(work).await
+}
+
+async fn delete_one(tx: &mut Tx, bucket: &str, object: ObjectIdentifier) -> Result<Vec<BlobId>> {
+    if object.version_id.is_some_and(|version| version != "null") {
+        return Err(s3_error!(NoSuchVersion, "This store keeps no versions.").into());
     }
-    let deleted = (quiet != Some(true)).then_some(deleted);
-    Ok(DeleteObjectsOutput { deleted, errors: Some(errors), ..Default::default() })
+    let condition = WriteCondition::of(object.e_tag.map(ETagCondition::ETag), None)?;
+    judge(tx, bucket, &object.key, &condition).await?;
+    index::delete_object(tx, bucket, &object.key).await
 }

@@ -1,12 +1,11 @@
 //! The store as an HTTP endpoint.
 
-use std::io;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
+use hyper::http::request::Parts;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, StatusCode};
@@ -14,34 +13,24 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use s3s::auth::SimpleAuth;
 use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::service::{S3Service, S3ServiceBuilder};
-use s3s::{Body, HttpError, HttpResponse};
+use s3s::{Body, HttpError, HttpResponse, s3_error};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::EmbeddedStore;
+use crate::access::Signed;
 use crate::leftover::Shared;
+use crate::{EmbeddedStore, sweep};
 
 /// How long requests in flight may take once the end is asked for.
 const LAST_WORDS: Duration = Duration::from_secs(8);
 
-/// Opens the store in a folder and serves it until `shutdown`; then requests in flight are finished.
-pub async fn serve(
-    folder: &Path,
-    listener: TcpListener,
-    access_key: &str,
-    secret_key: &str,
-    shutdown: CancellationToken,
-) -> io::Result<()> {
-    let store = EmbeddedStore::open(folder).await?;
-    store.serve(listener, access_key, secret_key, shutdown).await;
-    Ok(())
-}
-
 impl EmbeddedStore {
+    /// Answers until `shutdown`; then requests in flight are finished.
     pub async fn serve(&self, listener: TcpListener, access_key: &str, secret_key: &str, shutdown: CancellationToken) {
         let service = self.service(access_key, secret_key);
         let connections = TaskTracker::new();
+        let sweeping = tokio::spawn(sweep::regularly(self.clone(), shutdown.clone()));
         loop {
             let accepted = tokio::select! {
                 _ = shutdown.cancelled() => break,
@@ -61,19 +50,18 @@ impl EmbeddedStore {
         if tokio::time::timeout(LAST_WORDS, connections.wait()).await.is_err() {
             tracing::warn!(left = connections.len(), "requests were cut off");
         }
+        let _ = sweeping.await;
         self.close().await;
     }
 
     fn service(&self, access_key: &str, secret_key: &str) -> S3Service {
         let mut config = S3Config::default();
-        // What s3s gathers in memory: the XML of a completion of 10,000 parts is the largest that is needed, and
-        // forms are not.
+        // What s3s gathers in memory: the XML of a completion of 10,000 parts is the largest that is needed.
         config.xml_max_body_size = 4 << 20;
-        config.post_object_max_file_size = 1 << 20;
-        config.form_max_fields_size = 64 << 10;
         let mut builder = S3ServiceBuilder::new(self.clone());
         builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
         builder.set_auth(SimpleAuth::from_single(access_key, secret_key));
+        builder.set_access(Signed);
         builder.build()
     }
 }
@@ -120,11 +108,22 @@ async fn call(service: S3Service, request: Request<Incoming>) -> Result<HttpResp
     let asks_first = request.headers().contains_key(header::EXPECT);
     let (head, body) = request.into_parts();
     let body = Shared::new(body);
-    let response = service.call(Request::from_parts(head, Body::http_body(body.clone()))).await;
+    let response = if is_form(&head) {
+        // s3s would gather it in memory before anybody asks who sends it.
+        let no = s3_error!(NotImplemented, "objects are not posted as forms here");
+        no.to_http_response().map_err(|error| HttpError::new(Box::new(error)))
+    } else {
+        service.call(Request::from_parts(head, Body::http_body(body.clone()))).await
+    };
     if !asks_first && !response.as_ref().is_ok_and(|response| response.status().is_success()) {
         body.drain().await;
     }
     response
+}
+
+fn is_form(head: &Parts) -> bool {
+    let kind = head.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    head.method == Method::POST && kind.trim_start().to_ascii_lowercase().starts_with("multipart/")
 }
 
 fn permission(asked: &HeaderMap) -> HttpResponse {

@@ -3,7 +3,7 @@
 use s3s::dto::*;
 use s3s::{S3, S3Request, S3Response, S3Result};
 
-use crate::{EmbeddedStore, buckets, copying, listing, multipart, objects};
+use crate::{EmbeddedStore, buckets, copying, listing, multipart, objects, unfinished};
 
 /// `name: Input => Output = function(store, input)`, for the operations that need nothing but their input.
 macro_rules! operations {
@@ -14,9 +14,18 @@ macro_rules! operations {
                 Ok(S3Response::new($function(self, request.input).await?))
             })*
 
-            // These two also read the checksums that follow a body.
+            // These also read headers, or the checksums that follow a body.
             async fn put_object(&self, request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
                 Ok(S3Response::new(objects::put(self, request).await?))
+            }
+            async fn get_object(&self, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
+                Ok(S3Response::new(objects::get(self, request).await?))
+            }
+            async fn head_object(&self, request: S3Request<HeadObjectInput>) -> S3Result<S3Response<HeadObjectOutput>> {
+                Ok(S3Response::new(objects::head(self, request).await?))
+            }
+            async fn copy_object(&self, request: S3Request<CopyObjectInput>) -> S3Result<S3Response<CopyObjectOutput>> {
+                Ok(S3Response::new(copying::copy(self, request).await?))
             }
             async fn upload_part(&self, request: S3Request<UploadPartInput>) -> S3Result<S3Response<UploadPartOutput>> {
                 Ok(S3Response::new(multipart::upload_part(self, request).await?))
@@ -32,11 +41,8 @@ operations! {
     list_buckets: ListBucketsInput => ListBucketsOutput = buckets::list;
     delete_bucket: DeleteBucketInput => DeleteBucketOutput = buckets::delete;
 
-    get_object: GetObjectInput => GetObjectOutput = objects::get;
-    head_object: HeadObjectInput => HeadObjectOutput = objects::head;
     delete_object: DeleteObjectInput => DeleteObjectOutput = objects::delete;
     delete_objects: DeleteObjectsInput => DeleteObjectsOutput = objects::delete_many;
-    copy_object: CopyObjectInput => CopyObjectOutput = copying::copy;
 
     list_objects: ListObjectsInput => ListObjectsOutput = listing::objects;
     list_objects_v2: ListObjectsV2Input => ListObjectsV2Output = listing::objects_v2;
@@ -45,6 +51,6 @@ operations! {
     upload_part_copy: UploadPartCopyInput => UploadPartCopyOutput = copying::copy_part;
     complete_multipart_upload: CompleteMultipartUploadInput => CompleteMultipartUploadOutput = multipart::complete;
     abort_multipart_upload: AbortMultipartUploadInput => AbortMultipartUploadOutput = multipart::abort;
-    list_parts: ListPartsInput => ListPartsOutput = listing::parts;
-    list_multipart_uploads: ListMultipartUploadsInput => ListMultipartUploadsOutput = listing::uploads;
+    list_parts: ListPartsInput => ListPartsOutput = unfinished::parts;
+    list_multipart_uploads: ListMultipartUploadsInput => ListMultipartUploadsOutput = unfinished::uploads;
 }

@@ -106,6 +106,14 @@ impl Sums {
         }
     }
 
+    /// Whether every checksum that was computed was also sent.
+    pub fn covers(&self, computed: &Sums) -> bool {
+        self.fields()
+            .into_iter()
+            .zip(computed.fields())
+            .all(|((_, sent), (_, found))| sent.is_some() || found.is_none())
+    }
+
     /// Whether every checksum that was sent is what was computed.
     pub fn verify(&self, computed: &Sums) -> Result<(), S3Error> {
         for ((name, sent), (_, found)) in self.fields().into_iter().zip(computed.fields()) {

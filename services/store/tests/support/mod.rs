@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test file uses its part of this")]
 
+pub mod sign;
+
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -14,6 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use weijia_core::storage::{Addressing, Storage, StorageSettings};
+use weijia_store::testing::TestStore;
 use weijia_store::{EmbeddedStore, Swept};
 
 pub const BUCKET: &str = "weijia";
@@ -22,6 +25,7 @@ pub const SECRET: &str = "only-for-tests";
 pub const MB: usize = 1 << 20;
 
 pub struct Running {
+    pub store: EmbeddedStore,
     pub address: SocketAddr,
     /// The way of the product.
     pub storage: Storage,
@@ -41,38 +45,88 @@ pub async fn start(folder: &Path) -> Running {
     let address = listener.local_addr().unwrap();
     let shutdown = CancellationToken::new();
     let server = tokio::spawn({
-        let shutdown = shutdown.clone();
+        let (store, shutdown) = (store.clone(), shutdown.clone());
         async move { store.serve(listener, ACCESS, SECRET, shutdown).await }
     });
     let storage = storage(address, SECRET);
     storage.ensure_bucket().await.expect("a bucket");
-    Running { address, storage, client: client(address, SECRET), swept, shutdown, server }
+    Running { store, address, storage, client: client(address, SECRET), swept, shutdown, server }
 }
 
 impl Running {
+    /// The same, for what is told of any store.
+    pub fn as_store(&self) -> Store {
+        let settings = settings(self.address, SECRET);
+        let (storage, client) = (self.storage.clone(), self.client.clone());
+        Store { settings, embedded: true, storage, client, _folder: tempfile::tempdir().unwrap() }
+    }
+
     pub async fn stop(self) {
         self.shutdown.cancel();
         self.server.await.unwrap();
     }
 }
 
-pub fn storage(address: SocketAddr, secret: &str) -> Storage {
-    Storage::connect(&StorageSettings {
+/// A bucket of its own on the store under test: the one that `TEST_S3_ENDPOINT` names, or else an embedded one. What
+/// is told with this holds for any S3; where stores are known to differ, a test asks `embedded`.
+pub struct Store {
+    pub settings: StorageSettings,
+    pub embedded: bool,
+    pub storage: Storage,
+    pub client: Client,
+    _folder: tempfile::TempDir,
+}
+
+pub async fn store() -> Store {
+    let folder = tempfile::tempdir().unwrap();
+    let test = TestStore::start(folder.path()).await;
+    let (settings, embedded) = (test.settings, test.embedded);
+    Store { storage: Storage::connect(&settings), client: connect(&settings), settings, embedded, _folder: folder }
+}
+
+impl Store {
+    pub fn host(&self) -> String {
+        self.settings.endpoint.trim_start_matches("http://").trim_end_matches('/').to_owned()
+    }
+
+    pub fn bucket(&self) -> &str {
+        &self.settings.bucket
+    }
+
+    pub async fn put(&self, key: &str, body: impl Into<bytes::Bytes>) -> String {
+        self.storage.put(key, "text/plain", body.into()).await.unwrap()
+    }
+
+    pub async fn text(&self, key: &str) -> String {
+        String::from_utf8(self.storage.get(key).await.unwrap().to_vec()).unwrap()
+    }
+}
+
+fn settings(address: SocketAddr, secret: &str) -> StorageSettings {
+    StorageSettings {
         endpoint: format!("http://{address}"),
         bucket: BUCKET.into(),
         region: "cn-hunan".into(),
         access_key: ACCESS.into(),
         secret_key: secret.into(),
         addressing: Addressing::Path,
-    })
+    }
+}
+
+pub fn storage(address: SocketAddr, secret: &str) -> Storage {
+    Storage::connect(&settings(address, secret))
 }
 
 pub fn client(address: SocketAddr, secret: &str) -> Client {
+    connect(&settings(address, secret))
+}
+
+fn connect(settings: &StorageSettings) -> Client {
     let config = aws_sdk_s3::Config::builder()
         .behavior_version(BehaviorVersion::latest())
-        .endpoint_url(format!("http://{address}"))
-        .region(Region::new("cn-hunan"))
-        .credentials_provider(Credentials::new(ACCESS, secret, None, None, "test"))
+        .endpoint_url(&settings.endpoint)
+        .region(Region::new(settings.region.clone()))
+        .credentials_provider(Credentials::new(&settings.access_key, &settings.secret_key, None, None, "test"))
         .force_path_style(true)
         .retry_config(RetryConfig::disabled())
         .build();
