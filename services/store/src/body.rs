@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::StreamExt;
 use md5::{Digest, Md5};
 use s3s::checksum::ChecksumHasher;
@@ -16,7 +15,7 @@ use crate::blobs::{Blobs, Draft};
 use crate::errors::{Error, Result};
 use crate::sums::Sums;
 
-const BATCH: usize = 256 * 1024;
+const BATCH: usize = 64 * 1024;
 /// Nothing at all for this long: the sender is gone.
 const IDLE: Duration = Duration::from_secs(60);
 /// S3's own limit for what is sent in one request.
@@ -53,7 +52,7 @@ pub async fn receive(blobs: &Blobs, body: Option<StreamingBlob>, mut announced: 
     let md5 = announced.md5.as_deref().map(digest).transpose()?;
     let sink = {
         let (blobs, sums) = (blobs.clone(), announced.sums.hasher(announced.algorithm.as_deref()));
-        spawn_blocking(move || Ok(Sink { draft: blobs.draft()?, md5: Md5::new(), sums, len: 0 }))
+        spawn_blocking(move || Ok(Sink { draft: blobs.draft()?, md5: Md5::new(), sums, len: 0, spare: Vec::new() }))
     };
     let sink = match body {
         Some(body) => pour(body, sink, expected).await?,
@@ -77,50 +76,54 @@ pub async fn receive(blobs: &Blobs, body: Option<StreamingBlob>, mut announced: 
     Ok(Received { draft: sink.draft, len: sink.len as i64, md5: found, sums })
 }
 
-/// The file and the hashes, which travel together between the tasks that write.
+/// The file and the hashes, which travel together between the tasks that write, with the buffer that was written last.
 struct Sink {
     draft: Draft,
     md5: Md5,
     sums: ChecksumHasher,
     len: u64,
+    spare: Vec<u8>,
 }
 
 impl Sink {
-    fn write(mut self, batch: Vec<Bytes>) -> Result<Sink> {
-        for bytes in batch {
-            self.md5.update(&bytes);
-            self.sums.update(&bytes);
-            self.draft.write(&bytes)?;
-            self.len += bytes.len() as u64;
-        }
+    fn write(mut self, mut batch: Vec<u8>) -> Result<Sink> {
+        self.md5.update(&batch);
+        self.sums.update(&batch);
+        self.draft.write(&batch)?;
+        self.len += batch.len() as u64;
+        batch.clear();
+        self.spare = batch;
         Ok(self)
     }
 }
 
+/// Two buffers and no more: one is filled while the other is written. What comes is copied, as the piece of a buffer
+/// that the connection hands out would keep all of it.
 async fn pour(mut body: StreamingBlob, mut sink: JoinHandle<Result<Sink>>, expected: u64) -> Result<Sink> {
-    let (mut batch, mut size, mut total) = (Vec::new(), 0, 0u64);
+    let (mut batch, mut total) = (Vec::with_capacity(expected.min(BATCH as u64) as usize), 0u64);
     loop {
         let next = tokio::time::timeout(IDLE, body.next()).await;
         let chunk = match next.map_err(|_| s3_error!(RequestTimeout, "nothing came for {} s", IDLE.as_secs()))? {
-            Some(chunk) => Some(chunk.map_err(broken)?),
-            None => None,
-        };
-        let last = chunk.is_none();
-        if let Some(bytes) = chunk {
-            total += bytes.len() as u64;
-            if total > expected {
-                return Err(s3_error!(IncompleteBody, "more bytes came than the {expected} announced").into());
+            Some(chunk) => chunk.map_err(broken)?,
+            None => {
+                let written = sink.await??;
+                return spawn_blocking(move || written.write(batch)).await?;
             }
-            size += bytes.len();
-            batch.push(bytes);
+        };
+        total += chunk.len() as u64;
+        if total > expected {
+            return Err(s3_error!(IncompleteBody, "more bytes came than the {expected} announced").into());
         }
-        if size >= BATCH || last {
-            let (written, full) = (sink.await??, std::mem::take(&mut batch));
-            size = 0;
-            sink = spawn_blocking(move || written.write(full));
-        }
-        if last {
-            return sink.await?;
+        let mut rest = &chunk[..];
+        while !rest.is_empty() {
+            let (now, later) = rest.split_at(rest.len().min(BATCH - batch.len()));
+            batch.extend_from_slice(now);
+            rest = later;
+            if batch.len() == BATCH {
+                let mut written = sink.await??;
+                let full = std::mem::replace(&mut batch, std::mem::take(&mut written.spare));
+                sink = spawn_blocking(move || written.write(full));
+            }
         }
     }
 }

@@ -29,6 +29,7 @@
 //! | completing again | answered alike for a while | answered alike for as long as the key means that object |
 //! | a multipart upload that nobody ends | kept and charged for | aborted 30 days after the last part |
 //! | a continuation token of another list | refused | read as a place in the order of keys |
+//! | the empty chunk behind signed chunks | required | not missed: the signed length has come, every chunk verified |
 //! | CORS | as the bucket says | any origin may; every request is signed anyway |
 
 mod access;

@@ -15,7 +15,7 @@ use tokio::task::spawn_blocking;
 use crate::blobs::{BlobId, Blobs, Reader};
 use crate::index::Blob;
 
-const PIECE: u64 = 256 * 1024;
+const PIECE: u64 = 64 * 1024;
 
 /// A stretch of one blob.
 #[derive(Debug, PartialEq, Eq)]

@@ -72,7 +72,7 @@ async fn connection(stream: TcpStream, service: S3Service, shutdown: Cancellatio
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(Duration::from_secs(120))
-        .max_buf_size(256 << 10)
+        .max_buf_size(64 << 10)
         .serve_connection(TokioIo::new(stream), answer);
     tokio::pin!(connection);
     let result = tokio::select! {

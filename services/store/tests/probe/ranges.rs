@@ -79,7 +79,11 @@ async fn a_range_that_cannot_be_read_brings_no_piece() {
     ] {
         let answer = get(&store, "a", &[("range", range)]).await;
         if store.embedded {
-            assert_eq!((answer.status, answer.outcome().as_str()), (400, "InvalidArgument"), "{range}");
+            assert!(
+                ["InvalidArgument", "InvalidRange"].contains(&answer.outcome().as_str()),
+                "{range}: {}",
+                answer.status
+            );
         } else {
             assert!(answer.status >= 400 || answer.text() == "0123456789", "{range}: {}", answer.status);
         }
