@@ -6,6 +6,8 @@
 //! one still tries to write fails on it, on whichever machine it runs.
 
 pub mod concat;
+#[cfg(test)]
+mod model_tests;
 pub mod reuse;
 pub mod rules;
 pub mod sniff;
