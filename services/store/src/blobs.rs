@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::OFlags;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The name of a blob: 128 random bits in hexadecimal.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, sqlx::Type)]
@@ -27,8 +28,12 @@ pub const DIGITS: &str = "0123456789abcdef";
 #[derive(Clone)]
 pub struct Blobs(Arc<Inner>);
 
+/// So many reads and writes of files at once. More would only wait for the same disk, each in a thread of its own.
+const AT_ONCE: usize = 12;
+
 struct Inner {
     root: PathBuf,
+    turns: Arc<Semaphore>,
     readers: Mutex<Readers>,
     /// Names whose file and row need not agree right now: being written, or being let go of.
     busy: Mutex<HashSet<String>>,
@@ -66,8 +71,15 @@ impl Blobs {
         })?;
         fs::create_dir_all(root.join("temp"))?;
         make_folders(root)?;
-        let inner = Inner { root: root.to_owned(), readers: Mutex::default(), busy: Mutex::default(), _lock: lock };
+        let turns = Arc::new(Semaphore::new(AT_ONCE));
+        let inner =
+            Inner { root: root.to_owned(), turns, readers: Mutex::default(), busy: Mutex::default(), _lock: lock };
         Ok(Blobs(Arc::new(inner)))
+    }
+
+    /// Whoever is about to read or write waits for a turn first, and keeps it for one piece.
+    pub async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+        self.0.turns.clone().acquire_owned().await.ok()
     }
 
     fn folder(&self, id: &BlobId) -> PathBuf {

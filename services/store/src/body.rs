@@ -9,6 +9,7 @@ use s3s::checksum::ChecksumHasher;
 use s3s::dto::StreamingBlob;
 use s3s::stream::ByteStream;
 use s3s::{S3Error, S3ErrorCode, TrailingHeaders, s3_error};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::blobs::{Blobs, Draft};
@@ -55,7 +56,7 @@ pub async fn receive(blobs: &Blobs, body: Option<StreamingBlob>, mut announced: 
         spawn_blocking(move || Ok(Sink { draft: blobs.draft()?, md5: Md5::new(), sums, len: 0, spare: Vec::new() }))
     };
     let sink = match body {
-        Some(body) => pour(body, sink, expected).await?,
+        Some(body) => pour(blobs, body, sink, expected).await?,
         None => sink.await??,
     };
     if sink.len != expected {
@@ -86,7 +87,7 @@ struct Sink {
 }
 
 impl Sink {
-    fn write(mut self, mut batch: Vec<u8>) -> Result<Sink> {
+    fn write(mut self, mut batch: Vec<u8>, _turn: Option<OwnedSemaphorePermit>) -> Result<Sink> {
         self.md5.update(&batch);
         self.sums.update(&batch);
         self.draft.write(&batch)?;
@@ -99,7 +100,12 @@ impl Sink {
 
 /// Two buffers and no more: one is filled while the other is written. What comes is copied, as the piece of a buffer
 /// that the connection hands out would keep all of it.
-async fn pour(mut body: StreamingBlob, mut sink: JoinHandle<Result<Sink>>, expected: u64) -> Result<Sink> {
+async fn pour(
+    blobs: &Blobs,
+    mut body: StreamingBlob,
+    mut sink: JoinHandle<Result<Sink>>,
+    expected: u64,
+) -> Result<Sink> {
     let (mut batch, mut total) = (Vec::with_capacity(expected.min(BATCH as u64) as usize), 0u64);
     loop {
         let next = tokio::time::timeout(IDLE, body.next()).await;
@@ -107,7 +113,8 @@ async fn pour(mut body: StreamingBlob, mut sink: JoinHandle<Result<Sink>>, expec
             Some(chunk) => chunk.map_err(broken)?,
             None => {
                 let written = sink.await??;
-                return spawn_blocking(move || written.write(batch)).await?;
+                let turn = blobs.turn().await;
+                return spawn_blocking(move || written.write(batch, turn)).await?;
             }
         };
         total += chunk.len() as u64;
@@ -122,7 +129,8 @@ async fn pour(mut body: StreamingBlob, mut sink: JoinHandle<Result<Sink>>, expec
             if batch.len() == BATCH {
                 let mut written = sink.await??;
                 let full = std::mem::replace(&mut batch, std::mem::take(&mut written.spare));
-                sink = spawn_blocking(move || written.write(full));
+                let turn = blobs.turn().await;
+                sink = spawn_blocking(move || written.write(full, turn));
             }
         }
     }

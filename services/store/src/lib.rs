@@ -127,8 +127,12 @@ impl EmbeddedStore {
 
     /// Makes a draft durable.
     async fn place(&self, draft: Draft) -> Result<Placed> {
-        let blobs = self.blobs().clone();
-        let busy = spawn_blocking(move || blobs.place(draft)).await??;
+        let (blobs, turn) = (self.blobs().clone(), self.blobs().turn().await);
+        let place = move || {
+            let _turn = turn;
+            blobs.place(draft)
+        };
+        let busy = spawn_blocking(place).await??;
         Ok(Placed { store: self.clone(), id: busy.id(), kept: false, _busy: busy })
     }
 }

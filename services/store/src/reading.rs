@@ -69,7 +69,9 @@ impl State {
         let Some(span) = self.spans.front_mut() else { return Ok(None) };
         let (from, len) = (span.from, span.len.min(PIECE));
         let (store, id, open) = (self.store.clone(), span.id.clone(), self.open.take());
+        let turn = self.store.turn().await;
         let work = spawn_blocking(move || {
+            let _turn = turn;
             let file = match open {
                 Some(file) => file,
                 None => Arc::new(store.read(&id)?),
