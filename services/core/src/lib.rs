@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod account;
+pub mod allocator;
 pub mod audit;
 pub mod clip;
 pub mod cohort;

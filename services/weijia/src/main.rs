@@ -19,6 +19,7 @@ use clap::Parser as _;
 use settings::{Cli, Command};
 
 fn main() -> ExitCode {
+    weijia_core::allocator::give_back_large_pieces();
     let cli = Cli::parse();
     log_to_stderr(cli.settings.log_json);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
