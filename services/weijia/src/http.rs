@@ -58,7 +58,7 @@ async fn connection(
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(patience)
-        .max_buf_size(256 << 10)
+        .max_buf_size(64 << 10)
         .serve_connection(TokioIo::new(stream), answer);
     tokio::pin!(connection);
     let result = tokio::select! {

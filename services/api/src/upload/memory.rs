@@ -1,9 +1,10 @@
 //! The memory that uploads may use: one pool for the whole process, counted in units of 256 KiB.
 //!
-//! A writer begins with a pocket of one unit outside the pool, so any number of clients can make a start. One that fills
-//! it fast waits for a slab, room for a whole part. A slow one grows by single units as long as there are some, and
-//! writes out what it has when there are none: it never waits, and never pins a slab that others could fill in a second.
-//! Nobody waits for a slab while holding any of the pool, so all writers together cannot lock each other out.
+//! A writer begins with a pocket of one unit, outside the pool when that has none left, so any number of clients can make
+//! a start. One that fills it fast waits for a slab, room for a whole part. A slow one grows by single units as long as
+//! there are some, and writes out what it has when there are none: it never waits, and never pins a slab that others
+//! could fill in a second. Nobody waits for a slab while holding any of the pool, so all writers together cannot lock
+//! each other out.
 
 use std::sync::{Arc, Mutex};
 
@@ -13,7 +14,7 @@ use weijia_core::upload::rules::{MAX_PART, MIN_PART};
 
 pub const UNIT: usize = 256 * 1024;
 const SLAB: usize = MIN_PART as usize;
-/// Sixteen slabs; also room for the largest part.
+/// Six slabs; also room for the largest part.
 pub const POOL: usize = MAX_PART as usize;
 
 #[derive(Clone)]
@@ -31,10 +32,12 @@ impl Pool {
     }
 
     pub fn pocket(&self) -> Buffer {
-        Buffer { bytes: Vec::new(), room: UNIT, permits: None, pool: self.0.clone() }
+        let permits = self.0.units.clone().try_acquire_owned().ok();
+        Buffer { bytes: Vec::new(), room: UNIT, permits, pool: self.0.clone() }
     }
 
-    /// Waits, in turn, for room for `len` bytes. Never call it while holding a buffer that [`Buffer::is_pooled`].
+    /// Waits, in turn, for room for `len` bytes. Never call it while holding any of the pool:
+    /// [`Buffer::lend`] a pocket, and flush what has grown.
     pub async fn slab(&self, len: usize) -> Buffer {
         let units = len.div_ceil(UNIT) as u32;
         // The semaphore is never closed.
@@ -73,16 +76,23 @@ impl Buffer {
         self.room - self.bytes.len()
     }
 
-    pub fn is_pooled(&self) -> bool {
-        self.permits.is_some()
+    pub fn is_pocket(&self) -> bool {
+        self.room == UNIT
     }
 
-    /// One more unit if one is free at this moment.
+    /// Gives a pocket's unit back before waiting for a slab; its bytes are outside the pool from then on.
+    pub fn lend(&mut self) {
+        self.permits = None;
+    }
+
+    /// One more unit if one is free at this moment, and the pocket's own if that was outside.
     pub fn grow(&mut self) -> bool {
-        let Ok(unit) = self.pool.units.clone().try_acquire_owned() else { return false };
+        let held = self.permits.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+        let missing = self.room / UNIT + 1 - held;
+        let Ok(units) = self.pool.units.clone().try_acquire_many_owned(missing as u32) else { return false };
         match &mut self.permits {
-            Some(permits) => permits.merge(unit),
-            none => *none = Some(unit),
+            Some(permits) => permits.merge(units),
+            none => *none = Some(units),
         }
         self.room += UNIT;
         true
@@ -155,13 +165,25 @@ mod tests {
         let mut bytes = Bytes::from(vec![1; 4 * UNIT]);
         pocket.take(&mut bytes, usize::MAX);
         assert_eq!((pocket.len(), pocket.room(), bytes.len()), (UNIT, 0, 3 * UNIT));
-        assert!(!pocket.is_pooled());
-        assert!(pocket.grow() && pocket.grow() && pocket.is_pooled());
+        assert!(pocket.is_pocket());
+        assert!(pocket.grow() && !pocket.is_pocket());
         pocket.take(&mut bytes, usize::MAX);
-        assert_eq!((pocket.len(), pocket.bytes.capacity()), (3 * UNIT, 3 * UNIT));
+        assert_eq!((pocket.len(), pocket.bytes.capacity()), (2 * UNIT, 2 * UNIT));
         assert!(!pocket.grow(), "the pool is empty");
         drop(pocket);
         assert_eq!(pool.units_left(), 2);
+    }
+
+    #[tokio::test]
+    async fn everybody_gets_a_pocket_and_grows_only_within_the_pool() {
+        let pool = Pool::new(2 * UNIT);
+        let (first, _second, mut third) = (pool.pocket(), pool.pocket(), pool.pocket());
+        assert_eq!((pool.units_left(), third.room()), (0, UNIT));
+        drop(first);
+        assert!(!third.grow(), "one unit for what it has already, and none left to grow");
+        let mut fourth = pool.pocket();
+        fourth.lend();
+        assert_eq!(pool.units_left(), 1);
     }
 
     #[tokio::test]

@@ -6,7 +6,7 @@
 //!
 //! Objects: `originals/{version}/{epoch}` is the file, `partials/{upload}/{epoch}` a stretch to be joined, `tails/{upload}/…` what is durable of a part that is still
 //! growing, `sidecars/{clip}/{version}.json` what the database knows of it. Parts are at least 8 MiB and at most 10,000,
-//! so a file may be as large as the setting says, up to 1.2 TiB.
+//! so a file may be as large as the setting says, up to 468 GiB.
 
 mod checksum;
 mod concatenate;

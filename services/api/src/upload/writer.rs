@@ -17,7 +17,9 @@ use super::memory::{Buffer, UNIT};
 use super::parts::Failure;
 use super::writers::Seat;
 
-const PARTS_IN_FLIGHT: usize = 3;
+/// One more is not begun before one of them has landed: a phone takes seconds to fill a part that is stored in a
+/// fraction of one, so more would be memory and no speed.
+const PARTS_IN_FLIGHT: usize = 2;
 /// Who would fill a part within this is given a slab.
 const FAST: Duration = Duration::from_secs(4);
 
@@ -254,7 +256,7 @@ impl Writer {
     /// The buffer is full and the part isn't: a slab for the fast, a unit more or a flush for the slow.
     async fn make_room(&mut self) -> Result<(), End> {
         let pace = self.dirty_since.map_or(Duration::ZERO, |since| since.elapsed());
-        let fast = !self.buffer.is_pooled()
+        let fast = self.buffer.is_pocket()
             && pace.as_secs_f64() * self.upload.part_size as f64 <= FAST.as_secs_f64() * UNIT as f64;
         if fast {
             return self.gather_slab(self.part_len()).await;
@@ -267,6 +269,8 @@ impl Writer {
 
     /// Gathers the part from its first byte on in one slab: the pieces from the store and what the pocket holds.
     async fn gather_slab(&mut self, len: i64) -> Result<(), End> {
+        self.buffer.lend();
+        self.wait_for_a_slot().await?;
         let mut slab = tokio::select! {
             slab = self.uploads.pool.slab(len as usize) => slab,
             () = self.uploads.stopping.cancelled() => return Err(End::Stopping),
@@ -282,6 +286,15 @@ impl Writer {
         Ok(())
     }
 
+    async fn wait_for_a_slot(&mut self) -> Result<(), Failure> {
+        while self.flight.len() >= PARTS_IN_FLIGHT {
+            if let Some(part) = self.flight.join_next().await {
+                self.landed(part)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Wanted by somebody newer, and some time has passed since.
     async fn outstayed(&self) {
         self.seat.wanted().cancelled().await;
@@ -291,17 +304,13 @@ impl Writer {
     /// The growing part is whole: hands it over, and only then begins the next.
     async fn submit(&mut self) -> Result<(), End> {
         if self.base > 0 {
-            if self.buffer.is_pooled() {
+            if !self.buffer.is_pocket() {
                 self.flush().await?;
             }
             self.gather_slab(self.part_len()).await?;
         }
         self.uploads.open_object(&mut self.upload).await?;
-        while self.flight.len() >= PARTS_IN_FLIGHT {
-            if let Some(part) = self.flight.join_next().await {
-                self.landed(part)?;
-            }
-        }
+        self.wait_for_a_slot().await?;
         let whole = std::mem::replace(&mut self.buffer, self.uploads.pool.pocket());
         let (uploads, upload, no, counts) = (self.uploads.clone(), self.upload.clone(), self.no, self.held.is_none());
         self.flight.spawn(async move {

@@ -10,7 +10,7 @@ pub const MIN_PART: i64 = 8 * MIB;
 /// S3's limit.
 pub const MAX_PARTS: i64 = 10_000;
 /// The largest part that fits into the memory pool, and with it the largest file.
-pub const MAX_PART: i64 = 128 * MIB;
+pub const MAX_PART: i64 = 48 * MIB;
 pub const MAX_LENGTH: i64 = MAX_PART * MAX_PARTS;
 
 /// The size of every part but the last: fixed by the length, in whole MiB, so that the parts suffice.
@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn ten_thousand_parts_suffice_for_any_length() {
-        for length in [0, 1, MIN_PART, MIN_PART * MAX_PARTS, MIN_PART * MAX_PARTS + 1, 1 << 40, MAX_LENGTH] {
+        for length in [0, 1, MIN_PART, MIN_PART * MAX_PARTS, MIN_PART * MAX_PARTS + 1, 100 << 30, MAX_LENGTH] {
             let size = part_size(length);
             assert!((MIN_PART..=MAX_PART).contains(&size), "{length}: {size}");
             assert!(parts_total(size, length) <= MAX_PARTS, "{length}");
