@@ -60,9 +60,9 @@ pub const BAR: &[Row] = &[
     row("memory_32_clients_vs_reference", "内存峰值，32 个人传，比参照服务器", "x", AtMost(0.7), Scenario::Many),
     row(
         "memory_256_slow_clients",
-        "内存峰值，256 个人各 30 kB/s（内存池 128 + 64）",
+        "内存峰值，256 个人各 30 kB/s（内存池 48 + 64）",
         "MiB",
-        AtMost(192.0),
+        AtMost(112.0),
         Scenario::Slow,
     ),
     row("resent_after_client_drop", "手机断线以后要重传的", "KiB", AtMost(64.0), Scenario::Resume),

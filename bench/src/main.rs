@@ -53,6 +53,7 @@ pub struct Options {
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    weijia_core::allocator::give_back_large_pieces();
     match Cli::parse().command {
         Command::Upload { scenarios } if scenarios.is_empty() => upload(Scenario::value_variants()).await,
         Command::Upload { scenarios } => upload(&scenarios).await,

