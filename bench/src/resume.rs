@@ -33,13 +33,14 @@ pub async fn resume(options: &Options) -> Outcome<Findings> {
 /// Twelve clients that vanish at different places: by a reset, by an orderly end of the connection, or without a sign,
 /// so that the server hears of it only from the next one.
 async fn drops(server: &TusServer) -> Outcome<Vec<f64>> {
-    const RATE: usize = 2_000_000;
+    const RATE: usize = 500_000;
     future::try_join_all((0..12).map(|n| async move {
         let person = server.person(n);
         let file = payload::file(LENGTH);
         let upload = server.create(person, file.len()).await?;
         let mut sending = Paced::begin(person, &upload, file, 0, RATE).await?;
-        sending.send_for(Duration::from_millis(200 + 730 * n as u64)).await?;
+        // The last ones beyond the first part.
+        sending.send_for(Duration::from_millis(500 + 1500 * n as u64)).await?;
         let sent = sending.sent;
         let mut silent = None;
         match n % 3 {

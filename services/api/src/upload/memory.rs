@@ -1,9 +1,9 @@
-//! The memory that uploads may use: one pool for the whole process, counted in units of 256 KiB.
+//! The memory that uploads may use: one pool for the whole process, counted in units of 128 KiB.
 //!
 //! A writer begins with a pocket of one unit, outside the pool when that has none left, so any number of clients can make
 //! a start. One that fills it fast waits for a slab, room for a whole part. A slow one grows by single units as long as
-//! there are some, and writes out what it has when there are none: it never waits, and never pins a slab that others
-//! could fill in a second. Nobody waits for a slab while holding any of the pool, so all writers together cannot lock
+//! half of the pool is free, and writes out what it has when it isn't: it never waits, and never pins a slab that others
+//! could fill in a second, nor the units that others need for their pockets. Nobody waits for a slab while holding any of the pool, so all writers together cannot lock
 //! each other out.
 
 use std::sync::{Arc, Mutex};
@@ -12,7 +12,7 @@ use bytes::{Buf, Bytes};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use weijia_core::upload::rules::{MAX_PART, MIN_PART};
 
-pub const UNIT: usize = 256 * 1024;
+pub const UNIT: usize = 128 * 1024;
 const SLAB: usize = MIN_PART as usize;
 /// Six slabs; also room for the largest part.
 pub const POOL: usize = MAX_PART as usize;
@@ -22,13 +22,18 @@ pub struct Pool(Arc<Inner>);
 
 struct Inner {
     units: Arc<Semaphore>,
+    all: usize,
     /// Slabs are used again: giving 8 MiB pieces back to the allocator fragments it.
     free: Mutex<Vec<Vec<u8>>>,
 }
 
 impl Pool {
     pub fn new(bytes: usize) -> Pool {
-        Pool(Arc::new(Inner { units: Arc::new(Semaphore::new(bytes / UNIT)), free: Mutex::default() }))
+        Pool(Arc::new(Inner {
+            units: Arc::new(Semaphore::new(bytes / UNIT)),
+            all: bytes / UNIT,
+            free: Mutex::default(),
+        }))
     }
 
     pub fn pocket(&self) -> Buffer {
@@ -85,8 +90,11 @@ impl Buffer {
         self.permits = None;
     }
 
-    /// One more unit if one is free at this moment, and the pocket's own if that was outside.
+    /// One more unit if half of them are free at this moment, and the pocket's own if that was outside.
     pub fn grow(&mut self) -> bool {
+        if self.pool.units.available_permits() < self.pool.all / 2 {
+            return false;
+        }
         let held = self.permits.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
         let missing = self.room / UNIT + 1 - held;
         let Ok(units) = self.pool.units.clone().try_acquire_many_owned(missing as u32) else { return false };
@@ -160,7 +168,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_buffer_never_grows_past_its_room() {
-        let pool = Pool::new(2 * UNIT);
+        let pool = Pool::new(3 * UNIT);
         let mut pocket = pool.pocket();
         let mut bytes = Bytes::from(vec![1; 4 * UNIT]);
         pocket.take(&mut bytes, usize::MAX);
@@ -169,9 +177,9 @@ mod tests {
         assert!(pocket.grow() && !pocket.is_pocket());
         pocket.take(&mut bytes, usize::MAX);
         assert_eq!((pocket.len(), pocket.bytes.capacity()), (2 * UNIT, 2 * UNIT));
-        assert!(!pocket.grow(), "the pool is empty");
+        assert!(pocket.grow() && !pocket.grow(), "the pool is empty");
         drop(pocket);
-        assert_eq!(pool.units_left(), 2);
+        assert_eq!(pool.units_left(), 3);
     }
 
     #[tokio::test]
@@ -184,6 +192,14 @@ mod tests {
         let mut fourth = pool.pocket();
         fourth.lend();
         assert_eq!(pool.units_left(), 1);
+    }
+
+    #[tokio::test]
+    async fn half_of_the_pool_is_for_those_who_come() {
+        let pool = Pool::new(8 * UNIT);
+        let mut slow = pool.pocket();
+        while slow.grow() {}
+        assert_eq!((slow.room(), pool.units_left()), (5 * UNIT, 3));
     }
 
     #[tokio::test]

@@ -73,7 +73,7 @@ pub struct Limits {
     pub idle_end: Duration,
     /// How long a newer request waits for an older one to store what it has.
     pub handover: Duration,
-    /// Memory for all uploads together, besides 256 KiB for each.
+    /// Memory for all uploads together, besides 128 KiB for each.
     pub memory: usize,
 }
 
