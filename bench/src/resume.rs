@@ -12,17 +12,19 @@ use crate::report::Findings;
 use crate::tus::{self, Kind, TusServer, Upload};
 use crate::{Options, Outcome};
 
-const LENGTH: usize = 20 << 20;
+/// More than anybody sends in the time.
+const LENGTH: usize = 40 << 20;
 
 pub async fn resume(options: &Options) -> Outcome<Findings> {
     let garage = Garage::start().await?;
     let mut server = TusServer::start(Kind::Weijia, &garage.place).await?;
     let mut found = Findings::default();
-    let drops = drops(&server).await;
+    let file = payload::file(LENGTH);
+    let drops = drops(&server, &file).await;
     let largest = drops.as_ref().map(|resent| resent.iter().copied().fold(0.0, f64::max)).map_err(String::clone);
     found.value("resent_after_client_drop", largest);
     found.sample("re-sent after a client drop", "KiB", drops.unwrap_or_default().into_iter());
-    let kills = kills(&mut server, options).await;
+    let kills = kills(&mut server, &file, options).await;
     let largest = kills.as_ref().map(|resent| resent.iter().copied().fold(0.0, f64::max)).map_err(String::clone);
     found.value("resent_after_server_kill", largest);
     found.sample("re-sent after a server kill", "s", kills.unwrap_or_default().into_iter());
@@ -32,13 +34,12 @@ pub async fn resume(options: &Options) -> Outcome<Findings> {
 
 /// Twelve clients that vanish at different places: by a reset, by an orderly end of the connection, or without a sign,
 /// so that the server hears of it only from the next one.
-async fn drops(server: &TusServer) -> Outcome<Vec<f64>> {
+async fn drops(server: &TusServer, file: &Bytes) -> Outcome<Vec<f64>> {
     const RATE: usize = 500_000;
     future::try_join_all((0..12).map(|n| async move {
         let person = server.person(n);
-        let file = payload::file(LENGTH);
         let upload = server.create(person, file.len()).await?;
-        let mut sending = Paced::begin(person, &upload, file, 0, RATE).await?;
+        let mut sending = Paced::begin(person, &upload, file.clone(), 0, RATE).await?;
         // The last ones beyond the first part.
         sending.send_for(Duration::from_millis(500 + 1500 * n as u64)).await?;
         let sent = sending.sent;
@@ -57,7 +58,7 @@ async fn drops(server: &TusServer) -> Outcome<Vec<f64>> {
 
 /// The server is killed while clients of three paces are at different places between two flushes. The answer is how
 /// many seconds of sending were in vain for each.
-async fn kills(server: &mut TusServer, options: &Options) -> Outcome<Vec<f64>> {
+async fn kills(server: &mut TusServer, file: &Bytes, options: &Options) -> Outcome<Vec<f64>> {
     const RATES: [usize; 3] = [30_000, 150_000, 500_000];
     const CLIENTS: usize = 24;
     // The first ones are beyond a flush by then, the last ones close before their first.
@@ -68,10 +69,9 @@ async fn kills(server: &mut TusServer, options: &Options) -> Outcome<Vec<f64>> {
             let head_start = time * n as u32 / CLIENTS as u32;
             tokio::time::sleep(head_start).await;
             let person = server.person(n);
-            let file: Bytes = payload::file(64 << 20);
             let upload = server.create(person, file.len()).await?;
             let rate = RATES[n % RATES.len()];
-            let mut sending = Paced::begin(person, &upload, file, 0, rate).await?;
+            let mut sending = Paced::begin(person, &upload, file.clone(), 0, rate).await?;
             sending.send_for(time - head_start).await?;
             Ok::<_, String>((n, upload, sending, rate))
         }
