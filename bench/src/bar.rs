@@ -14,6 +14,8 @@ pub enum Scenario {
     Flaky,
     /// The embedded store, alone in a process.
     Embedded,
+    /// What tests prove: faults, kills, the probe of S3.
+    Proofs,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -68,6 +70,22 @@ pub const BAR: &[Row] = &[
     row("resent_after_client_drop", "手机断线以后要重传的", "KiB", AtMost(64.0), Scenario::Resume),
     row("resent_after_server_kill", "服务器断电以后要重传的，按传了多久算", "s", AtMost(30.0), Scenario::Resume),
     row("flaky_time_vs_ideal", "20 MiB，30 kB/s，每 20 秒断一次：时间，比不断线", "x", AtMost(1.15), Scenario::Flaky),
+    row(
+        "faulty_uploads",
+        "两百次上传，到处出错：丢的、坏的、假完成的（没通过的检验）",
+        "",
+        AtMost(0.0),
+        Scenario::Proofs,
+    ),
+    row("embedded_store_probe", "自带的对象存储：像不像 S3（没通过的检验）", "", AtMost(0.0), Scenario::Proofs),
+    row(
+        "embedded_store_race",
+        "自带的对象存储：16 个人抢一个，只有一个赢（没通过的检验）",
+        "",
+        AtMost(0.0),
+        Scenario::Proofs,
+    ),
+    row("embedded_store_kills", "自带的对象存储：断电两百次（没通过的检验）", "", AtMost(0.0), Scenario::Proofs),
     row("embedded_store_memory", "自带的对象存储：内存峰值", "MiB", AtMost(64.0), Scenario::Embedded),
 ];
 

@@ -11,6 +11,7 @@ mod garage;
 mod paced;
 mod payload;
 mod process;
+mod proofs;
 mod report;
 mod resume;
 mod slow;
@@ -73,7 +74,7 @@ async fn upload(scenarios: &[Scenario]) -> ExitCode {
     let mut findings = Vec::new();
     // Speed is measured alone; what takes long because it is slow on purpose runs side by side.
     let (alone, together): (Vec<Scenario>, Vec<Scenario>) =
-        scenarios.iter().partition(|s| matches!(s, Scenario::Large | Scenario::Many | Scenario::Embedded));
+        scenarios.iter().partition(|s| !matches!(s, Scenario::Slow | Scenario::Resume | Scenario::Flaky));
     for scenario in alone {
         findings.push(measure(scenario, options).await);
     }
@@ -99,6 +100,7 @@ async fn measure(scenario: Scenario, options: Options) -> Findings {
             Scenario::Resume => resume::resume(&options).await,
             Scenario::Flaky => flaky::flaky(&options).await,
             Scenario::Embedded => embedded::embedded(&options).await,
+            Scenario::Proofs => proofs::proofs(&options).await,
         }
     });
     let outcome = measuring.await.unwrap_or_else(|e| Err(e.to_string()));
