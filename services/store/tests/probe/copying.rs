@@ -74,6 +74,10 @@ async fn a_copy_of_parts_is_one_piece() {
 #[tokio::test]
 async fn a_part_copied_names_both_ends_inside_the_source() {
     let store = store().await;
+    if !store.embedded {
+        // Garage copies parts of 5 MiB at least.
+        return;
+    }
     store.put("from", "0123456789").await;
     let id = store.storage.create_multipart("to", "text/plain").await.unwrap();
     let source = format!("{}/from", store.bucket());
@@ -81,10 +85,8 @@ async fn a_part_copied_names_both_ends_inside_the_source() {
         let copy = store.client.upload_part_copy().bucket(store.bucket()).key("to").upload_id(&id).part_number(no);
         copy.copy_source(&source).set_copy_source_range(range.map(str::to_owned)).send()
     };
-    if store.embedded {
-        for range in ["bytes=5-10", "bytes=10-11", "bytes=5-", "bytes=-3", "5-6", "bytes=6-5", "bytes=a-b"] {
-            assert_eq!(code(copy(1, Some(range)).await), "InvalidArgument", "{range}");
-        }
+    for range in ["bytes=5-10", "bytes=10-11", "bytes=5-", "bytes=-3", "5-6", "bytes=6-5", "bytes=a-b"] {
+        assert_eq!(code(copy(1, Some(range)).await), "InvalidArgument", "{range}");
     }
     let one = copy(1, Some("bytes=9-9")).await.unwrap().copy_part_result.unwrap().e_tag.unwrap();
     store.storage.complete_multipart("to", &id, &[(1, one)]).await.unwrap();

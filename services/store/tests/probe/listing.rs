@@ -87,7 +87,10 @@ async fn a_list_begins_where_it_is_told() {
     };
     assert_eq!(keys(&list().start_after("x").send().await.unwrap()), ["x/y", "é", "微/家"]);
     assert_eq!(keys(&list().start_after("b").send().await.unwrap())[0], "b//x", "of a key that isn't there");
-    assert_eq!(keys(&list().start_after("zzz").prefix("微").send().await.unwrap()), ["微/家"]);
+    if store.embedded {
+        // Before the prefix, where Garage finds nothing.
+        assert_eq!(keys(&list().start_after("zzz").prefix("微").send().await.unwrap()), ["微/家"]);
+    }
     let page = list().start_after("a").delimiter("/").max_keys(1).send().await.unwrap();
     assert_eq!(page.common_prefixes()[0].prefix(), Some("a/"));
     let wrong = list().continuation_token("nonsense!").send().await;

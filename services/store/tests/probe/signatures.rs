@@ -102,8 +102,11 @@ async fn a_signed_address_lives_as_long_as_it_says() {
     let now = SystemTime::now();
     let ask = async |at: SystemTime, seconds: i64| get(at).by_address(&get(at).presigned(seconds)).await;
     assert_eq!(ask(now - 10 * MINUTE, 3600).await.text(), "secret");
-    assert_eq!(ask(now - 60 * MINUTE, 60).await.outcome(), "AccessDenied");
-    assert_eq!(ask(now - Duration::from_secs(8 * 86_400), 604_800).await.outcome(), "AccessDenied");
+    for (at, seconds) in [(now - 60 * MINUTE, 60), (now - Duration::from_secs(8 * 86_400), 604_800)] {
+        let late = ask(at, seconds).await;
+        assert!((400..=403).contains(&late.status) && !late.text().contains("secret"), "{}", late.status);
+        assert!(!store.embedded || late.outcome() == "AccessDenied", "{}", late.outcome());
+    }
     for seconds in [604_801, 0, -60] {
         assert!((400..=403).contains(&ask(now, seconds).await.status), "{seconds} s");
     }
@@ -195,6 +198,10 @@ async fn every_chunk_is_verified() {
         ("more bytes than came", long),
     ] {
         if request == whole {
+            continue;
+        }
+        if !store.embedded && what.contains("bytes than came") {
+            // Garage goes by the chunks.
             continue;
         }
         let answer: Answer = exchange(&store.host(), &request).await;
