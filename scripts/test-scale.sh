@@ -34,6 +34,7 @@ say "启动测试用的 PostgreSQL 和 Garage"
 postgres_start
 garage_start
 
+step "存储" suite probe || true
 step "上传" suite 'upload_*' || true
 step "上传时什么都可能出错" suite faults || true
 step "全程" suite journey -- postgres || true

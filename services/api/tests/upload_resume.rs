@@ -4,7 +4,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use support::{App, MIB, film, quiet, sha256, status, until};
+use support::{App, MIB, film, quiet, sha256, status, until, upload_offset};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use weijia_api::upload::Limits;
@@ -22,14 +22,15 @@ enum Break {
     Stall,
 }
 
-/// Until everything that was written has been taken by the other side: its send queue, as the kernel tells it.
+/// Until everything that was written has been read by the other side, as the kernel tells it: nothing waits in our send
+/// queue, and nothing in the other's receive queue.
 async fn delivered(stream: &TcpStream) {
     let port = format!(":{:04X}", stream.local_addr().unwrap().port());
     until("the other side has it all", async || {
         let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
-        let lines = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
-        let ours = lines.filter(|line| line[1].ends_with(&port)).map(|line| line[4].starts_with("00000000:")).next();
-        ours == Some(true)
+        let lines: Vec<Vec<_>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
+        let sent = lines.iter().any(|line| line[1].ends_with(&port) && line[4].starts_with("00000000:"));
+        sent && lines.iter().any(|line| line[2].ends_with(&port) && line[4].ends_with(":00000000"))
     })
     .await;
 }
@@ -69,7 +70,14 @@ async fn of_what_came_before_a_drop_hardly_a_byte_is_sent_twice() {
         let offset = she.offset(&upload).await;
         assert!(offset <= sent && sent - offset <= 64 * 1024, "{what}: {offset}");
         println!("{what}: {} bytes to be sent again", sent - offset);
-        assert_eq!(she.patch(&upload, offset, film[offset..].to_vec()).await.status(), 204, "{what}");
+        let mut answer = she.patch(&upload, offset, film[offset..].to_vec()).await;
+        if answer.status() == 409 {
+            // The HEAD overtook the broken request, whose bytes came in after it: ask again, as every client does.
+            assert!(upload_offset(&answer) > offset, "{what}: a conflict without progress");
+            let offset = she.offset(&upload).await;
+            answer = she.patch(&upload, offset, film[offset..].to_vec()).await;
+        }
+        assert_eq!(answer.status(), 204, "{what}");
         drop(stalled);
         let mut tx = app.db.read().await.unwrap();
         let key: String = weijia_core::on!(&mut tx, c => sqlx::query_scalar("select key from uploads where id = $1")
@@ -119,6 +127,7 @@ async fn a_head_asks_the_live_writer_to_store_what_it_has() {
     let (upload, film) = (she.create(LENGTH).await, film(LENGTH));
     let sent = 9 * MIB + 100;
     let mut old = she.begin(&upload, 0, LENGTH, &film[..sent]).await;
+    delivered(&old).await;
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert_eq!(she.offset(&upload).await, sent);
     assert_eq!(status(&mut old).await, 409, "the older request is told");
@@ -153,7 +162,7 @@ async fn a_late_put_of_a_superseded_writer_harms_nothing() {
     let she = here.trainee("13800000001").await;
     let elsewhere = there.known(&she);
     let (upload, film) = (she.create(1000).await, film(1000));
-    here.s3.fail("PutObject originals/", 1, support::s3::Fault::Slow(Duration::from_millis(1500)));
+    here.s3.fail("PutObject originals/", 1, support::s3::Fault::Slow(Duration::from_secs(5)));
     let mut other = film.clone();
     other[900] ^= 1;
     let mut old = she.begin(&upload, 0, 1000, &other).await;
@@ -217,6 +226,7 @@ async fn a_stopping_server_keeps_what_came_and_ends_in_time() {
     let (upload, film) = (she.create(LENGTH).await, film(LENGTH));
     let sent = 9 * MIB + 77;
     let mut stream = she.begin(&upload, 0, LENGTH, &film[..sent]).await;
+    delivered(&stream).await;
     tokio::time::sleep(Duration::from_millis(500)).await;
     let began = Instant::now();
     app.stopping.cancel();
