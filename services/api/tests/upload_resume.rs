@@ -66,7 +66,8 @@ async fn of_what_came_before_a_drop_hardly_a_byte_is_sent_twice() {
             sum as usize
         };
         let what = format!("{how:?} after {sent} at {bytes_per_second}/s");
-        until(&what, async || durable().await + 64 * 1024 >= sent).await;
+        // Something of it: else the HEAD might overtake the broken request, whose bytes would come in after it.
+        until(&what, async || (1..).contains(&durable().await) && durable().await + 64 * 1024 >= sent).await;
         let offset = she.offset(&upload).await;
         assert!(offset <= sent && sent - offset <= 64 * 1024, "{what}: {offset}");
         println!("{what}: {} bytes to be sent again", sent - offset);

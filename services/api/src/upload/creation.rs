@@ -81,8 +81,8 @@ fn partials(text: &str) -> Result<Vec<UploadId>, ApiError> {
     let list = text.strip_prefix("final;").filter(|_| text.len() <= METADATA_MAX).ok_or_else(bad)?;
     // Relative addresses are relative to that of the creation. The host isn't looked at: a proxy may give us any name.
     let here = Url::parse(&format!("http://weijia{}", super::PATH)).map_err(|_| bad())?;
-    let ids: Vec<_> = list.split(' ').filter(|url| !url.is_empty()).map(|url| partial(&here, url)).collect();
-    let ids: Option<Vec<_>> = ids.into_iter().collect();
+    let urls = list.split(' ').filter(|url| !url.is_empty());
+    let ids: Option<Vec<_>> = urls.map(|url| partial(&here, url)).collect();
     ids.filter(|ids| !ids.is_empty()).ok_or_else(bad)
 }
 

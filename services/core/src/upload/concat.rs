@@ -1,7 +1,7 @@
 //! Partial uploads and the final ones that join them. A partial one that some final one still needs is never let go of;
 //! afterwards it is, in the transaction that ends the final one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::sql::{Ending, close};
 use super::{EXPIRES_AFTER, State, Upload};
@@ -16,7 +16,7 @@ use crate::time::At;
 pub async fn partials(tx: &mut Tx, now: At, owner: &UserId, ids: &[UploadId]) -> Result<Vec<Upload>> {
     let mut found = BTreeMap::new();
     // In the order of the ids, whatever hers is: two that lock the same ones do not wait in a circle.
-    for id in ids.iter().collect::<std::collections::BTreeSet<_>>() {
+    for id in ids.iter().collect::<BTreeSet<_>>() {
         let partial: Upload = on!(tx, c => sqlx::query_as(
                 "update uploads set expires_at = $4 where id = $1 and owner_id = $2 and kind = 'partial'
                  and state in ('open', 'completing', 'complete') and expires_at > $3 returning *")
