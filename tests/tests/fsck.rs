@@ -234,7 +234,7 @@ async fn without_a_server(server: &mut TestServer, trainee: &User) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn clips_come_back_from_the_bucket_alone() {
-    let mut server = TestServer::start().await;
+    let mut server = TestServer::start_on(Database::Sqlite).await.expect("SQLite is always there");
     let trainee = server.sign_in("trainee", 5).await;
     let file = media::portrait(2);
     let film = std::fs::read(&file).unwrap();

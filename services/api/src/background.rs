@@ -5,12 +5,13 @@ use std::time::Duration;
 use weijia_core::review::queue;
 
 use crate::state::AppState;
+use crate::upkeep;
 
 const EVERY: Duration = Duration::from_secs(60);
 
 /// Until the server is asked to stop and every upload has made durable what it has.
 pub async fn run(state: AppState) {
-    tokio::join!(state.uploads.clone().keep_reconciled(), keep_leases_swept(&state));
+    tokio::join!(state.uploads.clone().keep_reconciled(), keep_leases_swept(&state), upkeep::keep_tidy(&state));
     state.uploads.drained().await;
 }
 

@@ -82,6 +82,15 @@ impl From<Error> for ApiError {
                 Self::refused(status, refusal)
             }
             Error::Conflict(refusal) => Self::refused(StatusCode::CONFLICT, refusal),
+            full if full.is_full() => {
+                tracing::error!(error = %full, "a disk is full");
+                Self::new(
+                    StatusCode::INSUFFICIENT_STORAGE,
+                    "disk_full",
+                    "我们这边的盘满了，这会儿存不进去。已经存好的都在。",
+                    "过一会儿再试；老是这样，就告诉县里的老师。",
+                )
+            }
             fault @ (Error::Db(_) | Error::Storage(_) | Error::Damaged(_)) => {
                 tracing::error!(error = %fault, "a request failed");
                 let busy = matches!(fault, Error::Db(DbError::PoolTimedOut));

@@ -25,6 +25,7 @@ mod star;
 mod state;
 #[cfg(test)]
 mod testing;
+mod upkeep;
 pub mod upload;
 mod web;
 

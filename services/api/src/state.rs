@@ -8,8 +8,9 @@ use url::Url;
 use weijia_core::account::{Keys, PasswordHasher};
 use weijia_core::db::Db;
 use weijia_core::storage::Storage;
+use weijia_core::upload::quota::Quota;
 
-use crate::upload::{Limits, Uploads};
+use crate::upload::{Limits, Room, Uploads};
 
 #[derive(Clone)]
 pub struct AppState {
@@ -33,25 +34,20 @@ impl AppState {
         settings: Settings,
         stopping: CancellationToken,
     ) -> AppState {
-        let max_length = i64::try_from(settings.max_upload_bytes).unwrap_or(i64::MAX);
-        let limits = Limits { max_length, ..Limits::default() };
+        let limits = Limits { quota: settings.quota, room: settings.room.clone(), ..Limits::default() };
         let uploads = Uploads::new(db.clone(), storage.clone(), limits, stopping.clone());
         AppState { db, storage, keys, hasher, settings: Arc::new(settings), stopping, uploads }
     }
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Settings {
     /// Where browsers reach us, when that is not the address we listen on (a proxy with TLS in front).
     pub public_url: Option<Url>,
-    /// The largest file that may be uploaded.
-    pub max_upload_bytes: u64,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self { public_url: None, max_upload_bytes: 2 << 30 }
-    }
+    /// How much a person may send and keep.
+    pub quota: Quota,
+    /// The disk that the embedded store is on.
+    pub room: Option<Room>,
 }
 
 impl Settings {

@@ -28,7 +28,7 @@ async fn options_tells_what_we_speak_to_anybody() {
                       checksum-trailer,concatenation";
     assert_eq!(header("tus-extension"), extensions);
     assert_eq!(header("tus-checksum-algorithm"), "sha1,sha256,crc32c");
-    assert_eq!(header("tus-max-size"), (2_u64 << 30).to_string());
+    assert_eq!(header("tus-max-size"), 2_000_000_000_u64.to_string());
 }
 
 /// What a browser asks before a page of another origin may send, and what it looks at afterwards.

@@ -193,6 +193,11 @@ pub fn is_duplicate(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(|e| e.is_unique_violation())
 }
 
+/// Whether the disk of the database is full: SQLITE_FULL (13), PostgreSQL's disk_full (53100).
+pub fn is_full(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(|e| e.code()).is_some_and(|code| code == "13" || code == "53100")
+}
+
 /// One story, two databases: each `both_databases!` test expands to `name::sqlite` and `name::postgres`.
 /// PostgreSQL runs where `TEST_POSTGRES_URL` names a server; with `CI` set, its absence is a failure, not a skip.
 #[macro_export]

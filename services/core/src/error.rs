@@ -41,6 +41,17 @@ impl Error {
     }
 }
 
+impl Error {
+    /// A disk is full, of the store or of the database. Nothing of what was asked for has happened.
+    pub fn is_full(&self) -> bool {
+        match self {
+            Self::Storage(error) => matches!(error, crate::storage::StorageError::Full(_)),
+            Self::Db(error) => crate::db::is_full(error),
+            _ => false,
+        }
+    }
+}
+
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Turns "no row" into [`Error::NotFound`].

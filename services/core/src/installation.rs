@@ -3,6 +3,7 @@
 use crate::db::{Db, Tx};
 use crate::error::Result;
 use crate::on;
+use crate::time::{At, Millis};
 
 /// Writes the fact unless one of that name is there, and answers the one that holds.
 pub async fn remember(db: &Db, name: &str, value: &str) -> Result<String> {
@@ -25,6 +26,15 @@ pub async fn set(tx: &mut Tx, name: &str, value: &str) -> Result<()> {
         "insert into installation (name, value) values ($1, $2) on conflict (name) do update set value = excluded.value")
         .bind(name).bind(value).execute(c).await.map(drop))?;
     Ok(())
+}
+
+/// Takes a task that one machine is to do `every` so often. `true`: it is the caller's now.
+pub async fn claim(tx: &mut Tx, name: &str, now: At, every: Millis) -> Result<bool> {
+    let rows = on!(&mut *tx, c => sqlx::query(
+            "insert into installation (name, value) values ($1, cast($2 as text))
+             on conflict (name) do update set value = excluded.value where cast(installation.value as bigint) <= $3")
+        .bind(name).bind(now).bind(now - every).execute(c).await.map(|r| r.rows_affected()))?;
+    Ok(rows == 1)
 }
 
 /// Whether there is anything in the store that this database speaks of.
@@ -55,6 +65,9 @@ mod tests {
             set(&mut tx, "demo", "done").await.unwrap();
             assert_eq!(get(&mut tx, "demo").await.unwrap().as_deref(), Some("done"));
             assert_eq!(get(&mut tx, "nothing").await.unwrap(), None);
+            for (now, ours) in [(100, true), (100, false), (109, false), (110, true), (119, false)] {
+                assert_eq!(claim(&mut tx, "tidied_at", At(now), Millis(10)).await.unwrap(), ours, "{now}");
+            }
             assert!(!has_people(&mut tx).await.unwrap() && !has_objects(&mut tx).await.unwrap());
         }
     }

@@ -20,6 +20,7 @@ pub mod job;
 pub mod person;
 pub mod region;
 pub mod review;
+pub mod size;
 pub mod star;
 pub mod storage;
 pub mod text;

@@ -81,6 +81,18 @@ impl At {
     }
 }
 
+/// The length of a day.
+const DAY: i64 = 86_400_000;
+/// China's clocks are so far ahead of UTC, all year.
+const CHINA: i64 = 8 * 3_600_000;
+
+impl At {
+    /// When this day began in China.
+    pub fn china_midnight(self) -> At {
+        At((self.0 + CHINA).div_euclid(DAY) * DAY - CHINA)
+    }
+}
+
 /// A calendar day in China, `YYYY-MM-DD` wherever it is written.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize, utoipa::ToSchema,
@@ -158,6 +170,8 @@ mod tests {
         let before = At(1_767_196_799_999); // 2025-12-31T15:59:59.999Z
         assert_eq!(before.china_date().to_string(), "2025-12-31");
         assert_eq!((before + Millis(1)).china_date().to_string(), "2026-01-01");
+        assert_eq!((before + Millis(1)).china_midnight(), before + Millis(1));
+        assert_eq!(before.china_midnight(), before + Millis(1) - Millis::days(1));
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub async fn run(settings: &Settings) -> Result<ExitCode, String> {
     let worker = worker_findings().await;
     look("ffmpeg", worker.ffmpeg);
     look("隔离", worker.jail);
-    look("磁盘", disk(settings.data_folder()));
+    look("磁盘", disk(settings));
     let db = settings.open_database_unchanged().await;
     look("时钟", clock(db.as_ref().ok()).await);
     look("数据库", db.map(|d| format!("连得上（{}）", d.kind())));
@@ -95,12 +95,19 @@ async fn worker_findings() -> WorkerFindings {
     }
 }
 
-fn disk(data: &Path) -> Result<String, String> {
+fn disk(settings: &Settings) -> Result<String, String> {
+    let data = settings.data_folder();
     let existing = data.ancestors().find(|p| p.exists() && !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let facts = rustix::fs::statvfs(existing)
         .map_err(|e| format!("看不到 {} 所在的磁盘：{e}。检查它挂上了没有。", existing.display()))?;
     let free = facts.f_bavail * facts.f_frsize;
     let words = format!("{} 还空着 {:.1} GB", data.display(), free as f64 / 1e9);
+    if let Some(room) = settings.room()?.filter(|room| free <= room.keep_free) {
+        let mark = room.keep_free as f64 / 1e9;
+        return Err(format!(
+            "{words}，少于 WEIJIA_KEEP_FREE 留的 {mark:.1} GB，现在不收片子（已经收下的都在）。清出地方来，会自己接着收。"
+        ));
+    }
     if free < ENOUGH_DISK {
         Err(format!("{words}，不够一个班用。清出 10 GB 以上，或把 WEIJIA_DATA 放到大一点的盘上。"))
     } else {

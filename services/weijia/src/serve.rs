@@ -72,7 +72,7 @@ pub async fn run(settings: &Settings, options: ServeOptions) -> Result<ExitCode,
         storage,
         Keys::from_master(secret.bytes()),
         PasswordHasher::new(),
-        weijia_api::Settings { public_url, ..weijia_api::Settings::default() },
+        weijia_api::Settings { public_url, quota: settings.quota(), room: settings.room()? },
         stopping.clone(),
     );
     let app = weijia_api::app(state.clone());

@@ -6,8 +6,11 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 use url::Url;
+use weijia_api::upload::Room;
 use weijia_core::db::Db;
+use weijia_core::size;
 use weijia_core::storage::{Addressing, StorageSettings};
+use weijia_core::upload::quota::Quota;
 
 /// 微家：村里的短视频和直播，有老师陪着学。
 #[derive(Parser)]
@@ -121,6 +124,18 @@ pub struct Settings {
     /// 本安装的密钥文件（加密手机号、签播放地址）；几台机器一起跑时要用同一份
     #[arg(long, env = "WEIJIA_SECRET_FILE", global = true)]
     pub secret_file: Option<PathBuf>,
+    /// 一条片子最大多少（2GB、500MB 这样写）
+    #[arg(long, env = "WEIJIA_MAX_FILE", default_value = "2GB", value_parser = size::read, global = true)]
+    pub max_file: i64,
+    /// 一个人一天（从零点起）最多传多少
+    #[arg(long, env = "WEIJIA_MAX_PER_DAY", default_value = "5GB", value_parser = size::read, global = true)]
+    pub max_per_day: i64,
+    /// 一个人一共最多放多少，收回的不算
+    #[arg(long, env = "WEIJIA_MAX_PER_PERSON", default_value = "20GB", value_parser = size::read, global = true)]
+    pub max_per_person: i64,
+    /// 用自带的存储时，盘上至少空着多少；再少就不收片子了，留给数据库和转码
+    #[arg(long, env = "WEIJIA_KEEP_FREE", default_value = "2GB", value_parser = size::read, global = true)]
+    pub keep_free: i64,
     /// 日志写成一行一个 JSON
     #[arg(long, global = true)]
     pub log_json: bool,
@@ -202,6 +217,17 @@ impl Settings {
         }))
     }
 
+    pub fn quota(&self) -> Quota {
+        Quota { per_file: self.max_file, per_day: self.max_per_day, per_person: self.max_per_person }
+    }
+
+    /// The disk to keep an eye on: that of the embedded store.
+    pub fn room(&self) -> Result<Option<Room>, String> {
+        let keep_free = u64::try_from(self.keep_free).unwrap_or(0);
+        let own = self.external_store()?.is_none();
+        Ok(own.then(|| Room { folder: self.data.clone(), keep_free }))
+    }
+
     pub fn secret_file(&self) -> PathBuf {
         self.secret_file.clone().unwrap_or_else(|| self.data.join("secret.key"))
     }
@@ -280,5 +306,7 @@ mod tests {
         assert_eq!(settings.database_url().unwrap(), "sqlite:/tmp/x/weijia.db");
         assert!(settings.external_store().unwrap().is_none());
         assert_eq!(settings.secret_file(), Path::new("/tmp/x/secret.key"));
+        assert_eq!(settings.quota(), Quota::default());
+        assert_eq!(settings.room().unwrap().unwrap().keep_free, 2_000_000_000);
     }
 }

@@ -17,6 +17,7 @@ use weijia_core::db::testing::{TempFolder, database, folder};
 use weijia_core::on;
 use weijia_core::storage::{Addressing, Patience, Storage, StorageSettings, trash};
 use weijia_core::time::{At, Millis};
+use weijia_core::upload::quota::Quota;
 use weijia_store::testing::TestStore;
 
 use super::{Ended, Finding, S3Proxy, Sender, Wrong, judge};
@@ -95,6 +96,7 @@ impl Site {
             flush_every: 2 * second,
             idle_end: 4 * second,
             handover: 2 * second,
+            quota: Quota { per_day: i64::MAX, per_person: i64::MAX, ..Quota::default() },
             ..Limits::default()
         };
         state.uploads = Uploads::new(db.clone(), storage.clone(), limits, stopping);

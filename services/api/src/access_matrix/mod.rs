@@ -43,6 +43,7 @@ const TABLE: &[(&str, Stranger, &[Who])] = &[
     ("submitClip", SignIn, OWN),
     ("getMediaFile", Nothing, SEEN),
     ("getRenditionFile", Nothing, SEEN),
+    ("getUploadAllowance", SignIn, &[Owner, Classmate, Elsewhere]),
     ("createUpload", SignIn, &[Owner, Classmate, Elsewhere]),
     ("mayReuseUpload", SignIn, &[Owner, Classmate, Elsewhere]),
     // Nobody here has sent these bytes before.

@@ -12,6 +12,7 @@ use weijia_core::ids::{ClipId, CohortId, UploadId, VersionId};
 use weijia_core::person::{self, Person};
 use weijia_core::review::TicketState;
 use weijia_core::time::At;
+use weijia_core::upkeep::retention;
 use weijia_core::{error, upload};
 
 use crate::BASE;
@@ -107,6 +108,9 @@ pub struct Clip {
     pub refusal: Option<Refusal>,
     /// Hints about picture and sound, with their place in the clip.
     pub warnings: Vec<String>,
+    /// What becomes of the file she sent, when that is near or over: a sentence for its owner.
+    #[schema(required)]
+    pub original_note: Option<String>,
     #[schema(required)]
     pub assignment: Option<AssignmentRef>,
     #[schema(required)]
@@ -203,6 +207,7 @@ pub async fn clip(state: &AppState, tx: &mut Tx, reader: &Principal, id: &ClipId
         reason: refusal.as_ref().map(|r| r.message.clone()),
         refusal: refusal.as_ref().map(Refusal::from),
         warnings: newest.warnings(),
+        original_note: if own { retention::note_of(tx, now, &newest.id).await? } else { None },
         assignment: detail.clip.assignment_code.as_deref().map(AssignmentRef::of),
         cohort_id: detail.clip.cohort_id.clone(),
         media: media(tx, &addresses, newest).await?.filter(|_| shown),

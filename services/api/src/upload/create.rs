@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::auth::Principal;
@@ -7,8 +8,9 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use weijia_core::access::{self, Permission, Resource};
 use weijia_core::clip::create::{self, Created, Draft};
-use weijia_core::ids::ClipId;
+use weijia_core::ids::{ClipId, UploadId};
 use weijia_core::time::At;
+use weijia_core::upload::quota;
 use weijia_core::upload::rules::Asked;
 use weijia_core::upload::sql::{self, NewUpload, Purpose};
 use weijia_core::upload::{State as UploadState, Upload, concat};
@@ -53,7 +55,8 @@ const JOINING: Duration = Duration::from_secs(30);
         (status = 410, description = "the store has lost what was to be joined", body = ErrorBody),
         (status = 412, description = "another version of tus", body = ErrorBody),
         (status = 413, description = "larger than Tus-Max-Size", body = ErrorBody),
-        (status = 422, description = "refused, with the reason", body = ErrorBody),
+        (status = 422, description = "refused, with the reason; also where it is more than she may send or keep", body = ErrorBody),
+        (status = 507, description = "the disk has no room for it now", body = ErrorBody),
         (status = 460, description = "the body is not what its checksum says; nothing is created", body = ErrorBody),
     )
 )]
@@ -102,20 +105,26 @@ impl Uploads {
         {
             return if is_same(creation, &upload) { Ok(upload) } else { Err(creation::key_used_otherwise()) };
         }
-        let length = match &creation.plan {
-            Plan::Whole { length } | Plan::Partial { length } => *length,
+        let (length, joined) = match &creation.plan {
+            Plan::Whole { length } | Plan::Partial { length } => (*length, 0),
             Plan::Final { of, .. } => {
                 let partials = concat::partials(&mut tx, now, &owner.user, of).await?;
-                Some(partials.iter().filter_map(|partial| partial.length).sum())
+                let once: BTreeMap<&UploadId, i64> =
+                    partials.iter().map(|partial| (&partial.id, partial.length.unwrap_or(0))).collect();
+                (Some(partials.iter().filter_map(|partial| partial.length).sum()), once.values().sum())
             }
         };
         if length.is_some_and(|length| length > most) {
-            return Err(patch::too_big());
+            return Err(patch::too_big(length, most));
         }
+        self.require_room(length.unwrap_or(1))?;
         let made = match creation.plan {
             Plan::Partial { .. } => None,
             _ => Some(clip_for(&mut tx, now, owner, &creation.metadata, length).await?),
         };
+        // What a final one is joined from was counted when it was begun, but may be named more than once.
+        let fresh = length.unwrap_or(1) - joined;
+        quota::check(&mut tx, &self.limits.quota, now, &owner.user, fresh).await?;
         let purpose = match (&creation.plan, &made) {
             (Plan::Final { of, concat }, Some(Created { clip, version, .. })) => {
                 Purpose::Final { clip, version, of, concat }

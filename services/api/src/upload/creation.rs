@@ -59,7 +59,7 @@ impl Creation {
             return Err(unreadable(UPLOAD_LENGTH.as_str()));
         }
         if length.is_some_and(|length| length > most) {
-            return Err(patch::too_big());
+            return Err(patch::too_big(length, most));
         }
         let body = protocol::number(headers, &header::CONTENT_LENGTH)?;
         let brings_bytes = length != Some(0) && protocol::is_offset_stream(headers);
@@ -67,7 +67,7 @@ impl Creation {
             return Err(patch::is_final());
         }
         if brings_bytes && body.is_some_and(|body| body > length.unwrap_or(most)) {
-            return Err(if length.is_some() { patch::too_long() } else { patch::too_big() });
+            return Err(if length.is_some() { patch::too_long() } else { patch::too_big(body, most) });
         }
         let idempotency_key = idempotency_key(headers)?.filter(|_| !matches!(plan, Plan::Partial { .. }));
         let check = Check::read(headers)?;

@@ -8,6 +8,7 @@
 //! growing, `sidecars/{clip}/{version}.json` what the database knows of it. Parts are at least 8 MiB and at most 10,000,
 //! so a file may be as large as the setting says, up to 468 GiB.
 
+mod allowance;
 mod checksum;
 mod concatenate;
 mod create;
@@ -15,7 +16,6 @@ mod creation;
 mod cross_origin;
 mod finish;
 mod head;
-
 mod memory;
 mod method_override;
 mod options;
@@ -24,6 +24,7 @@ mod patch;
 mod protocol;
 mod reconcile;
 mod reuse;
+mod room;
 mod same_length;
 mod terminate;
 mod writer;
@@ -40,6 +41,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use weijia_core::db::Db;
 use weijia_core::storage::Storage;
+use weijia_core::upload::quota::Quota;
 use weijia_core::upload::rules;
 
 use crate::state::AppState;
@@ -47,6 +49,7 @@ use crate::state::AppState;
 pub use cross_origin::cross_origin;
 pub use method_override::overridden;
 pub use reconcile::Swept;
+pub use room::Room;
 
 /// Where uploads are.
 const PATH: &str = "/api/v1/uploads";
@@ -59,12 +62,17 @@ pub fn router() -> OpenApiRouter<AppState> {
         .route("/uploads/{upload}", axum::routing::options(options::discover))
         .layer(middleware::from_fn(protocol::speak_tus))
         .routes(routes!(same_length::may_reuse_upload, reuse::reuse_upload))
+        .routes(routes!(allowance::get_upload_allowance))
 }
 
 /// How long things may take, and how large they may be.
 #[derive(Debug, Clone)]
 pub struct Limits {
+    /// No longer than [`Quota::per_file`], nor than the parts suffice for.
     pub max_length: i64,
+    pub quota: Quota,
+    /// The disk to keep an eye on, where the store is on one of ours.
+    pub room: Option<Room>,
     /// A pause after which what came is made durable.
     pub idle_flush: Duration,
     /// How old a byte may get before it is durable.
@@ -80,7 +88,9 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Limits {
-            max_length: 2 << 30,
+            max_length: i64::MAX,
+            quota: Quota::default(),
+            room: None,
             idle_flush: Duration::from_secs(10),
             flush_every: Duration::from_secs(30),
             idle_end: Duration::from_secs(60),
@@ -119,7 +129,10 @@ impl Uploads {
             pool: memory::Pool::new(limits.memory),
             db,
             storage,
-            limits: Limits { max_length: limits.max_length.min(rules::MAX_LENGTH), ..limits },
+            limits: Limits {
+                max_length: limits.max_length.min(limits.quota.per_file).min(rules::MAX_LENGTH),
+                ..limits
+            },
             writers: writers::Writers::default(),
             tasks: TaskTracker::new(),
             stopping,

@@ -22,6 +22,9 @@ pub enum Failure {
     #[error("the store has lost what it said it had")]
     Lost,
     /// What was acknowledged stands.
+    #[error("the disk of the store or of the database is full")]
+    Full,
+    /// What was acknowledged stands.
     #[error("the store or the database does not answer as it should: {0}")]
     Unavailable(String),
 }
@@ -30,6 +33,7 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match error {
             Error::Conflict(_) | Error::NotFound => Failure::TakenOver,
+            full if full.is_full() => Failure::Full,
             other => Failure::Unavailable(other.to_string()),
         }
     }
@@ -39,6 +43,10 @@ impl From<StorageError> for Failure {
     fn from(error: StorageError) -> Self {
         match error {
             StorageError::NotFound | StorageError::NoSuchUpload => Failure::Lost,
+            StorageError::Full(why) => {
+                tracing::error!(why, "the disk of the store is full");
+                Failure::Full
+            }
             other => Failure::Unavailable(other.to_string()),
         }
     }

@@ -11,6 +11,7 @@ use weijia_core::Result as CoreResult;
 use weijia_core::clip::refusal::RefusalCode;
 use weijia_core::ids::UploadId;
 use weijia_core::time::At;
+use weijia_core::upload::quota;
 use weijia_core::upload::rules::{Asked, NoAppend, Standing, may_append};
 use weijia_core::upload::{Durable, Kind, State as UploadState, Upload, sql};
 
@@ -18,6 +19,7 @@ use super::Uploads;
 use super::checksum::{Check, Wrong};
 use super::parts::Failure;
 use super::protocol::{self, UPLOAD_LENGTH, UPLOAD_OFFSET, refuse, unreadable};
+use super::room;
 use super::writer::{End, Writer};
 use super::writers::Seat;
 use crate::error::{ApiError, ErrorBody};
@@ -159,11 +161,16 @@ impl Uploads {
         let most = upload.most(self.limits.max_length);
         let Upload { kind, state, length, .. } = upload;
         let refused = may_append(Standing { kind, state, length, durable: durable.offset, most }, asked);
+        if let (Ok(()), None) = (refused, length) {
+            // Nothing was known of it when it was created, so it is judged by what it brings.
+            let brings = asked.length.map(|length| length - durable.offset).or(asked.body).unwrap_or(1);
+            quota::check(&mut tx, &self.limits.quota, now, &upload.owner_id, brings.max(1)).await?;
+        }
         if let (Ok(()), None, Some(length)) = (refused, length, asked.length) {
             upload = sql::declare_length(&mut tx, now, upload, &durable, length).await?;
         }
         tx.commit().await?;
-        refused.map_err(|no| cannot_append(no, &upload, durable.offset))?;
+        refused.map_err(|no| cannot_append(no, &upload, durable.offset, most))?;
         Ok((upload, durable))
     }
 
@@ -181,7 +188,11 @@ impl Uploads {
             self.finished(id).await?;
             return Ok(Reached { offset: durable.offset, expires: upload.expires() });
         }
-        let (end, offset) = Writer::new(self.clone(), upload.clone(), durable, seat, check).run(body).await;
+        let most = match upload.length {
+            Some(length) => length,
+            None => upload.most(self.limits.max_length).min(durable.offset + self.left_of(&upload).await?),
+        };
+        let (end, offset) = Writer::new(self.clone(), upload.clone(), durable, seat, most, check).run(body).await;
         tracing::debug!(upload = %id, ?end, offset, "the body ended");
         let error = match end {
             End::Body if !upload.ends_at(offset) => return Ok(Reached { offset, expires: upload.expires() }),
@@ -198,7 +209,8 @@ impl Uploads {
                 self.refuse_file(&upload, RefusalCode::Incomplete).await?;
                 gone()
             }
-            End::TooLong if upload.length.is_none() => too_big(),
+            End::TooLong if upload.length.is_none() => self.no_longer(&upload).await?,
+            End::NoRoom | End::Failed(Failure::Full) => room::no_room_to_go_on(),
             End::TooLong => too_long(),
             End::Wrong(Wrong::Mismatch) => mismatch(),
             End::Wrong(Wrong::Missing) => unreadable(protocol::UPLOAD_CHECKSUM.as_str()),
@@ -214,6 +226,21 @@ impl Uploads {
             }
         };
         Err(protocol::with_offset(error, self.offset(id).await?, upload.expires()))
+    }
+
+    /// What its owner may still send today, and keep.
+    async fn left_of(&self, upload: &Upload) -> CoreResult<i64> {
+        let mut tx = self.db.read().await?;
+        let used = quota::used(&mut tx, At::now(), &upload.owner_id).await?;
+        Ok(self.limits.quota.left(&used))
+    }
+
+    /// Why one that has not said its length may not grow any more.
+    async fn no_longer(&self, upload: &Upload) -> CoreResult<ApiError> {
+        let mut tx = self.db.read().await?;
+        let used = quota::used(&mut tx, At::now(), &upload.owner_id).await?;
+        let refusal = self.limits.quota.more(&used).filter(|_| self.limits.quota.left(&used) < quota::LITTLE);
+        Ok(refusal.map_or_else(|| too_big(None, self.limits.max_length), ApiError::from))
     }
 
     /// Every byte is durable: brings the upload to its end.
@@ -237,7 +264,7 @@ impl Uploads {
     }
 }
 
-fn cannot_append(no: NoAppend, upload: &Upload, durable: i64) -> ApiError {
+fn cannot_append(no: NoAppend, upload: &Upload, durable: i64, most: i64) -> ApiError {
     let error = match no {
         NoAppend::Gone => return gone(),
         NoAppend::Final => return is_final(),
@@ -253,7 +280,7 @@ fn cannot_append(no: NoAppend, upload: &Upload, durable: i64) -> ApiError {
         }
         NoAppend::WrongLength => unreadable(UPLOAD_LENGTH.as_str()),
         NoAppend::TooLong => too_long(),
-        NoAppend::TooBig => too_big(),
+        NoAppend::TooBig => too_big(None, most),
     };
     protocol::with_offset(error, durable, upload.expires())
 }
@@ -263,8 +290,9 @@ pub fn too_long() -> ApiError {
     refuse(StatusCode::PAYLOAD_TOO_LARGE, "upload_too_long", "传来的比说好的多。", next_step)
 }
 
-pub fn too_big() -> ApiError {
-    ApiError::refused(StatusCode::PAYLOAD_TOO_LARGE, RefusalCode::TooBig.into())
+/// Longer than any file may be; how long, if that is known.
+pub fn too_big(bytes: Option<i64>, most: i64) -> ApiError {
+    ApiError::refused(StatusCode::PAYLOAD_TOO_LARGE, quota::too_big(bytes, most))
 }
 
 /// What a final upload is made of is sent to the partial ones.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use weijia_core::Result;
 use weijia_core::storage::trash::{self, Trash};
 use weijia_core::time::{At, Millis};
+use weijia_core::upkeep::needed;
 use weijia_core::upload::{State, sql};
 
 use super::Uploads;
@@ -81,7 +82,13 @@ impl Uploads {
                 }
             }
         } else {
-            self.storage.delete(&trash.key).await?;
+            let mut tx = self.db.read().await?;
+            // Whoever let go of it was wrong then. Nothing that a row names is ever deleted.
+            if needed::is_named(&mut tx, &trash.key).await? {
+                tracing::error!(key = trash.key, "let go of, and named by a row: it stays");
+            } else {
+                self.storage.delete(&trash.key).await?;
+            }
         }
         let mut tx = self.db.write().await?;
         trash::emptied(&mut tx, trash).await?;

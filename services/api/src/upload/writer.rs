@@ -42,6 +42,8 @@ pub enum End {
     Stopping,
     /// More bytes than were announced.
     TooLong,
+    /// The disk is below its mark.
+    NoRoom,
     /// It does not add up to what its client said.
     Wrong(Wrong),
     Refused(RefusalCode),
@@ -61,6 +63,8 @@ pub struct Writer {
     flight: JoinSet<Result<Part, Failure>>,
     /// The next byte to arrive.
     offset: i64,
+    /// Where it must end.
+    most: i64,
     /// The part that is growing, and the durable pieces of it.
     no: i64,
     pieces: Vec<TailPiece>,
@@ -83,7 +87,14 @@ struct Held {
 }
 
 impl Writer {
-    pub fn new(uploads: Uploads, upload: Upload, durable: Durable, seat: Seat, check: Option<Check>) -> Writer {
+    pub fn new(
+        uploads: Uploads,
+        upload: Upload,
+        durable: Durable,
+        seat: Seat,
+        most: i64,
+        check: Option<Check>,
+    ) -> Writer {
         let base = durable.tail_len();
         // The beginning of a stretch is not the beginning of a file.
         let judges = durable.offset < sniff::ENOUGH as i64 && upload.kind != Kind::Partial;
@@ -93,6 +104,7 @@ impl Writer {
             seat,
             flight: JoinSet::new(),
             offset: durable.offset,
+            most,
             no: durable.parts.len() as i64 + 1,
             pieces: durable.tail,
             base,
@@ -188,8 +200,11 @@ impl Writer {
         if bytes.is_empty() {
             return Ok(());
         }
-        if bytes.len() as i64 > self.upload.most(self.uploads.limits.max_length) - self.offset {
+        if bytes.len() as i64 > self.most - self.offset {
             return Err(End::TooLong);
+        }
+        if self.buffer.len() == 0 && self.uploads.is_low() {
+            return Err(End::NoRoom);
         }
         if let Some(held) = &mut self.held {
             held.check.update(&bytes);

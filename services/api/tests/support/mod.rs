@@ -22,6 +22,7 @@ use weijia_core::ids::UserId;
 use weijia_core::on;
 use weijia_core::storage::Storage;
 use weijia_core::time::At;
+use weijia_core::upload::quota::Quota;
 
 pub const MIB: usize = 1 << 20;
 pub const STREAM: &str = "application/offset+octet-stream";
@@ -40,10 +41,11 @@ pub struct App {
     folder: Arc<TempFolder>,
 }
 
-/// Limits under which nothing happens by itself.
+/// Limits under which nothing happens by itself, and a test may send more than a person.
 pub fn quiet() -> Limits {
     let never = Duration::from_secs(3600);
-    Limits { idle_flush: never, flush_every: never, idle_end: never, ..Limits::default() }
+    let quota = Quota { per_day: i64::MAX, per_person: i64::MAX, ..Quota::default() };
+    Limits { idle_flush: never, flush_every: never, idle_end: never, quota, ..Limits::default() }
 }
 
 impl App {
@@ -52,7 +54,11 @@ impl App {
     }
 
     pub async fn with(limits: Limits) -> App {
-        let folder = Arc::new(folder());
+        App::within(folder(), limits).await
+    }
+
+    pub async fn within(folder: TempFolder, limits: Limits) -> App {
+        let folder = Arc::new(folder);
         let s3 = s3::S3::start(folder.path()).await;
         App::serve(database(folder.path()).await, s3, limits, folder).await
     }

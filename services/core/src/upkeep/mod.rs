@@ -6,7 +6,7 @@
 //! be about to get one, so it counts only when it is old enough and nobody is at work on what it belongs to.
 //!
 //! `needed` says what rows need, `judge` decides (pure), `mend` repairs, `orphans` finds what is left over, and `rebuild`
-//! brings clips back where the bucket is all there is.
+//! brings clips back where the bucket is all there is. `retention` says how long originals are kept.
 
 pub mod books;
 pub mod judge;
@@ -14,6 +14,7 @@ pub mod mend;
 pub mod needed;
 pub mod orphans;
 pub mod rebuild;
+pub mod retention;
 pub mod survey;
 
 use std::collections::BTreeMap;

@@ -8,6 +8,7 @@
 pub mod concat;
 #[cfg(test)]
 mod model_tests;
+pub mod quota;
 pub mod reuse;
 pub mod rules;
 pub mod sniff;

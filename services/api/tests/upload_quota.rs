@@ -1,0 +1,172 @@
+//! How much a person may send, and what the disk leaves: refused before the first byte where that can be known, told
+//! with the real numbers, and nothing acknowledged is lost.
+
+mod support;
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use support::{App, MIB, Trainee, film, quiet, sha256, upload_offset};
+use weijia_api::upload::{Limits, Room};
+use weijia_core::db::testing::folder;
+use weijia_core::upload::quota::Quota;
+
+const MB: i64 = 1_000_000;
+
+async fn refused(answer: reqwest::Response, status: u16, code: &str) -> Value {
+    let got = answer.status().as_u16();
+    let body: Value = answer.json().await.unwrap();
+    assert_eq!((got, body["code"].as_str()), (status, Some(code)), "{body}");
+    assert!(body["message"].as_str().unwrap().ends_with('。') && body["next_step"].as_str().unwrap().ends_with('。'));
+    body
+}
+
+async fn allowance(she: &Trainee<'_>, bytes: i64) -> Value {
+    let path = format!("/api/v1/uploads/allowance?bytes={bytes}");
+    let answer = she.bare(reqwest::Method::GET, &path).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    answer.json().await.unwrap()
+}
+
+#[tokio::test]
+async fn what_is_too_much_is_refused_before_the_first_byte_and_can_be_known_before() {
+    let quota = Quota { per_file: 10 * MB, per_day: 15 * MB, per_person: 18 * MB };
+    let app = App::with(Limits { quota, ..quiet() }).await;
+    let she = app.trainee("13800000001").await;
+    let fresh = allowance(&she, 10 * MB).await;
+    assert_eq!((fresh["largest"].as_i64(), &fresh["refusal"]), (Some(10 * MB), &Value::Null));
+    let told = allowance(&she, 11 * MB).await;
+    assert_eq!(told["refusal"]["message"], "这条有 11 MB，一条最多 10 MB。");
+    refused(she.post(11 * MB as usize, &[]).await, 413, "too_big").await;
+
+    let sent = film(9 * MB as usize);
+    let upload = she.create(sent.len()).await;
+    // It counts from its beginning on.
+    assert_eq!(allowance(&she, 6 * MB).await["refusal"], Value::Null);
+    let body = refused(she.post(7 * MB as usize, &[]).await, 422, "quota_day").await;
+    assert_eq!(body["message"], "今天已经传了 9 MB，一天最多 15 MB。");
+    assert_eq!(allowance(&she, 7 * MB).await["refusal"]["code"], "quota_day");
+    assert_eq!(she.patch(&upload, 0, sent).await.status(), 204);
+    assert_eq!(app.count("select count(*) from clips").await, 1, "what is refused leaves nothing");
+
+    // The next day only what is kept counts, until she takes it back.
+    app.run("update uploads set created_at = created_at - 86400000").await;
+    let body = refused(she.post(10 * MB as usize, &[]).await, 422, "quota_person").await;
+    assert!(body["message"].as_str().unwrap().contains("一共占了 9 MB，一个人最多放 18 MB"), "{body}");
+    let left = allowance(&she, 9 * MB).await;
+    assert_eq!(
+        (left["largest"].as_i64(), left["kept"].as_i64(), left["used_today"].as_i64()),
+        (Some(9 * MB), Some(9 * MB), Some(0))
+    );
+    app.run("update clips set state = 'withdrawn'").await;
+    she.create(10 * MB as usize).await;
+    // Somebody else has her own.
+    app.trainee("13800000002").await.create(10 * MB as usize).await;
+}
+
+/// A small disk of our own, where we may make one and the store is on it.
+struct Disk(PathBuf);
+
+impl Disk {
+    fn over(folder: &Path, mib: usize) -> Option<Disk> {
+        if std::env::var_os("TEST_S3_ENDPOINT").is_some() {
+            return None;
+        }
+        let made = std::process::Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={mib}m"), "tmpfs"])
+            .arg(folder)
+            .stderr(std::process::Stdio::null())
+            .status();
+        made.is_ok_and(|status| status.success()).then(|| Disk(folder.to_owned()))
+    }
+
+    /// Takes so much of it away.
+    fn fill(&self, mib: usize) -> PathBuf {
+        let path = self.0.join("ballast");
+        std::fs::write(&path, vec![1; mib * MIB]).unwrap();
+        path
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+#[tokio::test]
+async fn one_that_says_its_length_late_is_judged_by_what_it_brings() {
+    let quota = Quota { per_file: 10 * MB, per_day: 6 * MB, per_person: 100 * MB };
+    let app = App::with(Limits { quota, ..quiet() }).await;
+    let she = app.trainee("13800000001").await;
+    let film = film(9 * MB as usize);
+    let create = she.request(reqwest::Method::POST, "/api/v1/uploads").header("upload-defer-length", "1");
+    let answer = create.send().await.unwrap();
+    assert_eq!(answer.status(), 201);
+    let path = answer.headers()["location"].to_str().unwrap().to_owned();
+    let upload = support::Upload { path, clip: String::new() };
+    refused(she.patch(&upload, 0, film.clone()).await, 422, "quota_day").await;
+    assert_eq!(she.patch(&upload, 0, film[..MIB].to_vec()).await.status(), 204);
+    // Without a length of its own a body is taken as far as it may go.
+    let chunks: Vec<Result<Vec<u8>, std::io::Error>> = film[MIB..].chunks(100_000).map(|c| Ok(c.to_vec())).collect();
+    let body = reqwest::Body::wrap_stream(futures_util::stream::iter(chunks));
+    let answer = she.patch(&upload, MIB, body).await;
+    let reached = upload_offset(&answer) as i64;
+    assert!((5 * MB..=6 * MB).contains(&reached), "{reached}");
+    refused(answer, 422, "quota_day").await;
+}
+
+async fn original(app: &App) -> Vec<u8> {
+    let mut tx = app.db.read().await.unwrap();
+    let sql = "select original_key from clip_versions";
+    let key: String = weijia_core::on!(&mut tx, c => sqlx::query_scalar(sql).fetch_one(c).await).unwrap();
+    app.s3.get(&key).await.to_vec()
+}
+
+#[tokio::test]
+async fn below_the_mark_nothing_more_is_taken_and_nothing_is_lost() {
+    let folder = folder();
+    let Some(disk) = Disk::over(folder.path(), 96) else { return };
+    let room = Room { folder: disk.0.clone(), keep_free: 40 * MIB as u64 };
+    let app = App::within(folder, Limits { room: Some(room), ..quiet() }).await;
+    let she = app.trainee("13800000001").await;
+    let length = 30 * MIB;
+    let (upload, film) = (she.create(length).await, film(length));
+    assert_eq!(she.patch(&upload, 0, film[..10 * MIB].to_vec()).await.status(), 204);
+    let ballast = disk.fill(48);
+    // Nothing new, told before the first byte.
+    assert_eq!(allowance(&she, 1000).await["refusal"]["code"], "disk_low");
+    refused(she.post(1000, &[]).await, 507, "disk_low").await;
+    // And the one in the middle waits where it is.
+    let answer = she.patch(&upload, 10 * MIB, film[10 * MIB..].to_vec()).await;
+    let reached = upload_offset(&answer);
+    assert!(answer.headers().contains_key("retry-after"));
+    assert!((10 * MIB..length).contains(&reached), "{reached}");
+    let body = refused(answer, 507, "disk_low").await;
+    assert!(body["message"].as_str().unwrap().contains("已经传的都在"), "{body}");
+    assert_eq!(she.offset(&upload).await, reached);
+    std::fs::remove_file(ballast).unwrap();
+    assert_eq!(she.patch(&upload, reached, film[reached..].to_vec()).await.status(), 204);
+    assert_eq!(sha256(&original(&app).await), sha256(&film));
+}
+
+#[tokio::test]
+async fn a_full_disk_loses_nothing_and_goes_on_when_there_is_room() {
+    let folder = folder();
+    let Some(disk) = Disk::over(folder.path(), 96) else { return };
+    let app = App::within(folder, quiet()).await;
+    let she = app.trainee("13800000001").await;
+    let length = 60 * MIB;
+    let (upload, film) = (she.create(length).await, film(length));
+    assert_eq!(she.patch(&upload, 0, film[..9 * MIB].to_vec()).await.status(), 204);
+    let ballast = disk.fill(60);
+    let answer = she.patch(&upload, 9 * MIB, film[9 * MIB..].to_vec()).await;
+    assert_eq!(answer.status(), 507, "{}", answer.text().await.unwrap());
+    let told: Value = answer.json().await.unwrap();
+    assert!(["disk_low", "disk_full"].contains(&told["code"].as_str().unwrap()), "{told}");
+    std::fs::remove_file(ballast).unwrap();
+    let reached = she.offset(&upload).await;
+    assert!((9 * MIB..length).contains(&reached), "what was acknowledged is there: {reached}");
+    assert_eq!(she.patch(&upload, reached, film[reached..].to_vec()).await.status(), 204);
+    assert_eq!(sha256(&original(&app).await), sha256(&film));
+}
