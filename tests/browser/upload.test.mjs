@@ -237,6 +237,17 @@ describe('what goes wrong on the way', { concurrency: 3 }, () => {
         assert.equal(await page.locator('label', { hasText: '换一条' }).count(), 1)
         await picture(page, `upload-film-${film}`)
       }
+      // What would not be taken is not even offered.
+      via.fault = (incoming, answer, pass) => {
+        if (!incoming.url.includes('/uploads/allowance')) return pass()
+        answer.writeHead(200, { 'content-type': 'application/json' })
+        answer.end(JSON.stringify({ refusal: { code: 'full', message: '今天传满了。', next_step: '明天再传。' } }))
+      }
+      await choose(page, via.base, films.good, '传满了')
+      await says(page, '今天传满了')
+      assert.equal(await page.getByRole('button', { name: '开始传' }).count(), 0)
+      await picture(page, 'upload-no-room')
+      via.fault = null
       // A codec that this browser cannot play is nothing bad.
       await choose(page, via.base, text, '放不出')
       await says(page, '看不了预览，照样能传')
