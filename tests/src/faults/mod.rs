@@ -23,7 +23,7 @@ pub use program::{Program, StoreProcess, store_process};
 pub use s3_call::{CALLS, Call};
 pub use s3_proxy::{FAULTS, Fault, S3Proxy};
 pub use scenario::{Scenario, run};
-pub use site::{Created, Person, Site, create, film};
+pub use site::{Created, Person, Site, at as embedded_at, create, film};
 pub use sql_proxy::SqlProxy;
 pub use tcp_proxy::{TcpProxy, Trouble};
 

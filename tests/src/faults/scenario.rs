@@ -1,9 +1,16 @@
 //! One upload and what befalls it.
 
 use std::fmt;
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
+use rand::{Rng, SeedableRng};
 
 use super::site::{Person, Site, film};
-use super::{Call, Fault, Finding, TcpProxy, Trouble};
+use super::{CALLS, Call, FAULTS, Fault, Finding, TcpProxy, Trouble};
+
+const MIB: usize = 1 << 20;
 
 #[derive(Debug, Clone, Default)]
 pub struct Scenario {
@@ -27,6 +34,42 @@ impl fmt::Display for Scenario {
     }
 }
 
+impl Scenario {
+    /// A bad day out of a number, always the same one.
+    pub fn random(seed: u64) -> Scenario {
+        let mut dice = StdRng::seed_from_u64(seed);
+        // Of one part, of two, of three.
+        let length = *[3 * MIB + 1, 9 * MIB + 77, 8 * MIB, 16 * MIB + 200_013].choose(&mut dice).expect("some");
+        let any = |dice: &mut StdRng, most: usize| dice.random_range(0..=most);
+        let mut calls = CALLS.to_vec();
+        calls.push(Call::PutSingle);
+        let n = any(&mut dice, 4);
+        let store = (0..n).map(|_| {
+            let fault = *FAULTS.choose(&mut dice).expect("some");
+            let most = if fault == Fault::Stall { 2 } else { 10 };
+            (*calls.choose(&mut dice).expect("some"), fault, dice.random_range(1..=most))
+        });
+        let store = store.collect();
+        let n = any(&mut dice, 3);
+        let network = (0..n).map(|_| {
+            let (after, rate) = (dice.random_range(10..length), dice.random_range(2 * MIB..12 * MIB));
+            match dice.random_range(0..7) {
+                0 | 1 => Trouble::Reset { after },
+                2 => Trouble::Fin { after },
+                3 => Trouble::Stall { after },
+                4 => Trouble::HalfOpen { after },
+                5 => Trouble::SlowReset { rate, every: Duration::from_millis(dice.random_range(200..3000)) },
+                _ => Trouble::Captive { rate },
+            }
+        });
+        let network = network.collect();
+        let n = any(&mut dice, 3);
+        let cuts = (0..n).map(|_| dice.random_range(1..length)).collect();
+        let (rival, twice) = (dice.random_ratio(1, 6), dice.random_ratio(1, 6));
+        Scenario { seed, length, store, network, cuts, rival, twice }
+    }
+}
+
 /// Runs it to its end and judges it at once. Answers how many faults did happen, and what is wrong.
 pub async fn run(site: &Site, person: &Person, scenario: &Scenario) -> (usize, Vec<Finding>) {
     let film = film(scenario.length, scenario.seed);
@@ -47,7 +90,7 @@ pub async fn run(site: &Site, person: &Person, scenario: &Scenario) -> (usize, V
     }
     let ended = if scenario.rival {
         let rival = sender.clone();
-        let (ended, _) = tokio::join!(sender.send(), rival.send_for(std::time::Duration::from_secs(3)));
+        let (ended, _) = tokio::join!(sender.send(), rival.send_for(Duration::from_secs(3)));
         ended
     } else {
         sender.send().await

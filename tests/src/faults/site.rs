@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use weijia_api::upload::{Limits, Uploads};
 use weijia_api::{AppState, Settings};
@@ -37,7 +38,14 @@ pub struct Site {
     pub uploads: Option<Uploads>,
     /// The same store as the server sees it.
     pub through: Storage,
+    serving: Vec<JoinHandle<()>>,
     _folder: Option<TempFolder>,
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        self.serving.iter().for_each(JoinHandle::abort);
+    }
 }
 
 /// Somebody who is signed in.
@@ -79,6 +87,7 @@ impl Site {
     /// limit within seconds.
     pub async fn start() -> Site {
         let folder = folder();
+        let mut serving = Vec::new();
         let store = TestStore::start(folder.path()).await;
         let proxy = S3Proxy::start(store.address()).await;
         let (direct, behind) = (store.storage(), store.settings);
@@ -103,14 +112,38 @@ impl Site {
         let uploads = Some(state.uploads.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
-        tokio::spawn(async move { axum::serve(listener, weijia_api::app(state)).await });
-        Site { address, proxy, db, storage: direct, through: storage, keys, hasher, uploads, _folder: Some(folder) }
+        serving.push(tokio::spawn(async move {
+            let _ = axum::serve(listener, weijia_api::app(state)).await;
+        }));
+        Site {
+            address,
+            proxy,
+            db,
+            storage: direct,
+            through: storage,
+            keys,
+            hasher,
+            uploads,
+            serving,
+            _folder: Some(folder),
+        }
     }
 
     /// A program that runs elsewhere, seen through its database, its store and its secret.
     pub fn around(address: SocketAddr, proxy: S3Proxy, db: Db, storage: Storage, secret: &[u8; 32]) -> Site {
         let (keys, hasher) = (Keys::from_master(secret), PasswordHasher::new());
-        Site { address, proxy, db, through: storage.clone(), storage, keys, hasher, uploads: None, _folder: None }
+        Site {
+            address,
+            proxy,
+            db,
+            through: storage.clone(),
+            storage,
+            keys,
+            hasher,
+            uploads: None,
+            serving: Vec::new(),
+            _folder: None,
+        }
     }
 
     /// One person may have begun fifty uploads at once, so many uploads need several.

@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# Thousands of uploads while everything around them breaks: TORTURE_MINUTES of random bad days (30), TORTURE_KILLS rounds
+# of kills at every named point (10), power cuts and full disks; and a build that is broken on purpose, which has to be
+# found out. TORTURE_SEED and TORTURE_UPLOADS make the same days again. The last line is `N passed, N failed`.
+
+# shellcheck disable=SC2317 # functions are called through `step`
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+source "$(dirname "$0")/lib.sh"
+
+scripts/install.sh test
+# shellcheck source=scripts/lib.sh
+source scripts/lib.sh
+
+target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
+SUMMARY=$target/torture-summary
+# shellcheck source=scripts/steps.sh
+source scripts/steps.sh
+
+torture() { cargo test --locked --workspace "$@"; }
+
+kills() {
+  local round
+  for ((round = 1; round <= ${TORTURE_KILLS:-10}; round++)); do
+    torture --test faults_kills --test faults_disk || return
+  done
+}
+
+# The offset as the sum of the parts, whether or not they touch: the same uploads that pass here have to fail there.
+broken_build() {
+  local copy=$target/broken log=$TMPDIR/broken.log
+  rm -rf "$copy" && mkdir -p "$copy"
+  tar -c --exclude=./target --exclude=node_modules --exclude=./.git --exclude=./data . | tar -x -C "$copy"
+  patch -d "$copy" -p1 <tests/broken/sum-of-parts.patch
+  if CARGO_TARGET_DIR=$target cargo test --locked --workspace --manifest-path "$copy/Cargo.toml" --test faults \
+    two_hundred_uploads >"$log" 2>&1; then
+    echo "a build that adds up parts went unnoticed"
+    return 1
+  fi
+  # Found out by the oracle, not by failing to build.
+  grep -m1 'faults injected' "$log"
+}
+
+step "编译" scripts/build.sh test || finish
+postgres_start
+step "在每一步断掉" kills || true
+step "故意做坏的一版要被看出来" broken_build || true
+step "随机的坏日子" torture --test torture -- --ignored --nocapture || true
+
+say "全部做完"
+finish
