@@ -41,6 +41,11 @@ impl User {
         Self { base: base.to_owned(), ..self.clone() }
     }
 
+    /// What her browser keeps, for a client of another make.
+    pub fn cookie(&self) -> &str {
+        &self.cookie
+    }
+
     pub fn id(&self) -> &str {
         self.me["id"].as_str().expect("my id")
     }
