@@ -201,10 +201,10 @@ both_databases! {
         let mut tx = db.write().await.unwrap();
         run(&mut tx, "update clip_versions set mp4_key = 'm', playable_at = 1 where id = $1", version_of(&plays).as_str()).await;
         for upload in [&silent, &plays] {
-            publish::original_lost(&mut tx, NOW, clip_of(&upload), version_of(&upload)).await.unwrap();
-            let version = row(&mut tx, version_of(&upload)).await;
+            publish::original_lost(&mut tx, NOW, clip_of(upload), version_of(upload)).await.unwrap();
+            let version = row(&mut tx, version_of(upload)).await;
             assert_eq!((version.original_key, version.original_gone.as_deref()), (None, Some("lost")));
-            assert_eq!(job(&mut tx, version_of(&upload), JobKind::Prepare).await.unwrap().0, "cancelled");
+            assert_eq!(job(&mut tx, version_of(upload), JobKind::Prepare).await.unwrap().0, "cancelled");
         }
         let told = row(&mut tx, version_of(&silent)).await;
         assert_eq!((told.state, told.reason_code.as_deref()), (MediaState::Failed, Some(RefusalCode::Lost.code())));
