@@ -14,7 +14,7 @@ pub struct Arrivals {
 }
 
 impl Arrivals {
-    pub fn new() -> Arrivals {
+    pub fn none_yet() -> Arrivals {
         Arrivals { folder: tempfile::tempdir().expect("a temporary folder") }
     }
 

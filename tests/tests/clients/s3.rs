@@ -22,7 +22,7 @@ async fn clients_of_s3() {
     let Some(folder) = installed() else { return };
     let place = tempfile::tempdir().expect("a temporary folder");
     let store = TestStore::start(place.path()).await;
-    let arrivals = Arrivals::new();
+    let arrivals = Arrivals::none_yet();
     let script = |command: Command| {
         let mut command = told(&store.settings, command);
         command.env("WEIJIA_BUCKET", &store.settings.bucket).env("WEIJIA_ARRIVED", arrivals.path());

@@ -10,7 +10,7 @@ use crate::{Arrivals, chromium, curl, installed, node, python, succeeds};
 async fn clients_of_tus() {
     let Some(folder) = installed() else { return };
     let server = TestServer::start().await;
-    let arrivals = Arrivals::new();
+    let arrivals = Arrivals::none_yet();
     let she = server.sign_in("trainee", 0).await;
     let told = |mut command: Command| {
         command.env("WEIJIA_URL", &server.base).env("WEIJIA_COOKIE", she.cookie());
