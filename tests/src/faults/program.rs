@@ -35,7 +35,8 @@ pub struct Program {
 impl Program {
     /// With its own store, or with the one that the settings name.
     pub async fn start(data: &Path, database: Option<&str>, store: Option<&StorageSettings>) -> Program {
-        let mut environment = Vec::new();
+        // Small disks are filled to the brim; the mark is tested elsewhere.
+        let mut environment = vec![("WEIJIA_KEEP_FREE", "0".to_owned())];
         if let Some(url) = database {
             environment.push(("DATABASE_URL", url.to_owned()));
         }
