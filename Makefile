@@ -39,4 +39,4 @@ bench-upload:
 	@scripts/bench.sh upload $(ROWS)
 
 clean:
-	@rm -rf target web/dist web/node_modules tests/browser/node_modules bench/peer/node_modules
+	@rm -rf target web/dist web/node_modules tests/browser/node_modules tests/clients/node_modules tests/clients/python bench/peer/node_modules

@@ -15,7 +15,11 @@ packages() {
 }
 
 packages web
-[ "${1:-}" != test ] || packages tests/browser
+if [ "${1:-}" = test ]; then
+  packages tests/browser
+  packages tests/clients
+  scripts/clients.sh
+fi
 [ "${1:-}" != bench ] || packages bench/peer
 
 # The pages are part of the program, so building them again when nothing changed would rebuild it too.

@@ -11,7 +11,7 @@ packages=(
   libavcodec-dev libavformat-dev libavfilter-dev libavutil-dev libswscale-dev libswresample-dev
 )
 if [ "${1:-run}" = test ]; then
-  packages+=(ffmpeg postgresql fonts-noto-cjk)
+  packages+=(ffmpeg postgresql fonts-noto-cjk python3-venv rclone)
   # Ubuntu's chromium is only a door to a snap; see ensure_browser below.
   grep -q '^ID=ubuntu' /etc/os-release || packages+=(chromium)
 fi

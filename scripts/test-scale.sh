@@ -33,12 +33,15 @@ step "准备 Garage" garage_install || finish
 say "启动测试用的 PostgreSQL 和 Garage"
 postgres_start
 garage_start
+WEIJIA_CHROMIUM=$(scripts/browser.sh)
+export WEIJIA_CHROMIUM
 
 step "存储" suite probe || true
 step "上传" suite 'upload_*' || true
 step "上传时什么都可能出错" suite faults || true
 step "全程" suite journey -- postgres || true
 step "数据库和桶对账" suite fsck -- postgres || true
+step "别人写的客户端" suite clients || true
 step "断电" suite kills || true
 step "几台一起跑" suite nodes -- --ignored || true
 

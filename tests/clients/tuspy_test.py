@@ -1,9 +1,11 @@
 """tuspy, which checks what it sends."""
 
+import hashlib
 import io
 import os
 import tempfile
 import unittest
+import unittest.mock
 
 from support import MIB, arrived, film
 from tusclient.client import TusClient
@@ -29,6 +31,29 @@ class Tuspy(unittest.TestCase):
                 uploader.upload()
                 self.assertEqual(uploader.get_offset(), len(data))
                 arrived(data, url=uploader.url)
+
+    def test_with_a_sum_of_every_chunk(self):
+        data = film(9 * MIB + 7, 3)
+        uploader = self.uploader(data, chunk_size=2 * MIB, upload_checksum=True)
+        uploader.upload(stop_at=4 * MIB)
+        uploader.upload()
+        arrived(data, url=uploader.url)
+
+    def test_a_wrong_sum_does_not_count(self):
+        data = film(3 * MIB, 4)
+        uploader = self.uploader(data, chunk_size=MIB, upload_checksum=True)
+        uploader.upload(stop_at=MIB)
+        # On the way one byte of the second chunk has changed.
+        uploader.file_stream = io.BytesIO(data[: MIB + 9] + b"?" + data[MIB + 10 :])
+        honest = hashlib.sha1(data[MIB : 2 * MIB])
+        with unittest.mock.patch.object(type(uploader), "checksum_algorithm", lambda *_: honest):
+            with self.assertRaises(TusUploadFailed) as refused:
+                uploader.upload()
+        self.assertEqual(refused.exception.status_code, 460)
+        self.assertEqual(uploader.get_offset(), MIB)
+        uploader.file_stream = io.BytesIO(data)
+        uploader.upload()
+        arrived(data, url=uploader.url)
 
     def test_resumes_in_another_run(self):
         data = film(9 * MIB, 2)

@@ -5,7 +5,10 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
+use sha2::{Digest, Sha256};
 use weijia_tests::{TestServer, User, sha256};
 
 use crate::Arrivals;
@@ -120,14 +123,20 @@ fn discovers(curl: &Curl) {
     let answer = curl.bare("/api/v1/uploads", &["-X", "OPTIONS"], b"");
     answer.is(204);
     assert_eq!(answer.headers["tus-version"], "1.0.0");
-    assert!(answer.headers["tus-extension"].split(',').any(|e| e == "creation-with-upload"), "{answer:?}");
+    let can: Vec<&str> = answer.headers["tus-extension"].split(',').collect();
+    for extension in ["creation", "creation-with-upload", "creation-defer-length", "termination", "expiration"] {
+        assert!(can.contains(&extension), "{can:?}");
+    }
+    assert!(can.contains(&"checksum") && can.contains(&"concatenation"), "{can:?}");
     assert!(answer.headers["tus-max-size"].parse::<i64>().expect("a number") >= 1 << 30);
 }
 
 fn is_refused(curl: &Curl) {
     let film = film(300_000, 1);
     let upload = curl.create(film.len());
-    let old = curl.ask("/api/v1/uploads", &["-X", "POST", "-H", "Tus-Resumable: 0.2.2", "-H", "Upload-Length: 5"], b"");
+    // By hand, for a header given twice would be sent twice.
+    let other = ["-X", "POST", "-H", &curl.cookie, "-H", "Tus-Resumable: 0.2.2", "-H", "Upload-Length: 5"];
+    let old = curl.bare("/api/v1/uploads", &other, b"");
     assert_eq!(old.is(412).headers["tus-version"], "1.0.0");
     let length = ["-X", "POST", "-H", "Upload-Length: 5"];
     let stranger = curl.bare("/api/v1/uploads", &[&length[..], &["-H", "Tus-Resumable: 1.0.0"]].concat(), b"");
@@ -205,7 +214,18 @@ fn calls_off(curl: &Curl) {
 }
 
 /// Upload-Checksum: what does not match does not count.
-fn sums_up(_curl: &Curl, _arrivals: &Arrivals) {}
+fn sums_up(curl: &Curl, arrivals: &Arrivals) {
+    let film = film(300_000, 5);
+    let upload = curl.create(film.len());
+    let sum = |bytes: &[u8]| format!("Upload-Checksum: sha256 {}", STANDARD.encode(Sha256::digest(bytes)));
+    let (first, rest) = film.split_at(100_000);
+    assert_eq!(curl.patch(&upload, 0, &["-H", &sum(rest)], first).is(460).headers["upload-offset"], "0");
+    curl.patch(&upload, 0, &["-H", "Upload-Checksum: md4 AAAA"], first).is(400);
+    assert_eq!(curl.head(&upload).is(200).offset(), 0);
+    assert_eq!(curl.patch(&upload, 0, &["-H", &sum(first)], first).is(204).offset(), 100_000);
+    assert_eq!(curl.patch(&upload, 100_000, &["-H", &sum(rest)], rest).is(204).offset(), film.len());
+    arrived(arrivals, &upload, &film);
+}
 
 fn arrived(arrivals: &Arrivals, upload: &str, film: &[u8]) {
     let mut ledger = std::fs::File::options().create(true).append(true).open(arrivals.path()).expect("the ledger");

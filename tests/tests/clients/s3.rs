@@ -12,7 +12,9 @@ pub fn told(store: &StorageSettings, mut command: Command) -> Command {
     command.env("AWS_ACCESS_KEY_ID", &store.access_key).env("AWS_SECRET_ACCESS_KEY", &store.secret_key);
     command.env("AWS_DEFAULT_REGION", &store.region).env("AWS_REGION", &store.region);
     command.env("AWS_ENDPOINT_URL", &store.endpoint).env("AWS_EC2_METADATA_DISABLED", "true").env("AWS_PAGER", "");
-    command.env("AWS_CONFIG_FILE", "/dev/null").env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");
+    command
+        .env("AWS_CONFIG_FILE", concat!(env!("CARGO_MANIFEST_DIR"), "/clients/aws-config"))
+        .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");
     command.env_remove("AWS_PROFILE").env_remove("AWS_SESSION_TOKEN");
     command
 }
