@@ -59,12 +59,13 @@ export async function openFor(user: string) {
   stopIfItMayNot()
   for (const draft of await store.allDrafts().catch(() => [])) {
     if (draft.owner !== user || drafts.has(draft.id)) continue
-    if (draft.cancelled_at !== null || (draft.phase === 'arrived' && Date.now() - draft.since > 3_600_000)) {
+    if (draft.phase === 'arrived' && Date.now() - draft.since > 3_600_000) {
       void remove(draft)
       continue
     }
     if (draft.offset > 0 && stillToSend(draft)) resumed.add(draft.id)
     drafts.set(draft.id, draft)
+    if (draft.cancelled_at !== null) removeUnlessRestored(draft)
     if (draft.phase === 'signed_out') tell(draft.id, { type: 'wait_turn' })
     if (draft.phase === 'preparing') void watch(draft.id, draftOf, tell)
   }
@@ -129,12 +130,22 @@ export function cancel(id: string) {
   tell(id, { type: 'cancel' })
   const draft = drafts.get(id)
   if (!draft) return
-  const gone = window.setTimeout(() => void remove(draft), 9000)
+  removeUnlessRestored(draft)
   say(`拿掉了“${draft.title}”`, '放回来', () => {
-    window.clearTimeout(gone)
     tell(id, { type: 'restore' })
     pump()
   })
+}
+/** Longer than the bar with 放回来 is there. Any tab may see to it, also one that was opened since. */
+const RESTORABLE_MS = 20_000
+function removeUnlessRestored({ id, cancelled_at }: Draft) {
+  window.setTimeout(
+    () => {
+      const draft = drafts.get(id)
+      if (draft && draft.cancelled_at === cancelled_at) void remove(draft)
+    },
+    cancelled_at! + RESTORABLE_MS - Date.now(),
+  )
 }
 export const holdForWifi = (id: string) => tell(id, { type: 'hold_for_wifi' })
 export const pauseIt = (id: string) => tell(id, { type: 'pause' })
