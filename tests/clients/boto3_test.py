@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 from support import MIB, arrived, film
 
 BUCKET = os.environ["WEIJIA_BUCKET"]
+LONGEST_KEY = int(os.environ["WEIJIA_LONGEST_KEY"])
 KEYS = [
     "a b",
     "a+b",
@@ -27,7 +28,7 @@ KEYS = [
     "../other/x",
     "q?a=b&c;d=e#f",
     "quote'\"<>&.txt",
-    "汉" * 339,
+    "汉" * ((LONGEST_KEY - len("keys/")) // len("汉".encode())),
 ]
 
 
