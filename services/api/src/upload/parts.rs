@@ -1,6 +1,6 @@
 //! Making bytes durable: into the store first, into SQL second. Each step may be cut off and done again.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rand::Rng;
@@ -52,15 +52,21 @@ impl From<StorageError> for Failure {
     }
 }
 
+/// A store that took so long to fail is not asked again: a phone is waiting, and it asks again itself.
+const LONG: Duration = Duration::from_secs(60);
+
 /// Asks again what may work the next time, a little later each time, never all clients at once.
 pub async fn patiently<T, F>(mut attempt: impl FnMut() -> F) -> Result<T, StorageError>
 where
     F: Future<Output = Result<T, StorageError>>,
 {
     const WAITS_MS: [u64; 3] = [150, 500, 1500];
+    let began = Instant::now();
     for wait in WAITS_MS {
         match attempt().await {
-            Err(StorageError::Transient(why)) => tracing::warn!(why, "the store did not answer well, asking again"),
+            Err(StorageError::Transient(why)) if began.elapsed() < LONG => {
+                tracing::warn!(why, "the store did not answer well, asking again")
+            }
             answer => return answer,
         }
         let wait = rand::rng().random_range(wait / 2..wait * 3 / 2);
