@@ -35,6 +35,12 @@ pub async fn location(store: &EmbeddedStore, input: GetBucketLocationInput) -> R
     Ok(GetBucketLocationOutput::default())
 }
 
+/// There never was any, which is what nothing means here; rclone asks before it deletes.
+pub async fn versioning(store: &EmbeddedStore, input: GetBucketVersioningInput) -> Result<GetBucketVersioningOutput> {
+    require(&mut store.index().read().await?, &input.bucket).await?;
+    Ok(GetBucketVersioningOutput::default())
+}
+
 pub async fn delete(store: &EmbeddedStore, input: DeleteBucketInput) -> Result<DeleteBucketOutput> {
     let mut tx = store.index().write().await?;
     require(&mut tx, &input.bucket).await?;

@@ -38,6 +38,7 @@ operations! {
     create_bucket: CreateBucketInput => CreateBucketOutput = buckets::create;
     head_bucket: HeadBucketInput => HeadBucketOutput = buckets::head;
     get_bucket_location: GetBucketLocationInput => GetBucketLocationOutput = buckets::location;
+    get_bucket_versioning: GetBucketVersioningInput => GetBucketVersioningOutput = buckets::versioning;
     list_buckets: ListBucketsInput => ListBucketsOutput = buckets::list;
     delete_bucket: DeleteBucketInput => DeleteBucketOutput = buckets::delete;
 

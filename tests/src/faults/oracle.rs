@@ -21,6 +21,8 @@ pub enum Wrong {
     Doubled,
     /// All there, and still not finished when everything works again.
     Stuck,
+    /// Database and bucket tell different stories, as `weijia fsck --deep` sees it.
+    Disagrees,
     /// Bytes in the store that nobody names and nobody sweeps.
     Orphan,
 }
@@ -90,6 +92,7 @@ impl fmt::Display for Tally {
             (Wrong::WentBack, "offsets gone back"),
             (Wrong::Doubled, "doubled"),
             (Wrong::Stuck, "stuck"),
+            (Wrong::Disagrees, "disagreements of database and bucket"),
             (Wrong::Orphan, "orphans"),
         ] {
             write!(f, ", {} {name}", self.of(wrong))?;

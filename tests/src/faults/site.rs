@@ -18,6 +18,8 @@ use weijia_core::db::testing::{TempFolder, database, folder};
 use weijia_core::on;
 use weijia_core::storage::{Addressing, Patience, Storage, StorageSettings, trash};
 use weijia_core::time::{At, Millis};
+use weijia_core::upkeep::orphans;
+use weijia_core::upkeep::survey::{Look, survey};
 use weijia_core::upload::quota::Quota;
 use weijia_store::testing::TestStore;
 
@@ -235,23 +237,37 @@ impl Site {
         self.count("select count(*) from uploads where state = 'completing' and id <> $1", "").await
     }
 
-    /// Everything works again: whatever somebody died before is done, and what nobody names is gone.
+    /// Everything works again: whatever somebody died before is done, database and bucket tell the same story, byte for
+    /// byte, and what nobody names is gone.
     pub async fn settle(&self) -> Vec<Finding> {
         self.proxy.heal();
         self.proxy.release(false);
         let mut found = Vec::new();
         let Some(uploads) = &self.uploads else { return found };
-        for _ in 0..20 {
-            uploads.reconcile(At::now() + trash::GRACE + Millis::minutes(1), Millis(0)).await.expect("a round");
-            if self.count("select count(*) from object_trash where key <> $1", "").await == 0 {
-                break;
-            }
-        }
+        self.empty_trash(uploads).await;
         let stuck = self.completing().await;
         if stuck > 0 {
             found.push(Finding::new(Wrong::Stuck, format!("{stuck} uploads are completing for ever")));
         }
+        let look = Look { now: At::now(), grace: orphans::GRACE, deep: true };
+        let report = survey(&self.db, &self.storage, look).await.expect("a survey");
+        found.extend(report.findings.iter().map(|finding| Finding::new(Wrong::Disagrees, format!("{finding:?}"))));
+        // Once it is old enough to be nobody's any more.
+        let old = At::now() + orphans::GRACE + Millis::minutes(1);
+        orphans::sweep(&self.db, &self.storage, old, orphans::GRACE).await.expect("a sweep");
+        self.empty_trash(uploads).await;
+        found.extend(self.orphans().await.into_iter().map(|key| Finding::new(Wrong::Orphan, key)));
         found
+    }
+
+    async fn empty_trash(&self, uploads: &Uploads) {
+        for _ in 0..20 {
+            let later = At::now() + orphans::GRACE + trash::GRACE + Millis::minutes(2);
+            uploads.reconcile(later, Millis(0)).await.expect("a round");
+            if self.count("select count(*) from object_trash where key <> $1", "").await == 0 {
+                break;
+            }
+        }
     }
 
     /// Objects and open multipart uploads that belong to no version that is there.

@@ -139,3 +139,15 @@ async fn feed(
     }
     Ok(())
 }
+
+/// The store has lost a stretch while it was read as a body: it can't come again.
+pub(super) fn is_lost(error: &axum::Error) -> bool {
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        if matches!(inner.downcast_ref(), Some(Failure::Lost)) {
+            return true;
+        }
+        cause = inner.source();
+    }
+    false
+}

@@ -13,6 +13,7 @@ use weijia_core::upload::{Durable, Kind, Part, TailPiece, Upload, rules};
 
 use super::Uploads;
 use super::checksum::{Check, Wrong};
+use super::concatenate::is_lost;
 use super::memory::{Buffer, UNIT};
 use super::parts::Failure;
 use super::writers::Seat;
@@ -386,16 +387,4 @@ impl Writer {
         self.uploads.let_go(&self.upload, &[], tails.iter().map(String::as_str)).await;
         Ok(())
     }
-}
-
-/// The body came from the store (see `concatenate.rs`), and can't come again.
-fn is_lost(error: &axum::Error) -> bool {
-    let mut cause = std::error::Error::source(error);
-    while let Some(inner) = cause {
-        if matches!(inner.downcast_ref(), Some(Failure::Lost)) {
-            return true;
-        }
-        cause = inner.source();
-    }
-    false
 }

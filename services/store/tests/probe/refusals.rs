@@ -31,7 +31,6 @@ async fn unknown_sub_resources_are_not_taken_for_the_object() {
         "policy",
         "lifecycle",
         "cors",
-        "versioning",
         "encryption",
         "website",
         "notification",
@@ -50,6 +49,11 @@ async fn unknown_sub_resources_are_not_taken_for_the_object() {
         }
         assert_eq!(Ask::new(&store, "GET", &bucket).query(name, "").send().await.outcome(), "NotImplemented", "{name}");
     }
+    let versioning = Ask::new(&store, "GET", &bucket).query("versioning", "").send().await;
+    assert!(versioning.status == 200 && !versioning.text().contains("Status"), "{}", versioning.text());
+    let enabled = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
+    let enable = Ask::new(&store, "PUT", &bucket).query("versioning", "").body(enabled).send().await;
+    assert_eq!(enable.outcome(), "NotImplemented");
     let half = |name, value| Ask::object(&store, "PUT", "a").query(name, value).body("a part");
     assert_eq!(half("uploadId", "x").send().await.outcome(), "InvalidArgument");
     assert_eq!(half("partNumber", "1").send().await.outcome(), "InvalidArgument");
