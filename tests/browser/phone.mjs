@@ -12,7 +12,7 @@ export const PATIENCE = 60_000
 const FLAGS = ['--no-sandbox', '--disable-gpu', '--autoplay-policy=no-user-gesture-required']
 const SCREEN = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true }
 
-export const launch = () => chromium.launch({ executablePath, args: FLAGS })
+export const launch = () => chromium.launch({ executablePath, args: FLAGS, timeout: PATIENCE })
 
 /** A page of a person of her own: nobody's cookies but hers. */
 export async function open(browser, device = {}) {
@@ -119,7 +119,7 @@ export class KillableBrowser {
       })
       this.#process.on('exit', () => (clearTimeout(timer), reject(new Error(`the browser ended: ${said}`))))
     })
-    this.#browser = await chromium.connectOverCDP(address)
+    this.#browser = await chromium.connectOverCDP(address, { timeout: PATIENCE })
     const [context] = this.#browser.contexts()
     return prepared(await context.newPage())
   }

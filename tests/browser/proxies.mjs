@@ -3,15 +3,19 @@ import { createServer, request } from 'node:http'
 
 /**
  * `fault(incoming, answer, pass)` sees every request for the API and may answer by itself, or call `pass()`, also
- * later, with a body of its own, or with only the first so many bytes of the request's. `sent` remembers every PATCH: where it began, and how long it was to be.
+ * later, with a body of its own, or with only the first so many bytes of the request's. `sent` remembers every PATCH: to
+ * which upload, where it began, how long it was to be, and where the server had last said that it goes on.
  */
 export async function proxy(target) {
   const { hostname, port } = new URL(target)
   const self = { sent: [], fault: null }
+  const offsets = new Map()
   const server = createServer((incoming, answer) => {
     const pass = (body, most = Infinity) => {
       const headers = { ...incoming.headers }
       const onward = request({ hostname, port, path: incoming.url, method: incoming.method, headers }, (reply) => {
+        const upload = incoming.method === 'POST' ? reply.headers.location : incoming.url
+        if ('upload-offset' in reply.headers || reply.statusCode === 201) offsets.set(upload, Number(reply.headers['upload-offset'] ?? 0))
         answer.writeHead(reply.statusCode, reply.headers)
         reply.pipe(answer)
       })
@@ -28,7 +32,8 @@ export async function proxy(target) {
       }
     }
     if (incoming.method === 'PATCH') {
-      self.sent.push({ from: Number(incoming.headers['upload-offset']), length: Number(incoming.headers['content-length']) })
+      const { 'upload-offset': from, 'content-length': length } = incoming.headers
+      self.sent.push({ upload: incoming.url, from: Number(from), length: Number(length), said: offsets.get(incoming.url) })
     }
     if (self.fault && incoming.url.startsWith('/api/')) self.fault(incoming, answer, pass)
     else pass()

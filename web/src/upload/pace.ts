@@ -48,6 +48,8 @@ const CHUNK_SECONDS = 8
  */
 export class Pacer {
   private piece = Infinity
+  /** A proxy has refused more than this. */
+  private most = MAX_CHUNK
   private passes = false
   private last: { id: string; from: number; sent: number; ms: number } | null = null
 
@@ -67,12 +69,13 @@ export class Pacer {
   }
   /** A piece was acknowledged: this is the line's true rate. */
   acknowledged(bytes: number, ms: number): number {
-    if (Number.isFinite(this.piece)) this.piece = Math.min(seconds(bytes, ms), this.piece * 2)
+    if (Number.isFinite(this.piece)) this.piece = Math.min(seconds(bytes, ms), this.piece * 2, this.most)
     return this.piece
   }
-  /** A proxy takes no request as large as that. */
+  /** A proxy takes no request as large as that, and never will: each one that is too large costs her what it carries. */
   tooMuch(sent: number) {
-    this.piece = Number.isFinite(this.piece) ? halved(this.piece) : Math.max(MIN_CHUNK, Math.min(MAX_CHUNK, sent / 2))
+    if (Number.isFinite(this.piece)) this.most = this.piece = halved(this.piece)
+    else this.piece = clamped(sent / 2)
     this.last = null
   }
   /** Worth looking whether the server gets anything: not once it has, and not where every piece is answered. */
@@ -85,6 +88,7 @@ export class Pacer {
   /** Another network has other proxies. */
   lineChanged() {
     this.piece = Infinity
+    this.most = MAX_CHUNK
     this.passes = false
     this.last = null
   }

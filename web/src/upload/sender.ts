@@ -68,11 +68,14 @@ export function send(draft: Draft, file: Blob, pacer: Pacer, hooks: Hooks): Runn
     from = reached = acknowledged = at
     piece_began = Date.now()
     upload.options.chunkSize = pacer.begins(draft.id, at)
-    if (pacer.unsure) look = window.setTimeout(() => void lookWhetherItArrives(), LOOK_MS)
+    if (pacer.unsure) lookLater()
   }
+  const lookLater = () => (look = window.setTimeout(() => void lookWhetherItArrives(), LOOK_MS))
   /** A HEAD ends the request that is under way, so first a question that doesn't. */
   const lookWhetherItArrives = async () => {
-    if (reached === draft.size || reached - acknowledged < MIN_CHUNK) return
+    if (ended || reached === draft.size) return
+    // On a thin line too little is on its way yet to say anything.
+    if (reached - acknowledged < MIN_CHUNK) return lookLater()
     const durable = await hooks.durable().catch(() => null)
     if (ended || reached === draft.size) return
     if (durable !== null && durable > acknowledged) pacer.arrives()

@@ -127,6 +127,22 @@ describe('going on after trouble', () => {
     expect(pacer.acknowledged(800_000, 100)).toBe(1_600_000)
     expect(pacer.acknowledged(1000, 1_000_000)).toBe(MIN_CHUNK)
   })
+  it('does not try again what a proxy has refused, until there is another line', () => {
+    const pacer = new Pacer()
+    const limit = 1 << 20
+    const sizes: number[] = []
+    const send = () => {
+      const piece = pacer.begins('a', 0)
+      sizes.push(piece)
+      if (piece > limit) pacer.tooMuch(70_000)
+      else pacer.acknowledged(piece, 10)
+    }
+    for (let n = 0; n < 30; n++) send()
+    expect(sizes.filter((size) => size > limit).length).toBe(2)
+    expect(sizes.at(-1)).toBe(limit)
+    pacer.lineChanged()
+    expect(pacer.begins('a', 0)).toBe(Infinity)
+  })
   it('measures speed over the last seconds', () => {
     const speed = new Speed(10_000)
     expect(speed.perSecond).toBe(0)

@@ -27,7 +27,11 @@ const tabs = 'BroadcastChannel' in window ? new BroadcastChannel('weijia.uploads
 if (tabs) {
   tabs.onmessage = ({ data }: MessageEvent<Draft | { gone: string }>) => {
     if ('gone' in data) drafts.delete(data.gone)
-    else if (data.owner === owner) drafts.set(data.id, newer(drafts.get(data.id), data))
+    else if (data.owner === owner) {
+      const draft = newer(drafts.get(data.id), data)
+      drafts.set(data.id, draft)
+      if (draft.cancelled_at !== null) removeUnlessRestored(draft)
+    }
     stopIfItMayNot()
   }
 }
@@ -136,8 +140,8 @@ export function cancel(id: string) {
     pump()
   })
 }
-/** Longer than the bar with 放回来 is there. Any tab may see to it, also one that was opened since. */
-const RESTORABLE_MS = 20_000
+/** Longer than the bar with 放回来 is there, also while she holds it. Every tab sees to it: the one she said it in may be gone. */
+const RESTORABLE_MS = 60_000
 function removeUnlessRestored({ id, cancelled_at }: Draft) {
   window.setTimeout(
     () => {
