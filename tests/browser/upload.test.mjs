@@ -255,6 +255,12 @@ describe('what goes wrong on the way', { concurrency: 3 }, () => {
         assert.equal(await page.locator('label', { hasText: '换一条' }).count(), 1)
         await picture(page, `upload-film-${film}`)
       }
+      // A film that this phone never gets to see is not waited for.
+      const blind = await page.context().newPage()
+      await blind.addInitScript(() => Object.defineProperty(HTMLMediaElement.prototype, 'src', { set() {} }))
+      await choose(blind, via.base, films.good, '一直打不开')
+      await blind.getByRole('button', { name: '开始传' }).waitFor()
+      await blind.close()
       // What would not be taken is not even offered.
       via.fault = (incoming, answer, pass) => {
         if (!incoming.url.includes('/uploads/allowance')) return pass()
