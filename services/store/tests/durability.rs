@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::path::Path;
 use std::time::Duration;
 
 use aws_sdk_s3::presigning::PresigningConfig;
@@ -21,6 +22,15 @@ async fn begun(running: &Running, key: &str, sent: usize) -> TcpStream {
     stream.write_all(head.as_bytes()).await.unwrap();
     stream.write_all(&noise(MB, 9)[..sent]).await.unwrap();
     stream
+}
+
+/// Until the PUT that has begun is seen on the disk.
+async fn drafted(folder: &Path) {
+    until("a draft", || match files(folder) {
+        files if files.iter().any(|path| path.starts_with("temp/")) => Ok(()),
+        files => Err(format!("{files:?}")),
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -49,12 +59,7 @@ async fn an_interrupted_put_leaves_nothing() {
     running.storage.put("old", "text/plain", "still here").await.unwrap();
     for key in ["new", "old"] {
         let stream = begun(&running, key, MB - 1).await;
-        for _ in 0..200 {
-            if files(folder.path()).iter().any(|path| path.starts_with("temp/")) {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        drafted(folder.path()).await;
         drop(stream);
         settles_at(folder.path(), 1).await;
     }
@@ -67,10 +72,13 @@ async fn shutdown_finishes_what_is_under_way() {
     let folder = tempfile::tempdir().unwrap();
     let running = start(folder.path()).await;
     let mut stream = begun(&running, "a", MB / 2).await;
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    drafted(folder.path()).await;
     running.shutdown.cancel();
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    assert!(TcpStream::connect(running.address).await.is_err(), "nobody new is let in");
+    until("nobody new is let in", || match std::net::TcpStream::connect(running.address) {
+        Ok(_) => Err("let in".to_owned()),
+        Err(_) => Ok(()),
+    })
+    .await;
     stream.write_all(&noise(MB, 9)[MB / 2..]).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();

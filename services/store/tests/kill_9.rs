@@ -9,6 +9,7 @@ use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
 use std::time::Duration;
 
 use aws_sdk_s3::Client;
@@ -44,8 +45,16 @@ impl Victim {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-        let line = lines.find(|line| line.starts_with("listening ")).expect("the child listens");
+        let (said, heard) = mpsc::channel();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        std::thread::spawn(move || {
+            lines.filter(|line| line.starts_with("listening ")).for_each(|line| drop(said.send(line)));
+        });
+        let Ok(line) = heard.recv_timeout(Duration::from_secs(120)) else {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            panic!("the child does not listen");
+        };
         let words: Vec<&str> = line.split(' ').collect();
         assert_eq!(words[3], "0", "bytes were lost");
         Victim { child, address: words[1].parse().unwrap() }

@@ -6,6 +6,7 @@ pub mod sign;
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::RetryConfig;
@@ -193,11 +194,18 @@ pub fn kept(folder: &Path) -> usize {
 
 /// Deleting happens behind the answer; waits until this many blobs are left.
 pub async fn settles_at(folder: &Path, count: usize) {
-    for _ in 0..200 {
-        if kept(folder) == count {
-            return;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    until("what is deleted is gone", || match kept(folder) {
+        n if n == count => Ok(()),
+        n => Err(format!("{n} blobs and drafts, not {count}")),
+    })
+    .await;
+}
+
+/// Asks until it is so, for a minute.
+pub async fn until(what: &str, ask: impl Fn() -> Result<(), String>) {
+    let began = Instant::now();
+    while let Err(seen) = ask() {
+        assert!(began.elapsed() < Duration::from_secs(60), "never: {what}; last seen: {seen}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    assert_eq!(kept(folder), count);
 }
