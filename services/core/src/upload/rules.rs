@@ -19,11 +19,7 @@ pub fn part_size(length: i64) -> i64 {
     ((needed + MIB - 1) / MIB * MIB).max(MIN_PART)
 }
 
-/// The part (from 1) that the byte at `offset` lies in.
-pub fn part_no(offset: i64, part_size: i64) -> i64 {
-    offset / part_size + 1
-}
-
+/// Where the part of this number (from 1) begins.
 pub fn part_start(no: i64, part_size: i64) -> i64 {
     (no - 1) * part_size
 }
@@ -161,9 +157,9 @@ mod tests {
     }
 
     #[test]
-    fn a_parts_number_is_a_function_of_the_offset() {
+    fn the_length_says_how_long_each_part_is_and_how_many_there_are() {
         let (size, length) = (10, 25);
-        assert_eq!([0, 9, 10, 19, 20, 24].map(|o| part_no(o, size)), [1, 1, 2, 2, 3, 3]);
+        assert_eq!([1, 2, 3].map(|no| part_start(no, size)), [0, 10, 20]);
         assert_eq!([1, 2, 3, 4].map(|no| part_len(no, size, Some(length))), [10, 10, 5, 0]);
         assert_eq!([1, 2, 999].map(|no| part_len(no, size, None)), [10, 10, 10]);
         assert_eq!(parts_total(size, length), 3);
