@@ -41,11 +41,11 @@ pub struct App {
     folder: Arc<TempFolder>,
 }
 
-/// Limits under which nothing happens by itself, and a test may send more than a person.
+/// Limits under which nothing happens by itself, nobody is too slow, and a test may send more than a person.
 pub fn quiet() -> Limits {
-    let never = Duration::from_secs(3600);
+    let (never, handover) = (Duration::from_secs(3600), Duration::from_secs(60));
     let quota = Quota { per_day: i64::MAX, per_person: i64::MAX, ..Quota::default() };
-    Limits { idle_flush: never, flush_every: never, idle_end: never, quota, ..Limits::default() }
+    Limits { idle_flush: never, flush_every: never, idle_end: never, handover, quota, ..Limits::default() }
 }
 
 impl App {
