@@ -103,8 +103,11 @@ fn make(name: &str, inputs: &[&str], seconds: u32, codec: &[&str]) -> PathBuf {
         if name.ends_with(".mp4") {
             command.args(["-movflags", "+faststart"]);
         }
-        let status = command.args(codec).arg(&path).status();
+        // Half a clip must not pass for one, whatever ends this.
+        let new = folder.join(format!("new-{name}"));
+        let status = command.args(codec).arg(&new).status();
         assert!(status.expect("ffmpeg is installed").success(), "ffmpeg could not make {name}");
+        std::fs::rename(new, &path).expect("a clip");
     }
     path
 }

@@ -6,8 +6,10 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use futures_util::StreamExt;
 use reqwest::{Body, Response, StatusCode};
 use serde_json::Value;
+use tokio::sync::oneshot;
 
 use crate::User;
 
@@ -141,6 +143,18 @@ async fn reason(answer: Response) -> Value {
     let status = answer.status();
     let text = answer.text().await.unwrap_or_default();
     serde_json::from_str(&text).unwrap_or_else(|_| Value::String(format!("{status} {text}")))
+}
+
+/// The bytes before `at`, and the others when somebody says so (or lets go of the sender): nothing can be too late to
+/// happen between.
+pub fn in_two(mut bytes: Bytes, at: usize) -> (Body, oneshot::Sender<()>) {
+    let first = bytes.split_to(at);
+    let (go_on, gate) = oneshot::channel();
+    let rest = futures_util::stream::once(async move {
+        let _ = gate.await;
+        Ok(bytes)
+    });
+    (Body::wrap_stream(futures_util::stream::iter([Ok::<_, std::io::Error>(first)]).chain(rest)), go_on)
 }
 
 /// The bytes at about `rate` bytes a second, so that something can happen in the middle.

@@ -19,7 +19,7 @@ pub struct User {
 impl User {
     /// Someone who has not signed in.
     pub fn stranger(base: &str) -> Self {
-        let http = Client::builder().build().expect("a client");
+        let http = Client::builder().no_proxy().build().expect("a client");
         Self { http, base: base.to_owned(), cookie: String::new(), me: Value::Null }
     }
 

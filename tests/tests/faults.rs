@@ -2,10 +2,11 @@
 //! fail; every way for a connection to break. What was sent arrives, once, and nothing is called complete that isn't.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::future::join_all;
-use weijia_core::storage::trash;
+use weijia_core::storage::{Patience, trash};
 use weijia_core::time::{At, Millis};
 use weijia_store::testing::TestStore;
 use weijia_tests::faults::{
@@ -20,6 +21,8 @@ const LENGTH: usize = 16 * MIB + 200_013;
 const STUBBORN: usize = 10;
 /// Most of the time nothing happens but waiting.
 const AT_ONCE: usize = 16;
+/// Of a client that must not ask again only because this machine is slow.
+const PATIENT: Duration = Duration::from_secs(120);
 
 /// Every way for a call to go wrong that the caller must survive.
 fn store_faults() -> Vec<Scenario> {
@@ -162,10 +165,11 @@ async fn what_was_ended_is_swept_although_the_store_fails() {
 /// to any more: that is not for it to judge.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_writer_that_comes_late_ends_nothing() {
-    let site = Site::start().await;
+    // Patient, else what is held would be asked again, and the late writer have what it wanted.
+    let site = Site::start_with(Patience::default()).await;
     let person = site.people(1).await.remove(0);
     let created = site.create(&person, LENGTH).await;
-    let sender = site.sender(&person, &created, &film(LENGTH, 3));
+    let sender = site.sender(&person, &created, &film(LENGTH, 3)).patient(PATIENT);
     site.proxy.spoil(&created.ids(), Call::UploadPart(1), Fault::HoldBefore, 1);
     site.proxy.spoil(&created.ids(), Call::PutSidecar, Fault::HoldBefore, 1);
     let late = tokio::spawn({
@@ -193,7 +197,7 @@ async fn a_store_that_lies_is_found_out() {
     for (call, length) in [(Call::UploadPart(2), LENGTH), (Call::PutSingle, 3 * MIB), (Call::PutTail, LENGTH)] {
         let created = site.create(&person, length).await;
         site.proxy.spoil(&created.ids(), call, Fault::Lie, usize::MAX);
-        let sender = site.sender(&person, &created, &film(length, 1)).cut([2 * MIB]);
+        let sender = site.sender(&person, &created, &film(length, 1)).cut([2 * MIB; 50]);
         let ended = sender.send().await;
         let found = site.judge(&created, &sender, &ended).await;
         assert!(matches!(ended, Ended::Refused(_)), "{call:?}: {ended:?}\n{}", sender.ledger.story());
@@ -205,7 +209,7 @@ async fn a_store_that_lies_is_found_out() {
 /// The same client, faults and oracle in front of a server whose offset is the sum of the parts.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_server_that_adds_up_parts_is_found_out() {
-    let site = Site::start().await;
+    let site = Site::start_with(Patience::default()).await;
     let address = SumOfParts::start(site.through.clone()).await;
     let upload = async |length: usize, spoil: Option<Fault>| {
         let created: Created = create(address, "", length).await;
@@ -213,7 +217,8 @@ async fn a_server_that_adds_up_parts_is_found_out() {
             site.proxy.spoil(&created.ids(), Call::UploadPart(2), fault, 2);
         }
         let film = film(length, 5);
-        let sender = Sender::new(address, &created.path, "", film.clone());
+        // It has only one answer to a request that comes again, and that is wrong.
+        let sender = Sender::new(address, &created.path, "", film.clone()).patient(PATIENT);
         let ended = sender.send().await;
         let object = site.storage.get(&SumOfParts::key(&created.path)).await.ok();
         let found = judge(&sender.ledger, &ended, &film, object.as_ref());

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use serde_json::Value;
 use weijia_tests::server::signal;
-use weijia_tests::tus::{About, Upload, slowly};
+use weijia_tests::tus::{About, Upload, in_two, slowly};
 use weijia_tests::{TestServer, User, media, until};
 
 const ROUNDS: usize = 10;
+const PART: usize = 8 << 20;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_server_is_killed_in_the_middle_of_an_upload() {
@@ -19,7 +19,7 @@ async fn the_server_is_killed_in_the_middle_of_an_upload() {
     assert!(bytes.len() > 9_000_000, "{} bytes", bytes.len());
 
     // Half of the kills hit one upload again and again, the others a fresh one each.
-    let mut often = None;
+    let (mut often, mut inside) = (None, 0);
     let mut uploads = Vec::new();
     for round in 0..ROUNDS {
         let upload = match (&often, round % 2) {
@@ -29,11 +29,12 @@ async fn the_server_is_killed_in_the_middle_of_an_upload() {
         if round == 0 {
             often = Some(upload.clone());
         }
-        cut(&mut server, &trainee, &upload, &bytes, round).await;
+        inside += usize::from(cut(&mut server, &trainee, &upload, &bytes, round).await);
         if round % 2 == 1 {
             uploads.push((upload, round));
         }
     }
+    assert!(inside >= ROUNDS / 2, "only {inside} kills fell into an upload");
     uploads.push((often.unwrap(), 0));
     for (upload, round) in &uploads {
         trainee.resume(upload, &bytes).await;
@@ -47,14 +48,33 @@ fn about(round: usize) -> About {
     About { filename: "heavy.mp4".into(), title: format!("断电 {round}"), ..About::default() }
 }
 
-/// Sends from where the server is, and kills it somewhere on the way; an acknowledged offset must not go back.
-async fn cut(server: &mut TestServer, trainee: &User, upload: &Upload, bytes: &Bytes, round: usize) {
+/// Sends from where the server is, and kills it somewhere on the way; an acknowledged offset must not go back. Answers
+/// whether the kill fell into the upload: some of it was durable by then, and some was not.
+async fn cut(server: &mut TestServer, trainee: &User, upload: &Upload, bytes: &Bytes, round: usize) -> bool {
     let before = trainee.upload_offset(upload).await.expect("an offset");
-    let sending = {
-        let (trainee, upload, rest) = (trainee.clone(), upload.clone(), bytes.slice(before..));
-        tokio::spawn(async move { trainee.send(&upload, before, slowly(rest, 8_000_000)).await.is_ok() })
+    let rest = bytes.slice(before..);
+    // Half of the kills fall where time lets them, the others behind a part that is durable.
+    let (body, hold) = match round % 2 {
+        0 => (slowly(rest, 8_000_000), None),
+        _ => {
+            let (body, hold) = in_two(rest, PART + 50_000 * round);
+            (body, Some(hold))
+        }
     };
-    tokio::time::sleep(Duration::from_millis(150 + 130 * round as u64)).await;
+    let sending = {
+        let (trainee, upload) = (trainee.clone(), upload.clone());
+        tokio::spawn(async move { trainee.send(&upload, before, body).await.is_ok() })
+    };
+    if hold.is_some() {
+        until("a part to be durable", Duration::from_secs(120), || async {
+            let parts = "select count(*) from upload_parts where upload_id = $1";
+            if server.count(parts, upload.id()).await > 0 { Ok(()) } else { Err("none".to_owned()) }
+        })
+        .await;
+        tokio::time::sleep(Duration::from_millis(20 * round as u64)).await;
+    } else {
+        tokio::time::sleep(Duration::from_millis(150 + 130 * round as u64)).await;
+    }
     // While the bytes come in, another look would take the upload over, so ask only after the restart.
     server.kill();
     let finished = sending.await.unwrap();
@@ -64,6 +84,7 @@ async fn cut(server: &mut TestServer, trainee: &User, upload: &Upload, bytes: &B
     if finished {
         assert_eq!(after, bytes.len(), "round {round}: 204 means durable");
     }
+    (1..bytes.len()).contains(&after)
 }
 
 /// One clip came of it, and what the store holds is what was sent.
@@ -77,24 +98,35 @@ async fn the_worker_is_killed_in_the_middle_of_a_transcode() {
     let server = TestServer::start().await;
     let trainee = server.sign_in("trainee", 6).await;
     let file = media::foreign(4);
+    // One clip each: a job that kills its worker again and again is given up on, and rightly so.
+    let another = async |n: usize| {
+        let about = About { title: format!("转码断电 {n}"), ..About::file(&file, "") };
+        trainee.upload(&file, &about).await
+    };
     let mut uploads = Vec::new();
-    for round in 0..ROUNDS {
-        // One clip each: a job that kills its worker again and again is given up on, and rightly so.
-        let about = About { title: format!("转码断电 {round}"), ..About::file(&file, "") };
-        uploads.push(trainee.upload(&file, &about).await);
+    for n in 0..ROUNDS {
+        uploads.push(another(n).await);
     }
 
     let mut killed = Vec::new();
     while killed.len() < ROUNDS {
         let busy = until("the worker to be busy with the next clip", Duration::from_secs(90), || async {
-            for upload in &uploads {
-                if !killed.contains(&upload.version) && processing(&trainee, upload).await {
-                    return Ok(upload.version.clone());
+            let mut all_ready = true;
+            for upload in uploads.iter().filter(|upload| !killed.contains(&upload.version)) {
+                match trainee.clip(&upload.clip).await["media_state"].as_str() {
+                    Some("processing") => return Ok(Some(upload.version.clone())),
+                    state => all_ready &= state == Some("ready"),
                 }
             }
-            Err(format!("{} killed", killed.len()))
+            if all_ready { Ok(None) } else { Err(format!("{} killed", killed.len())) }
         })
         .await;
+        let Some(busy) = busy else {
+            // One of them was made while nobody looked.
+            assert!(uploads.len() < 3 * ROUNDS, "only {} clips were ever seen at work", killed.len());
+            uploads.push(another(uploads.len()).await);
+            continue;
+        };
         // At another moment each time; the supervisor in one round, the jailed child in the next.
         tokio::time::sleep(Duration::from_millis(60 * killed.len() as u64)).await;
         let workers = server.workers();
@@ -118,9 +150,4 @@ async fn the_worker_is_killed_in_the_middle_of_a_transcode() {
         assert_eq!(server.count(unfinished, &upload.version).await, 0);
     }
     server.end().await;
-}
-
-async fn processing(trainee: &User, upload: &Upload) -> bool {
-    let clip: Value = trainee.clip(&upload.clip).await;
-    clip["media_state"] == "processing"
 }

@@ -5,10 +5,12 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 use weijia_core::storage::StorageSettings;
 use weijia_tests::faults::{Call, Fault, S3Proxy};
 use weijia_tests::server::Places;
-use weijia_tests::tus::{About, Upload, slowly};
+use weijia_tests::tus::{About, Upload, in_two};
 use weijia_tests::{Cluster, TestServer, User, media, until};
 
 const PART: usize = 8 << 20;
@@ -25,12 +27,22 @@ async fn create(she: &User, length: usize) -> Upload {
     she.create_upload(length, &About { filename: "heavy.mp4".into(), ..About::default() }).await
 }
 
-/// Sends at a rate that leaves time to act, and comes back when a part of it is durable and more is on its way.
-async fn under_way(server: &TestServer, she: &User, film: &Bytes) -> (Upload, tokio::task::JoinHandle<bool>) {
+/// An upload in the middle of its film.
+struct UnderWay {
+    upload: Upload,
+    /// Sends the rest.
+    go_on: oneshot::Sender<()>,
+    sending: JoinHandle<bool>,
+}
+
+/// Sends two parts and a byte, and comes back when a part of it is durable: however long the test takes to act, the
+/// rest does not come before that.
+async fn under_way(server: &TestServer, she: &User, film: &Bytes) -> UnderWay {
     let upload = create(she, film.len()).await;
+    let (body, go_on) = in_two(film.clone(), 2 * PART + 1);
     let sending = {
-        let (she, upload, film) = (she.clone(), upload.clone(), film.clone());
-        tokio::spawn(async move { she.send(&upload, 0, slowly(film, 5_000_000)).await.is_ok() })
+        let (she, upload) = (she.clone(), upload.clone());
+        tokio::spawn(async move { she.send(&upload, 0, body).await.is_ok() })
     };
     until("a part to be durable", PATIENCE, || async {
         match server.count("select count(*) from upload_parts where upload_id = $1", upload.id()).await {
@@ -40,7 +52,7 @@ async fn under_way(server: &TestServer, she: &User, film: &Bytes) -> (Upload, to
         .map_err(str::to_owned)
     })
     .await;
-    (upload, sending)
+    UnderWay { upload, go_on, sending }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -54,24 +66,26 @@ async fn an_upload_goes_on_at_another_server() {
     let film = film();
 
     // The first server still holds the connection; it learns from the epoch that another is at it now.
-    let (upload, old) = under_way(&here, &she, &film).await;
+    let UnderWay { upload, go_on, sending } = under_way(&here, &she, &film).await;
     let same = upload.at(&there.base);
     let offset = elsewhere.upload_offset(&same).await.unwrap();
     assert!((PART..film.len()).contains(&offset), "{offset}");
     elsewhere.resume(&same, &film).await;
-    assert!(!old.await.unwrap(), "the older connection is told that it counts no more");
+    go_on.send(()).expect("it is still sending");
+    assert!(!sending.await.unwrap(), "the older connection is told that it counts no more");
     there.holds_once(&same, &film).await;
 
     // The first server is stopped: what it had read is durable. Then it is killed.
     for kill in [false, true] {
-        let (upload, old) = under_way(&here, &she, &film).await;
+        let UnderWay { upload, go_on, sending } = under_way(&here, &she, &film).await;
         if kill {
             here.kill();
         } else {
             let (status, _) = here.stop();
             assert!(status.success(), "{status}\n{}", here.log());
         }
-        assert!(!old.await.unwrap());
+        assert!(!sending.await.unwrap());
+        drop(go_on);
         let same = upload.at(&there.base);
         let offset = elsewhere.upload_offset(&same).await.unwrap();
         assert!((PART..film.len()).contains(&offset), "{offset}");
@@ -97,15 +111,16 @@ async fn what_one_server_died_completing_two_others_finish_once() {
     // Of some the store has not heard yet that they are complete; of the others it has, and nobody knows.
     let mut uploads = Vec::new();
     for fault in [Fault::HoldBefore, Fault::HoldAfter, Fault::HoldBefore, Fault::HoldAfter] {
-        proxy.spoil(&[], Call::Complete, fault, 1);
         let upload = create(&she, film.len()).await;
+        proxy.spoil(std::slice::from_ref(&upload.version), Call::Complete, fault, 1);
+        // At once: the server asks again when an answer has been held for a minute.
         let sending = {
             let (she, upload, film) = (she.clone(), upload.clone(), film.clone());
             tokio::spawn(async move { she.send(&upload, 0, film).await.is_ok() })
         };
         uploads.push((upload, sending));
-        proxy.holds(uploads.len()).await;
     }
+    proxy.holds(uploads.len()).await;
     here.kill();
     proxy.release(false);
 
@@ -133,13 +148,16 @@ async fn the_store_and_the_database_are_killed_in_the_middle_of_an_upload() {
     let she = server.sign_in("trainee", 0).await;
     let film = film();
     for victim in ["store", "database"] {
-        let (upload, sending) = under_way(&server, &she, &film).await;
-        if victim == "store" {
-            cluster.kill_garage();
-            cluster.start_garage();
-        } else {
-            cluster.kill_postgres();
-            cluster.start_postgres();
+        let UnderWay { upload, go_on, sending } = under_way(&server, &she, &film).await;
+        match victim {
+            "store" => cluster.kill_garage(),
+            _ => cluster.kill_postgres(),
+        }
+        // The rest comes while nobody can keep it.
+        go_on.send(()).expect("it is still sending");
+        match victim {
+            "store" => cluster.start_garage(),
+            _ => cluster.start_postgres(),
         }
         // Whether the request got through or not, nothing that was durable is asked for again.
         let _ = sending.await.unwrap();

@@ -28,7 +28,6 @@ struct Book {
     acknowledged: usize,
     went_back: Vec<Finding>,
     story: Vec<String>,
-    sent: usize,
 }
 
 impl Ledger {
@@ -39,11 +38,6 @@ impl Ledger {
     /// The highest offset that was ever acknowledged.
     pub fn acknowledged(&self) -> usize {
         self.book().acknowledged
-    }
-
-    /// Bytes that left the client.
-    pub fn sent(&self) -> usize {
-        self.book().sent
     }
 
     pub fn went_back(&self) -> Vec<Finding> {
@@ -100,6 +94,8 @@ pub struct Sender {
     cuts: Arc<Mutex<VecDeque<usize>>>,
     /// Bytes a second; 0: as fast as it goes.
     rate: usize,
+    /// How long a connection may be silent.
+    silence: Duration,
 }
 
 impl Sender {
@@ -115,6 +111,7 @@ impl Sender {
             http: http.build().expect("a client"),
             cuts: Arc::default(),
             rate: 0,
+            silence: SILENCE,
         }
     }
 
@@ -130,6 +127,12 @@ impl Sender {
 
     pub fn slowly(mut self, rate: usize) -> Sender {
         self.rate = rate;
+        self
+    }
+
+    /// Takes silence for a broken connection only after so long: for what a second request would change.
+    pub fn patient(mut self, silence: Duration) -> Sender {
+        self.silence = silence;
         self
     }
 
@@ -185,7 +188,7 @@ impl Sender {
 
     async fn ask(&self) -> Told {
         let floor = self.ledger.acknowledged();
-        let answer = tokio::time::timeout(SILENCE * 3, self.request(Method::HEAD).send()).await;
+        let answer = tokio::time::timeout(self.silence * 3, self.request(Method::HEAD).send()).await;
         match answer {
             Ok(Ok(answer)) => self.learn("HEAD", floor, answer.status(), answer.headers()),
             Ok(Err(error)) => self.nothing(format!("HEAD: {}", chain(&error))),
@@ -212,7 +215,7 @@ impl Sender {
             tokio::select! {
                 answer = &mut answer => break answer,
                 () = tokio::time::sleep(Duration::from_millis(500)) => {
-                    if heartbeat.lock().expect("not poisoned").elapsed() > SILENCE {
+                    if heartbeat.lock().expect("not poisoned").elapsed() > self.silence {
                         return self.nothing(format!("{what}: silence"));
                     }
                 }
@@ -239,10 +242,10 @@ impl Sender {
     }
 
     fn body(&self, offset: usize, until: usize, heartbeat: Arc<Mutex<Instant>>) -> Body {
-        let (film, ledger, rate) = (self.film.clone(), self.ledger.clone(), self.rate);
+        let (film, rate) = (self.film.clone(), self.rate);
         let whole = until == film.len();
         Body::wrap_stream(futures_util::stream::unfold(offset, move |at| {
-            let (film, ledger, heartbeat) = (film.clone(), ledger.clone(), heartbeat.clone());
+            let (film, heartbeat) = (film.clone(), heartbeat.clone());
             async move {
                 if at >= until {
                     return (!whole && at == until)
@@ -253,7 +256,6 @@ impl Sender {
                     tokio::time::sleep(Duration::from_secs_f64(piece.len() as f64 / rate as f64)).await;
                 }
                 *heartbeat.lock().expect("not poisoned") = Instant::now();
-                ledger.book().sent += piece.len();
                 let next = at + piece.len();
                 Some((Ok(piece), next))
             }

@@ -28,6 +28,10 @@ pub use sql_proxy::SqlProxy;
 pub use tcp_proxy::{TcpProxy, Trouble};
 
 use std::os::fd::RawFd;
+use std::time::Duration;
+
+/// What has not happened by then never will.
+const LONG: Duration = Duration::from_secs(120);
 
 /// From here on closing this socket sends RST: nothing more is delivered, and the other side knows it.
 fn reset_on_close(socket: RawFd) {

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use weijia_core::storage::StorageSettings;
 use weijia_store::EmbeddedStore;
 
+use super::LONG;
 use super::TcpProxy;
 use super::site::at;
 use crate::server::{signal, weijia};
@@ -75,7 +76,11 @@ impl Program {
 
     pub fn stop(&mut self) {
         signal(self.process.id() as i32, libc::SIGTERM);
-        self.process.wait().expect("the stopped server");
+        let began = Instant::now();
+        while self.process.try_wait().expect("the server's end").is_none() {
+            assert!(began.elapsed() < LONG, "no end {LONG:?} after SIGTERM");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     pub async fn restart(&mut self) {

@@ -21,7 +21,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{oneshot, watch};
 
-use super::{Call, reset_on_close};
+use super::{Call, LONG, reset_on_close};
 
 /// Longer than anybody waits.
 const FOR_EVER: Duration = Duration::from_secs(600);
@@ -62,6 +62,7 @@ pub const FAULTS: [Fault; 7] = [
     Fault::ErrorIn200,
 ];
 
+#[derive(Debug)]
 struct Rule {
     /// Ids that the address must contain one of; none: every address.
     about: Vec<String>,
@@ -141,11 +142,12 @@ impl S3Proxy {
     /// Until so many requests are held.
     pub async fn holds(&self, n: usize) {
         let mut held = self.0.held.subscribe();
-        held.wait_for(|held| *held >= n).await.expect("the proxy lives");
-    }
-
-    pub fn held(&self) -> usize {
-        *self.0.held.borrow()
+        let waited = tokio::time::timeout(LONG, held.wait_for(|held| *held >= n)).await;
+        if waited.is_err() {
+            let state = self.state();
+            let never: Vec<_> = state.rules.iter().filter(|rule| rule.left > 0).collect();
+            panic!("{} of {n} requests are held after {LONG:?}; never met: {never:#?}", state.holding.len());
+        }
     }
 
     /// The same for the one that has been held longest.

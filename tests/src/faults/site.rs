@@ -88,6 +88,12 @@ impl Site {
     /// The API inside this process, in front of a fresh database and a fresh bucket, impatient enough to meet every
     /// limit within seconds.
     pub async fn start() -> Site {
+        let second = Duration::from_secs(1);
+        Site::start_with(Patience { answer: 4 * second, pace: 1 << 20, standstill: 3 * second }).await
+    }
+
+    /// The same, but as patient with its store as this.
+    pub async fn start_with(patience: Patience) -> Site {
         let folder = folder();
         let mut serving = Vec::new();
         let store = TestStore::start(folder.path()).await;
@@ -95,7 +101,6 @@ impl Site {
         let (direct, behind) = (store.storage(), store.settings);
         let through = StorageSettings { endpoint: format!("http://{}", proxy.address()), ..behind };
         let second = Duration::from_secs(1);
-        let patience = Patience { answer: 4 * second, pace: 1 << 20, standstill: 3 * second };
         let storage = Storage::connect_with(&through, patience);
         let db = database(folder.path()).await;
         let (keys, hasher, stopping) = (Keys::from_master(&[7; 32]), PasswordHasher::new(), CancellationToken::new());

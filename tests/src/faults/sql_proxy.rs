@@ -10,6 +10,8 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{oneshot, watch};
 
+use super::LONG;
+
 #[derive(Clone)]
 pub struct SqlProxy(Arc<Inner>);
 
@@ -59,9 +61,15 @@ impl SqlProxy {
         self.state().wanted.push(says.iter().map(|text| (*text).to_owned()).collect());
     }
 
+    /// Until so many are held.
     pub async fn holds(&self, n: usize) {
         let mut held = self.0.held.subscribe();
-        held.wait_for(|held| *held >= n).await.expect("the proxy lives");
+        let waited = tokio::time::timeout(LONG, held.wait_for(|held| *held >= n)).await;
+        if waited.is_err() {
+            let state = self.state();
+            let (held, never) = (state.holding.len(), &state.wanted);
+            panic!("{held} of {n} commits are held after {LONG:?}; never met: {never:#?}");
+        }
     }
 
     /// The held COMMITs reach the database, or never do.

@@ -47,18 +47,14 @@ struct Inner {
 struct State {
     upstream: SocketAddr,
     plan: VecDeque<Trouble>,
-    /// What every PATCH suffers once the plan is used up.
-    weather: Option<Trouble>,
     injected: usize,
-    /// Bytes of request bodies that were passed on to the server.
-    passed: usize,
 }
 
 impl TcpProxy {
     pub async fn start(upstream: SocketAddr) -> TcpProxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
-        let state = State { upstream, plan: VecDeque::new(), weather: None, injected: 0, passed: 0 };
+        let state = State { upstream, plan: VecDeque::new(), injected: 0 };
         let proxy = TcpProxy(Arc::new(Inner { address, state: Mutex::new(state) }));
         let serving = proxy.clone();
         tokio::spawn(async move {
@@ -85,17 +81,8 @@ impl TcpProxy {
         self.state().plan.extend(troubles);
     }
 
-    pub fn weather(&self, trouble: Option<Trouble>) {
-        self.state().weather = trouble;
-    }
-
     pub fn injected(&self) -> usize {
         self.state().injected
-    }
-
-    /// Bytes of PATCH requests, heads included, that went on to the server.
-    pub fn passed(&self) -> usize {
-        self.state().passed
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -104,7 +91,7 @@ impl TcpProxy {
 
     fn trouble(&self) -> Option<Trouble> {
         let mut state = self.state();
-        let trouble = state.plan.pop_front().or(state.weather);
+        let trouble = state.plan.pop_front();
         state.injected += usize::from(trouble.is_some());
         trouble
     }
@@ -120,10 +107,9 @@ impl TcpProxy {
         let mut first = vec![0; 16 * 1024];
         let n = from_client.read(&mut first).await.unwrap_or(0);
         first.truncate(n);
-        let patch = first.starts_with(b"PATCH");
-        let trouble = if patch { self.trouble() } else { None };
+        let trouble = if first.starts_with(b"PATCH") { self.trouble() } else { None };
         let back = tokio::spawn(copy(from_server, to_client));
-        let up = Up { proxy: &self, sockets, patch, passed: 0, began: Instant::now() };
+        let up = Up { sockets, passed: 0, began: Instant::now() };
         up.run(first, &mut from_client, &mut to_server, trouble, back).await;
     }
 }
@@ -140,15 +126,13 @@ async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf) {
     let _ = to.shutdown().await;
 }
 
-struct Up<'a> {
-    proxy: &'a TcpProxy,
+struct Up {
     sockets: Sockets,
-    patch: bool,
     passed: usize,
     began: Instant,
 }
 
-impl Up<'_> {
+impl Up {
     async fn run(
         mut self,
         mut bytes: Vec<u8>,
@@ -194,9 +178,6 @@ impl Up<'_> {
                 return false;
             }
             self.passed += piece.len();
-            if self.patch {
-                self.proxy.state().passed += piece.len();
-            }
             if let Some(rate) = rate {
                 let due = self.began + Duration::from_secs_f64(self.passed as f64 / rate as f64);
                 tokio::time::sleep_until(due).await;
