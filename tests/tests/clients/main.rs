@@ -26,6 +26,11 @@ pub fn chromium() -> String {
     std::env::var("WEIJIA_CHROMIUM").unwrap_or_else(|_| "/usr/bin/chromium".to_owned())
 }
 
+/// Everything is on this machine, whatever proxy its environment names. Some read the one name, some the other.
+pub fn direct(command: &mut Command) -> &mut Command {
+    command.env("NO_PROXY", "127.0.0.1,localhost").env("no_proxy", "127.0.0.1,localhost")
+}
+
 pub fn node(folder: &Path, script: &str) -> Command {
     let mut command = Command::new("node");
     command.args(["--test", "--test-reporter=spec", script]).current_dir(folder);

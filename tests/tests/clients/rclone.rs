@@ -5,6 +5,7 @@ use std::process::Command;
 use weijia_store::testing::TestStore;
 
 use crate::awscli::{fill, said, same};
+use crate::direct;
 
 pub async fn moves_folders(store: &TestStore) {
     let try_rclone = |arguments: &[&str]| {
@@ -17,6 +18,7 @@ pub async fn moves_folders(store: &TestStore) {
         command.env("RCLONE_CONFIG_STORE_REGION", &store.settings.region);
         // This rclone will not start with it, and here is nothing to be trusted.
         command.env_remove("AWS_CA_BUNDLE");
+        direct(&mut command);
         tokio::task::block_in_place(|| said(command))
     };
     let rclone = |arguments: &[&str]| try_rclone(arguments).unwrap_or_else(|why| panic!("{why}"));

@@ -5,7 +5,7 @@ use std::process::Command;
 use weijia_core::storage::StorageSettings;
 use weijia_store::testing::TestStore;
 
-use crate::{Arrivals, awscli, chromium, installed, node, python, rclone, succeeds};
+use crate::{Arrivals, awscli, chromium, direct, installed, node, python, rclone, succeeds};
 
 /// As every client of AWS reads it, and nothing of the caller's own.
 pub fn told(store: &StorageSettings, mut command: Command) -> Command {
@@ -16,6 +16,7 @@ pub fn told(store: &StorageSettings, mut command: Command) -> Command {
         .env("AWS_CONFIG_FILE", concat!(env!("CARGO_MANIFEST_DIR"), "/clients/aws-config"))
         .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");
     command.env_remove("AWS_PROFILE").env_remove("AWS_SESSION_TOKEN");
+    direct(&mut command);
     command
 }
 

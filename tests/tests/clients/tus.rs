@@ -4,7 +4,7 @@ use std::process::Command;
 
 use weijia_tests::TestServer;
 
-use crate::{Arrivals, chromium, curl, installed, node, python, succeeds};
+use crate::{Arrivals, chromium, curl, direct, installed, node, python, succeeds};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn clients_of_tus() {
@@ -15,6 +15,7 @@ async fn clients_of_tus() {
     let told = |mut command: Command| {
         command.env("WEIJIA_URL", &server.base).env("WEIJIA_COOKIE", she.cookie());
         command.env("WEIJIA_ARRIVED", arrivals.path()).env("WEIJIA_CHROMIUM", chromium());
+        direct(&mut command);
         command
     };
     succeeds(told(node(&folder, "tus-js-client.test.mjs"))).await;
