@@ -213,7 +213,9 @@ async fn first_failure(db: &Db, seeds: std::ops::Range<u64>, flaw: Flaw) -> Opti
 /// The seeds in as many transactions, some at once where the database lets them.
 async fn first_failure_of_all(db: &Db, seeds: std::ops::Range<u64>, flaw: Flaw) -> Option<String> {
     let slices = seeds.clone().step_by(250).map(|from| first_failure(db, from..seeds.end.min(from + 250), flaw));
-    let mut found = futures_util::stream::iter(slices).buffer_unordered(4);
+    // SQLite has one writer, and who waits for it gives up after a while.
+    let at_once = if matches!(db, Db::Sqlite { .. }) { 1 } else { 4 };
+    let mut found = futures_util::stream::iter(slices).buffer_unordered(at_once);
     while let Some(failure) = found.next().await {
         if failure.is_some() {
             return failure;
