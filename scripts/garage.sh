@@ -67,7 +67,7 @@ garage_serve() {
 
 # Whoever knows the node's key is ours; and its S3 refuses a stranger, so it listens.
 garage_answers() {
-  "$GARAGE" -c "$1/garage.toml" bucket info default >/dev/null 2>&1 &&
+  timeout 20 "$GARAGE" -c "$1/garage.toml" bucket info default >/dev/null 2>&1 &&
     # shellcheck disable=SC1091
     (source "$1/env" && curl --silent --noproxy '*' --max-time 5 "$TEST_S3_ENDPOINT") | grep -q AccessDenied
 }
@@ -75,11 +75,12 @@ garage_answers() {
 # Starts one in FOLDER ($TMPDIR/garage unless named), or the one that was there again, and waits until it answers. Exports
 # TEST_S3_ENDPOINT, TEST_S3_ACCESS_KEY and TEST_S3_SECRET_KEY; its process id is in FOLDER/pid.
 garage_start() {
-  local folder=${1:-$TMPDIR/garage} try new=''
+  local folder=${1:-$TMPDIR/garage} try new='' late
   for try in 1 2 3 4 5; do
     [ -e "$folder/env" ] || { new=yes && garage_configure "$folder"; }
     (garage_serve "$folder") >"$folder/log" 2>&1 &
     echo $! >"$folder/pid"
+    late=$((SECONDS + 120))
     # Until it answers, or has ended, or somebody else has the port (with that it may go on living, and serve nothing).
     while kill -0 $! 2>/dev/null && ! grep -qs 'already in use' "$folder/log"; do
       if garage_answers "$folder"; then
@@ -89,6 +90,8 @@ garage_start() {
         set +a
         return
       fi
+      # One that hangs would not stop when asked, either.
+      [ $SECONDS -lt $late ] || kill -9 $!
       sleep 0.1
     done
     garage_stop "$folder"

@@ -12,7 +12,13 @@ export async function browser(folder) {
     '--headless=new', '--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-dev-shm-usage',
     '--remote-debugging-port=0', `--user-data-dir=${folder}`, 'about:blank',
   ], { stdio: ['ignore', 'ignore', 'pipe'], detached: true })
+  const kill = () => {
+    // Its group is gone with it.
+    if (process_.exitCode === null && process_.signalCode === null) process.kill(-process_.pid, 'SIGKILL')
+  }
   let connection
+  // Then it says no more, and the lines end.
+  const late = setTimeout(kill, 120_000)
   for await (const line of createInterface({ input: process_.stderr })) {
     const [, found] = line.match(/^DevTools listening on (ws:\S+)/) ?? []
     if (found) {
@@ -20,6 +26,7 @@ export async function browser(folder) {
       break
     }
   }
+  clearTimeout(late)
   if (!connection) throw new Error('Chromium did not start')
   process_.stderr.resume()
   const driven = await chromium.connectOverCDP(connection, { timeout: 120_000 })
@@ -32,8 +39,9 @@ export async function browser(folder) {
     context,
     /** All of its processes at once, without a word. */
     async kill() {
-      process.kill(-process_.pid, 'SIGKILL')
-      if (process_.exitCode === null && process_.signalCode === null) await once(process_, 'exit')
+      const exited = process_.exitCode === null && process_.signalCode === null && once(process_, 'exit')
+      kill()
+      await exited
       await driven.close().catch(() => {})
     },
   }

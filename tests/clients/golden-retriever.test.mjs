@@ -60,13 +60,16 @@ test('a killed browser finds the file again and goes on from what the server has
   await running.page.evaluate(() => window.tus())
   await running.page.setInputFiles('input', path)
   await running.page.waitForFunction(() => window.uppy.getFiles()[0]?.progress.bytesUploaded > 8 * (1 << 20))
+  const deadline = Date.now() + 120_000
   for (;;) {
     const { bytes: size, state } = await running.page.evaluate(kept)
     if (size === bytes.length && state.includes('/api/v1/uploads/')) break
+    assert.ok(Date.now() < deadline, `of ${bytes.length} bytes ${size} are kept, and of the upload ${state}`)
     await running.page.waitForTimeout(200)
   }
   await running.kill()
   killed = true
+  const before = offsets.length
 
   running = await browser(profile)
   await running.context.addCookies([{ name, value, url: pages.url }])
@@ -77,9 +80,9 @@ test('a killed browser finds the file again and goes on from what the server has
   await running.page.waitForFunction(() => window.seen.done || window.seen.error)
   const { done, error } = await running.page.evaluate(() => window.seen)
   assert.equal(error, null)
-  assert.equal(offsets.length, 2, `${offsets}`)
   assert.equal(offsets[0], 0)
-  // How much of the 10 MiB had reached the server is the network's affair.
-  assert.ok(offsets[1] > 0 && offsets[1] <= 10 * MIB, `${offsets}`)
+  // How much of the 10 MiB had reached the server is the network's affair, and so is whether one request is enough.
+  const first = offsets[before]
+  assert.ok(first > 0 && first <= 10 * MIB, `${offsets}, ${before} of them before the browser was killed`)
   arrived({ url: done }, bytes)
 })
