@@ -2,7 +2,7 @@
 //! into `blobs/x/y/`, and the folder synced, before any row names it. Names are random, so nothing a client sends ever
 //! becomes a path.
 
-use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -11,6 +11,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::OFlags;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::lost;
+use crate::readers::{Reader, Readers};
 
 /// The name of a blob: 128 random bits in hexadecimal.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, sqlx::Type)]
@@ -23,7 +26,7 @@ pub fn random_name() -> String {
 }
 
 /// The folder names of both levels: a blob lies under its first and its second digit.
-pub const DIGITS: &str = "0123456789abcdef";
+const DIGITS: &str = "0123456789abcdef";
 
 #[derive(Clone)]
 pub struct Blobs(Arc<Inner>);
@@ -39,24 +42,6 @@ struct Inner {
     busy: Mutex<HashSet<String>>,
     /// Held for as long as the store is open: two processes in one folder would sweep each other's files.
     _lock: File,
-}
-
-/// A blob that lost its row may still be on its way to somebody, so it is deleted when everybody who began to read
-/// before that moment has finished.
-#[derive(Default)]
-struct Readers {
-    next: u64,
-    active: BTreeSet<u64>,
-    waiting: VecDeque<(u64, BlobId)>,
-}
-
-impl Readers {
-    /// What nobody can be reading any more.
-    fn freed(&mut self) -> Vec<BlobId> {
-        let oldest = self.active.first().copied().unwrap_or(u64::MAX);
-        let count = self.waiting.iter().take_while(|(since, _)| *since <= oldest).count();
-        self.waiting.drain(..count).map(|(_, id)| id).collect()
-    }
 }
 
 impl Blobs {
@@ -82,12 +67,17 @@ impl Blobs {
         self.0.turns.clone().acquire_owned().await.ok()
     }
 
-    fn folder(&self, id: &BlobId) -> PathBuf {
-        self.0.root.join("blobs").join(&id.0[0..1]).join(&id.0[1..2])
+    pub fn root(&self) -> &Path {
+        &self.0.root
     }
 
-    fn path(&self, id: &BlobId) -> PathBuf {
-        self.folder(id).join(&id.0)
+    /// Where the blobs lie whose names begin with these two digits.
+    pub fn leaf_folder(&self, prefix: &str) -> PathBuf {
+        self.0.root.join("blobs").join(&prefix[0..1]).join(&prefix[1..2])
+    }
+
+    pub fn path(&self, id: &BlobId) -> PathBuf {
+        self.leaf_folder(&id.0).join(&id.0)
     }
 
     /// A new file to write to. Blocks, like everything here that touches the disk.
@@ -107,23 +97,32 @@ impl Blobs {
         draft.path = Some(self.path(&id));
         // The bytes after the new name: one journal commit then holds both, and the folder's costs next to nothing.
         draft.file.sync_all()?;
-        sync_folder(&self.folder(&id))?;
+        sync_folder(&self.leaf_folder(&id.0))?;
         draft.path = None;
         Ok(busy)
     }
 
-    /// Never through a link: whoever plants one must not have the store read a stranger's file.
+    /// Never through a link: whoever plants one must not have the store read a stranger's file. What a sweep took for
+    /// lost a moment ago may still be read.
     pub fn read(&self, id: &BlobId) -> io::Result<File> {
-        OpenOptions::new().read(true).custom_flags(OFlags::NOFOLLOW.bits() as i32).open(self.path(id))
+        let open = |path| OpenOptions::new().read(true).custom_flags(OFlags::NOFOLLOW.bits() as i32).open(path);
+        match open(self.path(id)) {
+            Err(error) if error.kind() == ErrorKind::NotFound => open(self.lost_path(id)),
+            opened => opened,
+        }
+    }
+
+    /// How many bytes of it there are.
+    pub fn len(&self, id: &BlobId) -> io::Result<u64> {
+        match self.path(id).symlink_metadata() {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(self.lost_path(id).symlink_metadata()?.len()),
+            found => Ok(found?.len()),
+        }
     }
 
     /// Announces a reader. Take it before looking up which blobs to read.
     pub fn reader(&self) -> Reader {
-        let mut readers = self.readers();
-        let number = readers.next;
-        readers.next += 1;
-        readers.active.insert(number);
-        Reader { blobs: self.clone(), number }
+        Reader::new(self)
     }
 
     /// Deletes blobs that no row names any more, as soon as nobody reads them.
@@ -131,14 +130,13 @@ impl Blobs {
         let ids: Vec<BlobId> = ids.into_iter().collect();
         self.names().extend(ids.iter().map(|id| id.0.clone()));
         let mut readers = self.readers();
-        let now = readers.next;
-        readers.waiting.extend(ids.into_iter().map(|id| (now, id)));
+        readers.discard(ids);
         let freed = readers.freed();
         drop(readers);
         self.remove(freed);
     }
 
-    fn remove(&self, ids: Vec<BlobId>) {
+    pub fn remove(&self, ids: Vec<BlobId>) {
         if ids.is_empty() {
             return;
         }
@@ -160,7 +158,7 @@ impl Blobs {
         }
     }
 
-    fn readers(&self) -> MutexGuard<'_, Readers> {
+    pub fn readers(&self) -> MutexGuard<'_, Readers> {
         self.0.readers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -190,18 +188,24 @@ impl Blobs {
         Ok(count)
     }
 
-    /// The blobs of one leaf folder, which are those whose names begin with `prefix`.
+    /// What lies in one leaf folder: the blobs whose names begin with `prefix`.
     pub fn list(&self, prefix: &str) -> io::Result<HashSet<String>> {
-        leaf(&self.folder(&BlobId(prefix.to_owned())))
+        leaf(&self.leaf_folder(prefix))
     }
 
-    pub fn is_there(&self, id: &BlobId) -> bool {
-        self.path(id).symlink_metadata().is_ok()
+    /// How many files there are in all.
+    pub fn count(&self) -> io::Result<usize> {
+        prefixes().map(|prefix| Ok(self.list(&prefix)?.len())).sum()
     }
 }
 
+/// The names of all leaf folders, as the blobs in them begin.
+pub fn prefixes() -> impl Iterator<Item = String> {
+    DIGITS.chars().flat_map(|a| DIGITS.chars().map(move |b| format!("{a}{b}")))
+}
+
 /// Whatever lies in a folder but folders, which are not ours.
-fn leaf(folder: &Path) -> io::Result<HashSet<String>> {
+pub fn leaf(folder: &Path) -> io::Result<HashSet<String>> {
     let mut names = HashSet::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
@@ -258,29 +262,14 @@ impl Drop for Draft {
     }
 }
 
-/// Somebody who reads: blobs let go of after he began stay until he is done.
-pub struct Reader {
-    blobs: Blobs,
-    number: u64,
-}
-
-impl Drop for Reader {
-    fn drop(&mut self) {
-        let mut readers = self.blobs.readers();
-        readers.active.remove(&self.number);
-        let freed = readers.freed();
-        drop(readers);
-        self.blobs.remove(freed);
-    }
-}
-
 /// Files and folders of the store are never links: somebody who can write here could lead it out of its folder, and
 /// the sweep would delete what lies there.
 fn refuse_links(root: &Path) -> io::Result<()> {
     let blobs = root.join("blobs");
     let outer = DIGITS.chars().map(|digit| blobs.join(digit.to_string()));
     let inner = outer.clone().flat_map(|outer| DIGITS.chars().map(move |digit| outer.join(digit.to_string())));
-    let files = ["lock", "index.db", "index.db-wal", "index.db-shm", "temp", "blobs"].map(|name| root.join(name));
+    let files =
+        ["lock", "index.db", "index.db-wal", "index.db-shm", "temp", "blobs", lost::FOLDER].map(|name| root.join(name));
     for path in files.into_iter().chain(outer).chain(inner) {
         if path.symlink_metadata().is_ok_and(|found| found.is_symlink()) {
             let text = format!("{} is a symbolic link; this store keeps to its folder", path.display());
@@ -312,7 +301,7 @@ fn make_folders(root: &Path) -> io::Result<()> {
     sync_folder(root)
 }
 
-fn sync_folder(folder: &Path) -> io::Result<()> {
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
@@ -340,20 +329,6 @@ mod tests {
         assert_eq!(fs::read_dir(folder.path().join("temp")).unwrap().count(), 1);
         drop(draft);
         assert_eq!(fs::read_dir(folder.path().join("temp")).unwrap().count(), 0);
-    }
-
-    #[test]
-    fn a_blob_stays_until_those_who_may_read_it_are_done() {
-        let (_folder, blobs) = store();
-        let id = blob(&blobs, "x");
-        let (early, second) = (blobs.reader(), blobs.reader());
-        blobs.discard([id.clone()]);
-        let late = blobs.reader();
-        drop(early);
-        assert!(blobs.read(&id).is_ok());
-        drop(second);
-        assert!(blobs.read(&id).is_err(), "the late reader could not have seen it");
-        drop(late);
     }
 
     #[test]

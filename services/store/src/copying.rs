@@ -31,7 +31,7 @@ async fn source(
 /// Copies these bytes of an object into a draft.
 async fn take(store: &EmbeddedStore, found: Found, bytes: std::ops::Range<u64>) -> Result<Received> {
     let len = Some((bytes.end - bytes.start) as i64);
-    let body = reading::stream(store.blobs(), found.reader, &found.blobs, &bytes);
+    let body = reading::stream(store.blobs(), found.reader, &found.blobs, &bytes).await?;
     let announced = Announced { len, sums: found.sums, ..Announced::default() };
     receive(store.blobs(), Some(body), announced).await
 }

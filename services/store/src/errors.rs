@@ -15,6 +15,8 @@ pub enum Error {
     Disk(#[from] io::Error),
     #[error("damaged record: {0}")]
     Damaged(String),
+    #[error("blob {0} is gone from the disk, or isn't as long as it was")]
+    Lost(String),
 }
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -50,6 +52,13 @@ impl From<Error> for S3Error {
                 let code = S3ErrorCode::Custom("InsufficientStorage".into());
                 let mut answer = S3Error::with_message(code, "the disk of this store is full");
                 answer.set_status_code(hyper::StatusCode::INSUFFICIENT_STORAGE);
+                answer
+            }
+            error @ Error::Lost(_) => {
+                tracing::error!(%error, "an object has lost its bytes");
+                let code = S3ErrorCode::Custom("ObjectDamaged".into());
+                let mut answer = S3Error::with_message(code, "the disk of this store has lost bytes of this object");
+                answer.set_status_code(hyper::StatusCode::INTERNAL_SERVER_ERROR);
                 answer
             }
             error => {

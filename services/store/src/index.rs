@@ -149,6 +149,19 @@ pub async fn blobs_named(tx: &mut Tx, prefix: &str) -> Result<Vec<BlobId>> {
     Ok(on!(tx, c => sqlx::query_scalar(sql).bind(prefix).bind(&end).fetch_all(c).await)?)
 }
 
+pub async fn blob_exists(tx: &mut Tx, id: &BlobId) -> Result<bool> {
+    let sql = "select id from blobs where id = $1";
+    let found: Option<String> = on!(tx, c => sqlx::query_scalar(sql).bind(id).fetch_optional(c).await)?;
+    Ok(found.is_some())
+}
+
+/// What a blob is a piece of.
+pub async fn key_of(tx: &mut Tx, id: &BlobId) -> Result<Option<String>> {
+    let sql = "select key from objects where id = (select owner from blobs where id = $1)
+               union all select key from uploads where id = (select owner from blobs where id = $1)";
+    Ok(on!(tx, c => sqlx::query_scalar(sql).bind(id).fetch_optional(c).await)?)
+}
+
 // ---- multipart uploads -----------------------------------------------------------------------------------------
 
 pub async fn create_upload(tx: &mut Tx, upload: &Upload) -> Result<()> {

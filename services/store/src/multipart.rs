@@ -264,7 +264,7 @@ async fn verify_whole(
         }
     } else {
         use futures_util::StreamExt;
-        let mut bytes = reading::stream(store.blobs(), reader, &parts, &(0..chosen.len as u64));
+        let mut bytes = reading::stream(store.blobs(), reader, &parts, &(0..chosen.len as u64)).await?;
         while let Some(piece) = bytes.next().await {
             hasher.update(&piece.map_err(std::io::Error::other)?);
         }

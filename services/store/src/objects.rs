@@ -7,12 +7,13 @@ use s3s::{S3Error, S3ErrorCode, S3Request, s3_error};
 use weijia_core::db::Tx;
 use weijia_core::time::At;
 
-use crate::blobs::{BlobId, Reader, random_name};
+use crate::blobs::{BlobId, random_name};
 use crate::body::{Announced, Received, receive};
 use crate::conditions::{ReadCondition, Verdict, WriteCondition, etag, resolve, still_holds, timestamp};
 use crate::errors::{Error, Result};
 use crate::headers::Headers;
 use crate::index::{Blob, Object};
+use crate::readers::Reader;
 use crate::sums::Sums;
 use crate::{EmbeddedStore, buckets, headers_of, index, reading, set_headers, set_sums, sums_of};
 
@@ -208,13 +209,14 @@ macro_rules! describe {
 pub async fn get(store: &EmbeddedStore, request: S3Request<GetObjectInput>) -> Result<GetObjectOutput> {
     let found = find(store, &request.input.bucket, &request.input.key).await?;
     let (mut output, bytes) = describe!(request, found, GetObjectOutput);
-    output.body = Some(reading::stream(store.blobs(), found.reader, &found.blobs, &bytes));
+    output.body = Some(reading::stream(store.blobs(), found.reader, &found.blobs, &bytes).await?);
     Ok(output)
 }
 
 pub async fn head(store: &EmbeddedStore, request: S3Request<HeadObjectInput>) -> Result<HeadObjectOutput> {
     let found = find(store, &request.input.bucket, &request.input.key).await?;
     let (output, _) = describe!(request, found, HeadObjectOutput);
+    reading::require(store.blobs(), &found.blobs).await?;
     Ok(output)
 }
 

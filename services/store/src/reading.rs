@@ -1,6 +1,6 @@
 //! Sending bytes out: the blobs of an object one after the other, in pieces, so that no file is ever held in memory.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::fs::File;
 use std::io;
 use std::ops::Range;
@@ -12,8 +12,10 @@ use futures_util::stream;
 use s3s::dto::StreamingBlob;
 use tokio::task::spawn_blocking;
 
-use crate::blobs::{BlobId, Blobs, Reader};
+use crate::blobs::{BlobId, Blobs};
+use crate::errors::{Error, Result};
 use crate::index::Blob;
+use crate::readers::Reader;
 
 const PIECE: u64 = 64 * 1024;
 
@@ -48,10 +50,25 @@ struct State {
     _reader: Reader,
 }
 
-/// The stream breaks off with an error when a file is shorter than its row says.
-pub fn stream(store: &Blobs, reader: Reader, blobs: &[Blob], bytes: &Range<u64>) -> StreamingBlob {
-    let state = State { store: store.clone(), spans: spans(blobs, bytes), open: None, _reader: reader };
-    StreamingBlob::wrap(stream::unfold(Some(state), |state| async {
+/// An answer that promises bytes looks first whether they are there: once it has begun, it can only break off.
+pub async fn require(store: &Blobs, blobs: &[Blob]) -> Result<()> {
+    let (store, blobs) = (store.clone(), blobs.to_vec());
+    let check = spawn_blocking(move || match blobs.iter().find(|b| store.len(&b.id).ok() != Some(b.len as u64)) {
+        None => Ok(()),
+        Some(blob) => Err(Error::Lost(blob.id.0.clone())),
+    });
+    check.await?
+}
+
+/// Reads these bytes of the blobs, once they are known to be there.
+pub async fn stream(store: &Blobs, mut reader: Reader, blobs: &[Blob], bytes: &Range<u64>) -> Result<StreamingBlob> {
+    let spans = spans(blobs, bytes);
+    reader.hold(spans.iter().map(|span| span.id.clone()).collect());
+    let touched: HashSet<&BlobId> = spans.iter().map(|span| &span.id).collect();
+    let wanted: Vec<Blob> = blobs.iter().filter(|blob| touched.contains(&blob.id)).cloned().collect();
+    require(store, &wanted).await?;
+    let state = State { store: store.clone(), spans, open: None, _reader: reader };
+    Ok(StreamingBlob::wrap(stream::unfold(Some(state), |state| async {
         let mut state = state?;
         match state.next().await {
             Ok(None) => None,
@@ -61,7 +78,7 @@ pub fn stream(store: &Blobs, reader: Reader, blobs: &[Blob], bytes: &Range<u64>)
                 Some((Err(error), None))
             }
         }
-    }))
+    })))
 }
 
 impl State {

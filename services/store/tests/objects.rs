@@ -217,3 +217,30 @@ async fn an_overwrite_does_not_disturb_a_reader() {
     assert_eq!(s3.get("a").await.unwrap(), "new");
     settles_at(folder.path(), 1).await;
 }
+
+/// Once an answer has begun, it can only break off; so the bytes are looked for first.
+#[tokio::test]
+async fn an_object_whose_bytes_are_lost_is_not_promised() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = start(folder.path()).await;
+    for key in ["cut", "gone", "whole"] {
+        running.storage.put(key, "video/mp4", format!("the film {key}")).await.unwrap();
+    }
+    for path in files(folder.path()).into_iter().filter(|path| path.starts_with("blobs/")) {
+        let path = folder.path().join(path);
+        match std::fs::read(&path).unwrap().as_slice() {
+            b"the film cut" => std::fs::write(&path, "the film").unwrap(),
+            b"the film gone" => std::fs::remove_file(&path).unwrap(),
+            _ => {}
+        }
+    }
+    let client = &running.client;
+    for key in ["cut", "gone"] {
+        assert_eq!(code(client.head_object().bucket(BUCKET).key(key).send().await), "500", "{key}");
+        assert_eq!(code(client.get_object().bucket(BUCKET).key(key).send().await), "ObjectDamaged", "{key}");
+        let copy = client.copy_object().bucket(BUCKET).key("copy").copy_source(format!("{BUCKET}/{key}"));
+        assert_eq!(code(copy.send().await), "ObjectDamaged", "{key}");
+        assert!(running.storage.head(key).await.unwrap_err().is_transient(), "{key} isn't just not there");
+    }
+    assert_eq!(running.storage.get("whole").await.unwrap(), "the film whole");
+}

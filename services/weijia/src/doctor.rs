@@ -150,20 +150,28 @@ async fn embedded_store(folder: &Path) -> Result<String, String> {
     if !folder.exists() {
         return Ok(format!("用自带的，第一次启动时建在 {}", folder.display()));
     }
-    match weijia_store::EmbeddedStore::open(folder).await {
+    match weijia_store::EmbeddedStore::open_to_look(folder).await {
         Ok(store) => {
-            let damaged = store.swept().missing;
+            let (damaged, unexplained) = (store.swept().missing, store.swept().unexplained);
             store.close().await;
-            if damaged == 0 {
-                Ok(format!("用自带的，{} 里的东西都在", folder.display()))
+            let folder = folder.display();
+            if unexplained > 0 {
+                Err(format!(
+                    "{folder} 里有 {unexplained} 个文件，index.db 一个也不认识：它多半旧了，或者是别处的。文件都还在，\
+                     一个也没有动；停下来，把和 blobs 一起备份的 index.db 放回来。"
+                ))
+            } else if damaged > 0 {
+                Err(format!("{folder} 里有 {damaged} 个文件不见了。停下来，从备份把 store 文件夹拿回来。"))
             } else {
-                Err(format!("{} 里有 {damaged} 个文件不见了。停下来，从备份把 store 文件夹拿回来。", folder.display()))
+                Ok(format!("用自带的，{folder} 里的东西都在"))
             }
         }
         // The running server holds the folder, and looked at it when it started.
         Err(e) if e.kind() == std::io::ErrorKind::ResourceBusy => {
             Ok(format!("用自带的，weijia serve 正用着 {}", folder.display()))
         }
+        // It says itself what to do.
+        Err(e) if e.kind() == std::io::ErrorKind::InvalidData => Err(format!("{e}。")),
         Err(e) => Err(format!("{} 用不了：{e}。看看权限和磁盘。", folder.display())),
     }
 }

@@ -1,11 +1,14 @@
 //! The object store of this installation: our own on loopback, or the one that the settings name.
 
+use std::io::ErrorKind;
+
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use weijia_core::db::Db;
 use weijia_core::installation;
 use weijia_core::storage::{Addressing, Storage, StorageError, StorageSettings, keys};
+use weijia_store::EmbeddedStore;
 
 use crate::secret::Secret;
 use crate::settings::Settings;
@@ -16,10 +19,25 @@ pub async fn embedded(
     secret: &Secret,
     stopping: CancellationToken,
 ) -> Result<(StorageSettings, JoinHandle<()>), String> {
-    let fault = |e: std::io::Error| {
-        format!("自带的对象存储起不来：{e}。看看 {} 的权限和磁盘。", settings.store_folder().display())
-    };
-    let opened = weijia_store::EmbeddedStore::open(&settings.store_folder()).await.map_err(fault)?;
+    let opened = EmbeddedStore::open(&settings.store_folder()).await.map_err(|e| fault(settings, &e))?;
+    serve(opened, settings, secret, stopping).await
+}
+
+fn fault(settings: &Settings, error: &std::io::Error) -> String {
+    match error.kind() {
+        // It says itself what to do.
+        ErrorKind::InvalidData => format!("自带的对象存储没有打开：{error}。"),
+        _ => format!("自带的对象存储起不来：{error}。看看 {} 的权限和磁盘。", settings.store_folder().display()),
+    }
+}
+
+async fn serve(
+    opened: EmbeddedStore,
+    settings: &Settings,
+    secret: &Secret,
+    stopping: CancellationToken,
+) -> Result<(StorageSettings, JoinHandle<()>), String> {
+    let fault = |e| fault(settings, &e);
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(fault)?;
     let address = listener.local_addr().map_err(fault)?;
     std::fs::write(settings.store_address_file(), address.to_string()).map_err(fault)?;
@@ -43,7 +61,7 @@ fn at(settings: &Settings, secret: &Secret, address: &str) -> StorageSettings {
 }
 
 /// The store for a command beside the server: the external one, that of the running server, or the embedded one opened
-/// for as long as the command lasts.
+/// for as long as the command lasts, which sweeps nothing: who looks for what is wrong must find it as it is.
 pub struct Reached {
     pub storage: Storage,
     own: Option<(CancellationToken, JoinHandle<()>)>,
@@ -62,14 +80,17 @@ impl Reached {
         }
         let secret = Secret::load_or_create(&settings.secret_file())?;
         let stopping = CancellationToken::new();
-        match embedded(settings, &secret, stopping.clone()).await {
-            Ok((place, task)) => Ok(Reached { storage: Storage::connect(&place), own: Some((stopping, task)) }),
+        match EmbeddedStore::open_to_look(&settings.store_folder()).await {
+            Ok(opened) => {
+                let (place, task) = serve(opened, settings, &secret, stopping.clone()).await?;
+                Ok(Reached { storage: Storage::connect(&place), own: Some((stopping, task)) })
+            }
             // Somebody holds the folder: the server, which has noted where it listens.
-            Err(words) => match std::fs::read_to_string(settings.store_address_file()) {
-                Ok(address) => {
+            Err(error) => match std::fs::read_to_string(settings.store_address_file()) {
+                Ok(address) if error.kind() == ErrorKind::ResourceBusy => {
                     Ok(Reached { storage: Storage::connect(&at(settings, &secret, address.trim())), own: None })
                 }
-                Err(_) => Err(words),
+                _ => Err(fault(settings, &error)),
             },
         }
     }
@@ -136,7 +157,7 @@ mod tests {
             secret_key: "s".into(),
             addressing: Addressing::Path,
         });
-        let store = weijia_store::EmbeddedStore::open(&folder.join(name)).await.unwrap();
+        let store = EmbeddedStore::open(&folder.join(name)).await.unwrap();
         tokio::spawn(async move { store.serve(listener, "a", "s", CancellationToken::new()).await });
         storage.ensure_bucket().await.unwrap();
         storage
