@@ -54,8 +54,11 @@ pub async fn require(tx: &mut Tx, bucket: &str, key: &str, id: &str) -> Result<U
         return Ok(upload);
     }
     buckets::require(tx, bucket).await?;
-    let text = "The specified multipart upload does not exist. It may have been aborted or completed.";
-    Err(s3_error!(NoSuchUpload, "{text}").into())
+    Err(no_such_upload().into())
+}
+
+fn no_such_upload() -> S3Error {
+    s3_error!(NoSuchUpload, "The specified multipart upload does not exist. It may have been aborted or completed.")
 }
 
 /// Where a part belongs.
@@ -130,15 +133,15 @@ pub async fn complete(
     let work = async move {
         let mut tx = inside.index().write().await?;
         let parts = index::blobs(&mut tx, &input.upload_id).await?;
-        let upload = match target(&mut tx, &input).await? {
+        let target = target(&mut tx, &input).await?;
+        if let Target::Open(_) = target {
+            judge(&mut tx, &input.bucket, &input.key, &condition).await?;
+        }
+        let chosen = target.choose(&parts, &wanted)?;
+        let upload = match target {
             Target::Open(upload) => upload,
-            Target::Done(object) => {
-                choose(&parts, &wanted)?;
-                return Ok(completed(&input.bucket, &object));
-            }
+            Target::Done(object) => return Ok(completed(&input.bucket, &object)),
         };
-        judge(&mut tx, &input.bucket, &input.key, &condition).await?;
-        let chosen = choose(&parts, &wanted)?;
         if input.mpu_object_size.is_some_and(|size| size != chosen.len) {
             return Err(s3_error!(InvalidRequest, "the parts have {} bytes, not those announced", chosen.len).into());
         }
@@ -179,6 +182,18 @@ fn completed(bucket: &str, object: &Object) -> CompleteMultipartUploadOutput {
 enum Target {
     Open(Upload),
     Done(Object),
+}
+
+impl Target {
+    /// Whoever asks again names what was joined, all of it and nothing else. Another list is about an upload that is
+    /// no more.
+    fn choose(&self, parts: &[Blob], wanted: &[CompletedPart]) -> Result<Chosen, S3Error> {
+        let chosen = choose(parts, wanted);
+        match self {
+            Target::Open(_) => chosen,
+            Target::Done(_) => chosen.ok().filter(|chosen| chosen.unused.is_empty()).ok_or_else(no_such_upload),
+        }
+    }
 }
 
 async fn target(tx: &mut Tx, input: &CompleteMultipartUploadInput) -> Result<Target> {
@@ -247,10 +262,10 @@ async fn verify_whole(
 ) -> Result<()> {
     let reader = store.blobs().reader();
     let mut tx = store.index().read().await?;
-    target(&mut tx, input).await?;
+    let target = target(&mut tx, input).await?;
     let mut parts = index::blobs(&mut tx, &input.upload_id).await?;
     drop(tx);
-    let chosen = choose(&parts, wanted)?;
+    let chosen = target.choose(&parts, wanted)?;
     parts.retain(|part| !chosen.unused.contains(&part.no));
     let composite = sums.fields().iter().any(|(_, sum)| sum.is_some_and(|sum| sum.contains('-')));
     let mut hasher = sums.hasher(None);

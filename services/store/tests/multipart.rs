@@ -39,6 +39,10 @@ async fn parts_sent_out_of_order_make_one_object() {
     assert_eq!(chunks.concat(), whole[8 * MB - 2..8 * MB + 2]);
 
     assert_eq!(s3.complete_multipart("v", &id, &tags).await.unwrap(), info.etag, "asked again, answered alike");
+    for other in [&tags[..2], &tags[1..], &[], &[tags[0].clone(), (2, tags[2].1.clone()), tags[2].clone()]] {
+        let again = s3.complete_multipart("v", &id, other).await;
+        assert_eq!(again.unwrap_err(), StorageError::NoSuchUpload, "this is not what was joined: {other:?}");
+    }
     assert_eq!(s3.upload_part("v", &id, 4, "late").await.unwrap_err(), StorageError::NoSuchUpload);
     s3.delete("v").await.unwrap();
     settles_at(folder.path(), 0).await;

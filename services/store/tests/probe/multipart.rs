@@ -64,7 +64,7 @@ async fn completing_again_is_answered_alike() {
     let etag = s3.complete_multipart("v", &id, &parts).await.unwrap();
     assert_eq!(s3.complete_multipart("v", &id, &parts).await.unwrap(), etag);
     assert_eq!(complete(&store, "v", &id, &[(1, &tag)], true).await, "accepted", "it is this completion's own object");
-    assert_eq!(complete(&store, "v", &id, &[(1, "\"other\"")], false).await, "InvalidPart");
+    assert_eq!(complete(&store, "v", &id, &[(1, "\"other\"")], false).await, "NoSuchUpload");
     assert_eq!(complete(&store, "w", &id, &[(1, &tag)], false).await, "NoSuchUpload");
     assert_eq!(
         code(store.client.abort_multipart_upload().bucket(store.bucket()).key("v").upload_id(&id).send().await),
