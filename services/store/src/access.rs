@@ -1,9 +1,10 @@
 //! Who may ask, and what can be asked at all. `s3s` has verified the signature by now; what it doesn't judge is decided
 //! here, before an operation sees the request: a demand that this store would silently drop is refused instead.
 
-use hyper::header::AUTHORIZATION;
+use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
 use hyper::{HeaderMap, Method};
 use s3s::access::{S3Access, S3AccessContext};
+use s3s::auth::{S3Auth, SecretKey};
 use s3s::{S3Error, s3_error};
 
 /// S3's own limit for a signed address: a week, in seconds.
@@ -30,8 +31,9 @@ const ONLY: [(&str, &[&str]); 2] =
 
 /// Parameters that may come without a value. Any other names a sub-resource: those that `s3s` knows have found their
 /// operation, and the rest must not be taken for a request for the object itself.
-const MAY_BE_EMPTY: [&str; 11] = [
+const MAY_BE_EMPTY: [&str; 12] = [
     "uploads",
+    "versioning",
     "delete",
     "location",
     "prefix",
@@ -44,6 +46,26 @@ const MAY_BE_EMPTY: [&str; 11] = [
     "encoding-type",
 ];
 
+/// What is gathered in memory: the XML of a completion of 10,000 parts is the largest that is needed.
+pub const LARGEST_XML: usize = 4 << 20;
+
+/// The one key of this store.
+pub struct Key {
+    pub access: String,
+    pub secret: SecretKey,
+}
+
+#[async_trait::async_trait]
+impl S3Auth for Key {
+    async fn get_secret_key(&self, access: &str) -> Result<SecretKey, S3Error> {
+        if access == self.access {
+            return Ok(self.secret.clone());
+        }
+        let text = "The AWS Access Key Id you provided does not exist in our records.";
+        Err(s3_error!(InvalidAccessKeyId, "{text}"))
+    }
+}
+
 pub struct Signed;
 
 #[async_trait::async_trait]
@@ -53,6 +75,9 @@ impl S3Access for Signed {
             return Err(s3_error!(AccessDenied, "Access Denied: this request is not signed"));
         }
         let query = Query::of(context.uri().query());
+        if !["PutObject", "UploadPart"].contains(&context.s3_op().name()) {
+            gathered(context.headers())?;
+        }
         covered(&query, context.headers())?;
         doable(context.method(), &query, context.headers())
     }
@@ -84,6 +109,40 @@ fn plain(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
+/// A body of XML says how long it is, and is short.
+fn gathered(headers: &HeaderMap) -> Result<(), S3Error> {
+    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok()).unwrap_or_default();
+    if headers.contains_key(TRANSFER_ENCODING) || text("x-amz-content-sha256").starts_with("STREAMING-") {
+        return Err(s3_error!(
+            MissingContentLength,
+            "A body like this one is sent with a Content-Length, in one piece."
+        ));
+    }
+    if text(CONTENT_LENGTH.as_str()).parse().unwrap_or(0) > LARGEST_XML {
+        return Err(s3_error!(MaxMessageLengthExceeded, "Your request was too big: at most {LARGEST_XML} bytes"));
+    }
+    Ok(())
+}
+
+/// What a signed address says of itself, judged before its signature is.
+pub fn address(query: Option<&str>) -> Result<(), S3Error> {
+    let query = Query::of(query);
+    let Some(signature) = query.get("X-Amz-Signature") else { return Ok(()) };
+    let names = ["X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-SignedHeaders", "X-Amz-Expires"];
+    if let Some(name) = names.iter().find(|name| query.get(name).is_none()) {
+        return Err(s3_error!(AuthorizationQueryParametersError, "A signed address has the parameter {name}."));
+    }
+    let seconds: u32 = query.get("X-Amz-Expires").and_then(|text| text.parse().ok()).unwrap_or(0);
+    if !(1..=LONGEST).contains(&seconds) {
+        let text = "X-Amz-Expires must be between 1 and 604800 seconds, which is a week";
+        return Err(s3_error!(AuthorizationQueryParametersError, "{text}"));
+    }
+    if signature.len() != 64 || !signature.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+        return Err(s3_error!(SignatureDoesNotMatch, "A signature is 64 digits of 0 to 9 and a to f."));
+    }
+    Ok(())
+}
+
 /// Whether the signature is one of version 4 and covers every header that tells the store what to do. Without this,
 /// who was given an address to put one object could make the store copy another one there with a header of his own.
 fn covered(query: &Query, headers: &HeaderMap) -> Result<(), S3Error> {
@@ -95,11 +154,6 @@ fn covered(query: &Query, headers: &HeaderMap) -> Result<(), S3Error> {
     let (scope, names) = if query.get("Signature").is_some() {
         (None, None)
     } else if query.get("X-Amz-Signature").is_some() {
-        let seconds: u32 = query.get("X-Amz-Expires").and_then(|text| text.parse().ok()).unwrap_or(0);
-        if !(1..=LONGEST).contains(&seconds) {
-            let text = "X-Amz-Expires must be between 1 and 604800 seconds, which is a week";
-            return Err(s3_error!(AuthorizationQueryParametersError, "{text}"));
-        }
         (query.get("X-Amz-Credential"), query.get("X-Amz-SignedHeaders"))
     } else {
         (field("Credential"), field("SignedHeaders"))
@@ -150,7 +204,7 @@ fn doable(method: &Method, query: &Query, headers: &HeaderMap) -> Result<(), S3E
 
 #[cfg(test)]
 mod tests {
-    use hyper::header::{HeaderName, HeaderValue};
+    use hyper::header::HeaderName;
 
     use super::*;
 
@@ -175,13 +229,28 @@ mod tests {
         assert_eq!(judge(Some("Signature=a&X-Amz-Signature=b&X-Amz-SignedHeaders=host"), &[]), "InvalidRequest");
         let foreign = "AWS4-HMAC-SHA256 Credential=a/20261123/x/sts/aws4_request,SignedHeaders=host,Signature=0";
         assert_eq!(judge(None, &[("authorization", foreign), ("host", "a")]), "AuthorizationHeaderMalformed");
-        let query = "X-Amz-Credential=a%2F1%2Fx%2Fs3%2Faws4_request&X-Amz-Signature=0&X-Amz-Expires=604800&X-Amz-SignedHeaders=host%3Bx-amz-acl";
+        let query = "X-Amz-Credential=a%2F1%2Fx%2Fs3%2Faws4_request&X-Amz-Signature=0\
+                     &X-Amz-SignedHeaders=host%3Bx-amz-acl";
         assert_eq!(judge(Some(query), &[("host", "a"), ("x-amz-acl", "private"), ("range", "bytes=0-")]), "fine");
         assert_eq!(judge(Some(query), &[("x-amz-meta-a", "b")]), "AccessDenied");
+    }
+
+    #[test]
+    fn a_signed_address_is_whole() {
+        let signature = "0a".repeat(32);
+        let query = format!(
+            "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=a&X-Amz-Date=b&X-Amz-Expires=604800\
+             &X-Amz-SignedHeaders=host&X-Amz-Signature={signature}"
+        );
+        let judge = |query: &str| refusal(address(Some(query)));
+        assert_eq!((judge(&query), judge("list-type=2")), ("fine".into(), "fine".into()));
         for seconds in ["604801", "0", "-1", "", "9999999999"] {
             let query = query.replace("604800", seconds);
-            assert_eq!(judge(Some(&query), &[]), "AuthorizationQueryParametersError", "{seconds}");
+            assert_eq!(judge(&query), "AuthorizationQueryParametersError", "{seconds}");
         }
+        assert_eq!(judge(&query.replace("X-Amz-Date", "x")), "AuthorizationQueryParametersError");
+        assert_eq!(judge(&query.replace("0a", "0A")), "SignatureDoesNotMatch");
+        assert_eq!(judge(&format!("{query}0")), "SignatureDoesNotMatch");
     }
 
     #[test]

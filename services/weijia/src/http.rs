@@ -16,6 +16,8 @@ use tower::ServiceExt as _;
 /// How long a connection may be idle, or take over the head of a request. Bodies have their own bounds where they are
 /// read: an upload lives as long as bytes come.
 pub const PATIENCE: Duration = Duration::from_secs(75);
+/// How long somebody may read nothing of an answer that waits for him.
+const UNREAD: Duration = Duration::from_secs(60);
 
 /// Serves until `stopping`; then requests in flight are finished.
 pub async fn serve(listener: TcpListener, app: Router, patience: Duration, stopping: CancellationToken) {
@@ -50,6 +52,9 @@ async fn connection(
     stopping: CancellationToken,
 ) {
     let _ = stream.set_nodelay(true);
+    // The kernel knows best whether the other end still takes bytes: it counts from the last that it took, so somebody
+    // who reads slowly is served to the end.
+    let _ = rustix::net::sockopt::set_tcp_user_timeout(&stream, patience.min(UNREAD).as_millis() as u32);
     let answer = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
         let mut request: Request = request.map(Body::new);
         request.extensions_mut().insert(peer);
@@ -102,5 +107,30 @@ mod tests {
         assert!(ended.is_ok(), "the slow one still holds its connection");
         stopping.cancel();
         tokio::time::timeout(Duration::from_secs(10), serving).await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_stops_reading_is_hung_up_on_and_who_reads_slowly_is_served() {
+        const LEN: usize = 24 << 20;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let app = Router::new().route("/", get(async || vec![7; LEN]));
+        tokio::spawn(serve(listener, app, Duration::from_millis(500), CancellationToken::new()));
+        let ask = async || {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+            stream
+        };
+        let read = async |mut stream: TcpStream, pause: u64| {
+            let (mut read, mut piece) = (0, vec![0; 1 << 20]);
+            while let Ok(count @ 1..) = stream.read(&mut piece).await {
+                read += count;
+                tokio::time::sleep(Duration::from_millis(pause)).await;
+            }
+            read
+        };
+        let (stalled, slow) = (ask().await, ask().await);
+        assert!(read(slow, 100).await > LEN, "the slow one is served");
+        assert!(read(stalled, 0).await < LEN, "the stalled one was kept");
     }
 }

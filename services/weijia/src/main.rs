@@ -66,16 +66,31 @@ fn print_openapi() -> Result<ExitCode, String> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// What is logged unless RUST_LOG says otherwise. `s3s` writes every body that it cannot read as XML out in full.
+const LOGGED: &str = "info,s3s=warn,s3s::http::de=off,sqlx=warn,aws_smithy_runtime=warn,hyper=warn";
+
 /// Logs never go to stdout: that is for the ready line.
 fn log_to_stderr(json: bool) {
     use tracing_subscriber::EnvFilter;
-    let filter = EnvFilter::try_from_env("RUST_LOG")
-        .unwrap_or_else(|_| EnvFilter::new("info,s3s=warn,sqlx=warn,aws_smithy_runtime=warn,hyper=warn"));
+    let filter = EnvFilter::try_from_env("RUST_LOG").unwrap_or_else(|_| EnvFilter::new(LOGGED));
     let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
     if json {
         log.json().init();
     } else {
         log.with_target(false).init();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn no_request_writes_its_body_into_the_log() {
+        let filter = tracing_subscriber::EnvFilter::new(super::LOGGED);
+        let log = tracing_subscriber::fmt().with_env_filter(filter).finish();
+        tracing::subscriber::with_default(log, || {
+            assert!(tracing::enabled!(target: "s3s::ops", tracing::Level::ERROR));
+            assert!(!tracing::enabled!(target: "s3s::http::de", tracing::Level::ERROR));
+        });
     }
 }

@@ -138,6 +138,29 @@ async fn a_body_has_a_length_of_five_gibibytes_at_most() {
 }
 
 #[tokio::test]
+async fn xml_is_short_and_says_how_long_it_is() {
+    let store = store().await;
+    if !store.embedded {
+        return;
+    }
+    let path = format!("/{}", store.bucket());
+    let delete = |body: String| Ask::new(&store, "POST", &path).query("delete", "").body(body);
+    let key = "<Delete><Object><Key>a</Key></Object></Delete>";
+    let answer = delete(format!("{key}{}", " ".repeat(4 << 20))).send().await;
+    assert_eq!((answer.status, answer.outcome().as_str()), (400, "MaxMessageLengthExceeded"), "{}", answer.text());
+    let mut endless = delete(String::new());
+    endless.payload = Payload::Unsigned;
+    let mut request = endless.unsigned("transfer-encoding", "chunked").request();
+    request.extend(format!("{:x}\r\n{key}\r\n0\r\n\r\n", key.len()).into_bytes());
+    assert_eq!(sign::exchange(&store.host(), &request).await.outcome(), "MissingContentLength");
+    let mut chunks = delete(key.into());
+    chunks.payload = Payload::Chunks;
+    assert_eq!(chunks.send().await.outcome(), "MissingContentLength");
+    assert_eq!(delete("<Delete>".into()).send().await.outcome(), "MalformedXML");
+    assert_eq!(delete(format!("{key}{}", " ".repeat(1 << 20))).send().await.outcome(), "200");
+}
+
+#[tokio::test]
 async fn a_bucket_that_is_not_there_is_said_so_everywhere() {
     let store = store().await;
     let path = |key: &str| format!("/nowhere-at-all{key}");
