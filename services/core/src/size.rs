@@ -7,7 +7,7 @@ const UNITS: [(&str, i64); 4] = [("TB", 1_000_000_000_000), ("GB", 1_000_000_000
 pub fn words(bytes: i64) -> String {
     match bytes {
         b if b >= 1_000_000_000 => {
-            let tenths = (b + 50_000_000) / 100_000_000;
+            let tenths = b.saturating_add(50_000_000) / 100_000_000;
             if tenths % 10 == 0 { format!("{} GB", tenths / 10) } else { format!("{}.{} GB", tenths / 10, tenths % 10) }
         }
         b if b >= 1_000_000 => format!("{} MB", (b + 500_000) / 1_000_000),
@@ -41,6 +41,7 @@ mod tests {
             (1_800_000_000, "1.8 GB"),
             (2_000_000_000, "2 GB"),
             (19_960_000_000, "20 GB"),
+            (i64::MAX, "9223372036.8 GB"),
         ] {
             assert_eq!(words(bytes), said);
         }
