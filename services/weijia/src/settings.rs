@@ -130,7 +130,7 @@ pub struct Settings {
     /// 一个人一天（从零点起）最多传多少
     #[arg(long, env = "WEIJIA_MAX_PER_DAY", default_value = "5GB", value_parser = size::read, global = true)]
     pub max_per_day: i64,
-    /// 一个人一共最多放多少，收回的不算
+    /// 一个人一共最多放多少，收回的等原片不留了就不算
     #[arg(long, env = "WEIJIA_MAX_PER_PERSON", default_value = "20GB", value_parser = size::read, global = true)]
     pub max_per_person: i64,
     /// 用自带的存储时，盘上至少空着多少；再少就不收片子了，留给数据库和转码
@@ -218,7 +218,9 @@ impl Settings {
     }
 
     pub fn quota(&self) -> Quota {
-        Quota { per_file: self.max_file, per_day: self.max_per_day, per_person: self.max_per_person }
+        let (per_day, per_person) = (self.max_per_day, self.max_per_person);
+        // No file is told to come back tomorrow that would not fit then either.
+        Quota { per_file: self.max_file.min(per_day).min(per_person), per_day, per_person }
     }
 
     /// The disk to keep an eye on: that of the embedded store.
@@ -280,6 +282,14 @@ mod tests {
         sorted.sort_unstable();
         real.sort_unstable();
         assert_eq!(sorted, real);
+    }
+
+    #[test]
+    fn no_file_may_be_larger_than_what_a_day_or_a_person_holds() {
+        let per_file = |args: &[&str]| settings(args).quota().per_file;
+        assert_eq!(per_file(&["--max-file", "2GB", "--max-per-day", "1GB"]), 1_000_000_000);
+        assert_eq!(per_file(&["--max-file", "2GB", "--max-per-person", "500MB"]), 500_000_000);
+        assert_eq!(per_file(&["--max-file", "2GB"]), 2_000_000_000);
     }
 
     #[test]
