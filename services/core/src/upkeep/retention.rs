@@ -1,7 +1,8 @@
 //! How long the file she sent is kept. What was made of it plays on for ever; the original goes
 //!
 //! - half a year after her class ended, unless the clip passed or she holds a star: those may be asked for again;
-//! - a month after she took the clip back.
+//! - a month after she took the clip back;
+//! - a month after it came where nothing could be made of it.
 //!
 //! Never while it is needed: before everything is made of it, while a mentor has it, and of who learns in no class, of
 //! whom nobody knows when she is done.
@@ -16,7 +17,8 @@ use crate::time::{At, Day, Millis};
 use crate::{audit, on};
 
 pub const AFTER_CLASS_DAYS: i64 = 180;
-pub const AFTER_TAKEN_BACK: Millis = Millis::days(30);
+pub const AFTER_TAKEN_BACK_DAYS: i64 = 30;
+pub const AFTER_FAILED_DAYS: i64 = 30;
 /// She is told so long before.
 pub const TOLD_DAYS: i64 = 60;
 
@@ -27,6 +29,7 @@ pub struct Facts {
     /// When the clip last moved: of one that was taken back, when that was.
     pub moved_at: At,
     pub version: MediaState,
+    pub received_at: Option<At>,
     pub at_work: bool,
     pub class_ends_on: Option<Day>,
     pub starred: bool,
@@ -37,8 +40,14 @@ pub fn goes_on(facts: &Facts) -> Option<Day> {
     if facts.at_work {
         return None;
     }
+    let days_after = |at: At, days| Day::from((at + Millis::days(days)).china_date()).plus_days(1);
+    let taken_back = (facts.clip == ClipState::Withdrawn).then(|| days_after(facts.moved_at, AFTER_TAKEN_BACK_DAYS));
+    let failed = facts.received_at.filter(|_| facts.version == MediaState::Failed);
+    let failed = failed.map(|at| days_after(at, AFTER_FAILED_DAYS));
+    if let Some(day) = taken_back.into_iter().chain(failed).min() {
+        return Some(day);
+    }
     match facts.clip {
-        ClipState::Withdrawn => Some(Day::from((facts.moved_at + AFTER_TAKEN_BACK).china_date()).plus_days(1)),
         ClipState::Draft | ClipState::Returned if facts.version == MediaState::Ready && !facts.starred => {
             facts.class_ends_on.map(|day| day.plus_days(AFTER_CLASS_DAYS))
         }
@@ -48,6 +57,10 @@ pub fn goes_on(facts: &Facts) -> Option<Day> {
 
 /// What to tell her about it, if it is near or over.
 pub fn note(facts: &Facts, gone: Option<&str>, now: At) -> Option<String> {
+    // Of what could not be made into anything she has been told why.
+    if facts.version == MediaState::Failed {
+        return None;
+    }
     if gone == Some("released") {
         return Some("这条的原片已经不留了，放起来和原来一样。".into());
     }
@@ -58,7 +71,7 @@ pub fn note(facts: &Facts, gone: Option<&str>, now: At) -> Option<String> {
 
 const FACTS: &str =
     "select v.id as version_id, v.clip_id, c.state as clip, c.updated_at as moved_at, v.state as version,
-    v.original_gone, k.ends_on,
+    v.received_at, v.original_gone, k.ends_on,
     (select count(*) from jobs j where j.subject = v.id and j.state in ('ready', 'leased')) as jobs,
     (select count(*) from star_awards a where a.user_id = c.owner_id) as stars
     from clip_versions v join clips c on c.id = v.clip_id left join cohorts k on k.id = c.cohort_id";
@@ -70,6 +83,7 @@ struct Row {
     clip: ClipState,
     moved_at: At,
     version: MediaState,
+    received_at: Option<At>,
     original_gone: Option<String>,
     ends_on: Option<String>,
     jobs: i64,
@@ -82,6 +96,7 @@ impl Row {
             clip: self.clip,
             moved_at: self.moved_at,
             version: self.version,
+            received_at: self.received_at,
             at_work: self.jobs > 0,
             class_ends_on: self.ends_on.as_deref().and_then(|day| day.parse().ok()),
             starred: self.stars > 0,
@@ -107,7 +122,7 @@ pub async fn release(db: &Db, now: At) -> Result<usize> {
         // The versions that may be due, a page at a time; the rule decides.
         let sql = sqlx::AssertSqlSafe(format!(
             "{FACTS} where v.id > $1 and v.original_key is not null
-             and (c.state = 'withdrawn' or k.ends_on <= $2 and c.state in ('draft', 'returned'))
+             and (c.state = 'withdrawn' or v.state = 'failed' or k.ends_on <= $2 and c.state in ('draft', 'returned'))
              order by v.id limit 200"
         ));
         let long_ago = today.plus_days(-AFTER_CLASS_DAYS).to_string();
@@ -162,6 +177,7 @@ mod tests {
             clip: ClipState::Draft,
             moved_at: at("2026-10-01"),
             version: MediaState::Ready,
+            received_at: Some(at("2026-09-01")),
             at_work: false,
             class_ends_on: LAST.parse().ok(),
             starred: false,
@@ -178,12 +194,22 @@ mod tests {
         }
         assert_eq!(day(Facts { starred: true, ..facts() }), None);
         assert_eq!(day(Facts { class_ends_on: None, ..facts() }), None);
-        for version in MediaState::ALL.into_iter().filter(|state| *state != MediaState::Ready) {
+        let others =
+            MediaState::ALL.into_iter().filter(|state| !matches!(state, MediaState::Ready | MediaState::Failed));
+        for version in others {
             assert_eq!(day(Facts { version, ..facts() }), None, "{version:?}");
         }
+        // What nothing could be made of goes a month after it came, whatever its clip is about.
+        let failed = Facts { version: MediaState::Failed, starred: true, ..facts() };
+        assert_eq!(day(Facts { clip: ClipState::Reviewing, ..failed.clone() }).as_deref(), Some("2026-10-02"));
+        assert_eq!(day(Facts { clip: ClipState::Withdrawn, ..failed.clone() }).as_deref(), Some("2026-10-02"));
+        assert_eq!(day(Facts { received_at: None, ..failed.clone() }), None, "it never came");
+        assert_eq!(note(&failed, None, at("2026-10-01")), None);
         let back = Facts { clip: ClipState::Withdrawn, starred: true, class_ends_on: None, ..facts() };
         assert_eq!(day(back.clone()).as_deref(), Some("2026-11-01"));
-        for waiting in [Facts { at_work: true, ..facts() }, Facts { at_work: true, ..back }] {
+        for waiting in
+            [Facts { at_work: true, ..facts() }, Facts { at_work: true, ..back }, Facts { at_work: true, ..failed }]
+        {
             assert_eq!(day(waiting), None);
         }
     }
@@ -235,6 +261,13 @@ mod tests {
             tx.commit().await.unwrap();
             assert_eq!(release(&db, at("2026-01-31")).await.unwrap(), 0);
             assert_eq!(release(&db, at("2026-02-01")).await.unwrap(), 1);
+            // A mentor has another version of it: this one failed.
+            let mut tx = db.write().await.unwrap();
+            on!(&mut tx, c => sqlx::query("update clip_versions set state = 'failed', received_at = $2 where id = $1")
+                .bind(&passed).bind(at("2026-03-01")).execute(c).await.map(drop)).unwrap();
+            tx.commit().await.unwrap();
+            assert_eq!(release(&db, at("2026-03-31")).await.unwrap(), 0);
+            assert_eq!(release(&db, at("2026-04-01")).await.unwrap(), 1);
         }
     }
 }
