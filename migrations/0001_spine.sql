@@ -204,7 +204,8 @@ create table uploads (
   -- Upload-Metadata and, of a final one, Upload-Concat as the client sent them
   metadata text not null,
   concat text,
-  -- the client's name for this creation, so that asking again makes no second one; let go of when the upload ends in vain
+  -- the client's name for this creation, so that asking again makes no second one, and says the same refusal again; let
+  -- go of when the upload is given up
   idempotency_key text,
   -- absent until the first bytes that become part of the object
   key text,
@@ -213,6 +214,8 @@ create table uploads (
   root_sha256 text,
   reason_code text,
   created_at bigint not null,
+  -- its bytes count for this day: when it was begun, or when the last ones came before its length was known
+  counts_at bigint not null,
   updated_at bigint not null,
   expires_at bigint not null,
   check ((kind = 'partial') = (clip_id is null) and (clip_id is null) = (version_id is null)),

@@ -100,12 +100,11 @@ test('Chinese names come back as they went', async () => {
   assert.deepEqual(Object.fromEntries(pairs.map(([key, value]) => [key, Buffer.from(value, 'base64').toString()])), said)
 })
 
-test('a file without bytes ends at once', async () => {
-  const { upload, error } = await send(Buffer.alloc(0))
-  assert.ifError(error)
-  const answer = await head(upload.url)
-  assert.equal(answer.headers.get('upload-offset'), '0')
-  assert.equal(answer.headers.get('upload-length'), '0')
+test('a file without bytes is refused at once, and not tried again', async () => {
+  const { asked, error } = await send(Buffer.alloc(0), { retryDelays: [0, 0, 0, 0] })
+  assert.equal(error.originalResponse?.getStatus(), 422, `${error}`)
+  assert.equal(JSON.parse(error.originalResponse.getBody()).code, 'empty')
+  assert.deepEqual(asked, ['POST'])
 })
 
 test('what is no video is refused once, and not tried again', async () => {

@@ -275,8 +275,12 @@ async fn nothing_may_come_of_a_length_said_late() {
     let app = App::start().await;
     let she = app.trainee("13800000001").await;
     let upload = deferred(&she).await;
-    assert_eq!(patch(&she, &upload, 0, b"", &[("upload-length", "0")]).await.status(), 204);
-    assert_eq!(app.version(&upload.clip).await, ("failed".into(), Some("empty".into())));
+    for _ in 0..2 {
+        let answer = patch(&she, &upload, 0, b"", &[("upload-length", "0")]).await;
+        assert_eq!(code(answer).await, (422, "empty".into()));
+    }
+    assert_eq!(app.version(&upload.clip).await.0, "abandoned");
+    assert_eq!(app.count("select count(*) from clips where state = 'withdrawn'").await, 1, "no draft of nothing stays");
     let upload = deferred(&she).await;
     assert_eq!(patch(&she, &upload, 0, b"hello", &[]).await.status(), 204);
     let answer = patch(&she, &upload, 5, b"", &[("upload-length", "5")]).await;

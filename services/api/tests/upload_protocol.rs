@@ -272,21 +272,6 @@ async fn a_complete_upload_heads_as_complete_and_takes_no_more() {
 }
 
 #[tokio::test]
-async fn an_empty_file_is_complete_at_once_and_its_clip_says_why_not() {
-    let app = App::start().await;
-    let she = app.trainee("13800000001").await;
-    let upload = she.create(0).await;
-    let head = she.head(&upload).await;
-    assert_eq!(
-        (head.status().as_u16(), upload_offset(&head), &head.headers()["upload-length"]),
-        (200, 0, &"0".parse().unwrap())
-    );
-    assert_eq!(app.version(&upload.clip).await, ("failed".into(), Some("empty".into())));
-    assert_eq!(she.patch(&upload, 0, "").await.status(), 204);
-    assert_eq!(app.count("select count(*) from jobs").await, 0);
-}
-
-#[tokio::test]
 async fn termination_is_final_idempotent_and_frees_the_store() {
     let app = App::start().await;
     let she = app.trainee("13800000001").await;

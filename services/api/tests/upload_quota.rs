@@ -51,7 +51,7 @@ async fn what_is_too_much_is_refused_before_the_first_byte_and_can_be_known_befo
     assert_eq!(app.count("select count(*) from clips").await, 1, "what is refused leaves nothing");
 
     // The next day only what is kept counts, until she takes it back.
-    app.run("update uploads set created_at = created_at - 86400000").await;
+    app.run("update uploads set counts_at = counts_at - 86400000").await;
     let body = refused(she.post(10 * MB as usize, &[]).await, 422, "quota_person").await;
     assert!(body["message"].as_str().unwrap().contains("一共占了 9 MB，一个人最多放 18 MB"), "{body}");
     let left = allowance(&she, 9 * MB).await;
@@ -60,9 +60,108 @@ async fn what_is_too_much_is_refused_before_the_first_byte_and_can_be_known_befo
         (Some(9 * MB), Some(9 * MB), Some(0))
     );
     app.run("update clips set state = 'withdrawn'").await;
+    let body = refused(she.post(10 * MB as usize, &[]).await, 422, "quota_person").await;
+    assert!(body["next_step"].as_str().unwrap().contains("30 天后就腾出来了"), "{body}");
+    app.run("update clip_versions set original_key = null").await;
     she.create(10 * MB as usize).await;
     // Somebody else has her own.
     app.trainee("13800000002").await.create(10 * MB as usize).await;
+}
+
+#[tokio::test]
+async fn what_a_creation_refuses_can_be_known_before() {
+    let app = App::start().await;
+    let she = app.trainee("13800000001").await;
+    for _ in 0..50 {
+        she.create(1000).await;
+    }
+    let body = refused(she.post(1000, &[]).await, 422, "too_many_uploads").await;
+    assert!(body["message"].as_str().unwrap().contains("最多同时传 50 条"), "{body}");
+    assert_eq!(allowance(&she, 1000).await["refusal"]["message"], body["message"]);
+    for (query, expected) in [("?bytes=abc", 422), ("?bytes=-5", 422), ("", 200), ("?bytes=9223372036854775807", 200)] {
+        let path = format!("/api/v1/uploads/allowance{query}");
+        let answer = she.bare(reqwest::Method::GET, &path).send().await.unwrap();
+        assert_eq!(answer.status(), expected, "{query}");
+        let body: Value = answer.json().await.unwrap();
+        assert!(body["next_step"].is_string() || body["refusal"]["next_step"].is_string(), "{body}");
+    }
+    let huge = she.request(reqwest::Method::POST, "/api/v1/uploads").header("upload-length", i64::MAX.to_string());
+    refused(huge.send().await.unwrap(), 413, "too_big").await;
+}
+
+#[tokio::test]
+async fn joining_the_same_stretch_again_and_again_costs_its_bytes_each_time() {
+    let quota = Quota { per_file: 10 * MB, per_day: 10 * MB, per_person: 10 * MB };
+    let app = App::with(Limits { quota, ..quiet() }).await;
+    let she = app.trainee("13800000001").await;
+    let stretch = async || {
+        let answer = she.post(4 * MB as usize, &[("upload-concat", "partial")]).await;
+        assert_eq!(answer.status(), 201);
+        let path = answer.headers()["location"].to_str().unwrap().to_owned();
+        let upload = support::Upload { path, clip: String::new() };
+        assert_eq!(she.patch(&upload, 0, film(4 * MB as usize)).await.status(), 204);
+        upload.path
+    };
+    let join = async |of: String| {
+        let request =
+            she.request(reqwest::Method::POST, "/api/v1/uploads").header("upload-concat", format!("final;{of}"));
+        request.send().await.unwrap()
+    };
+    let one = stretch().await;
+    refused(join([one.as_str(); 3].join(" ")).await, 413, "too_big").await;
+    assert_eq!(join(format!("{one} {one}")).await.status(), 201, "8 MB of 10");
+    let told = allowance(&she, 1).await;
+    assert_eq!((told["used_today"].as_i64(), told["kept"].as_i64()), (Some(8 * MB), Some(8 * MB)));
+    refused(she.post(4 * MB as usize, &[("upload-concat", "partial")]).await, 422, "quota_person").await;
+    app.run("update uploads set counts_at = 0").await;
+    app.run("update clip_versions set original_key = null").await;
+    let one = stretch().await;
+    // While the store does not take it, one film after the other waits to be joined.
+    app.s3.fail("PutObject originals/", usize::MAX, support::s3::Fault::Refuse);
+    assert_eq!(join(one.clone()).await.status(), 201);
+    assert_eq!(join(one.clone()).await.status(), 201);
+    refused(join(one).await, 422, "quota_person").await;
+}
+
+#[tokio::test]
+async fn lengths_said_late_share_what_is_left() {
+    let quota = Quota { per_file: 20 * MB, per_day: 30 * MB, per_person: 100 * MB };
+    let app = App::with(Limits { quota, ..quiet() }).await;
+    let she = app.trainee("13800000001").await;
+    let begin = async |_| {
+        let create = she.request(reqwest::Method::POST, "/api/v1/uploads").header("upload-defer-length", "1");
+        let path = create.send().await.unwrap().headers()["location"].to_str().unwrap().to_owned();
+        support::Upload { path, clip: String::new() }
+    };
+    let uploads = futures_util::future::join_all((0..3).map(begin)).await;
+    let bytes = film(17 * MB as usize);
+    let sent = futures_util::future::join_all(uploads.iter().map(async |upload| {
+        let chunks: Vec<Result<Vec<u8>, std::io::Error>> = bytes.chunks(200_000).map(|c| Ok(c.to_vec())).collect();
+        // So slowly that all of them look before any of them counts.
+        let slowly = futures_util::stream::unfold(chunks.into_iter(), async |mut rest| {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            Some((rest.next()?, rest))
+        });
+        let answer = she.patch(upload, 0, reqwest::Body::wrap_stream(slowly)).await;
+        (answer.status().as_u16(), upload_offset(&answer) as i64)
+    }))
+    .await;
+    let told = allowance(&she, 1).await;
+    let counted: i64 = sent.iter().map(|(_, offset)| offset).sum();
+    assert_eq!(told["used_today"].as_i64(), Some(counted), "{sent:?}");
+    assert!(counted <= 30 * MB && sent.iter().all(|(status, _)| [204, 422].contains(status)), "{sent:?}");
+    assert!(sent.iter().any(|(status, offset)| *status == 422 && *offset < 17 * MB), "{sent:?}");
+    // What is all there may always be brought to its end, whatever else there is.
+    let (at, upload) = sent
+        .iter()
+        .zip(&uploads)
+        .map(|((_, offset), upload)| (*offset, upload))
+        .max_by_key(|(offset, _)| *offset)
+        .unwrap();
+    she.create((30 * MB - counted) as usize).await;
+    let end = she.request(reqwest::Method::PATCH, &upload.path).header("content-type", support::STREAM);
+    let end = end.header("upload-offset", at).header("upload-length", at).body("").send().await.unwrap();
+    assert_eq!(end.status(), 204, "{}", end.text().await.unwrap());
 }
 
 /// A small disk of our own, where we may make one and the store is on it.
@@ -144,6 +243,16 @@ async fn below_the_mark_nothing_more_is_taken_and_nothing_is_lost() {
     let length = 30 * MIB;
     let (upload, film) = (she.create(length).await, film(length));
     assert_eq!(she.patch(&upload, 0, film[..10 * MIB].to_vec()).await.status(), 204);
+    // What is on its way has its place.
+    let told = allowance(&she, 40 * MIB as i64).await;
+    let message = told["refusal"]["message"].as_str().unwrap();
+    let room = told["largest"].as_i64().unwrap();
+    assert!((20 * MIB as i64..27 * MIB as i64).contains(&room), "{room}");
+    assert!(message.contains("现在最多收得下 2") && message.contains("这条有 42 MB"), "{message}");
+    assert_eq!(refused(she.post(40 * MIB, &[]).await, 507, "disk_low").await["message"], message);
+    she.create(room as usize - MIB).await;
+    refused(she.post(8 * MIB, &[]).await, 507, "disk_low").await;
+    app.run("update uploads set state = 'terminated' where length < 30 * 1024 * 1024").await;
     let ballast = disk.fill(48);
     // Nothing new, told before the first byte.
     assert_eq!(allowance(&she, 1000).await["refusal"]["code"], "disk_low");

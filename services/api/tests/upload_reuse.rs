@@ -79,6 +79,11 @@ async fn bytes_sent_before_make_a_clip_of_their_own() {
     assert_eq!(app.s3.keys("originals/").await.len(), 2);
     assert_eq!(app.s3.keys("sidecars/").await.len(), 2);
 
+    let long = json!({"bytes": LENGTH, "root_sha256": root, "filename": "再传.mp4", "content_type": "video/mp4", "title": "村".repeat(5000)});
+    let answer = she.request(Method::POST, SAME).json(&long).send().await.unwrap();
+    clip(answer).await;
+    assert_eq!(app.count("select count(*) from clips where length(title) = 60").await, 1, "a long title is cut");
+
     // The first one may go: the second stands by itself.
     assert_eq!(she.request(Method::DELETE, &format!("/api/v1/clips/{first}")).send().await.unwrap().status(), 204);
     assert_ne!(clip(reuse(&she, "draft-2", LENGTH, &root).await).await, second);

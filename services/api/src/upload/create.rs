@@ -1,19 +1,19 @@
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::auth::Principal;
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use weijia_core::access::{self, Permission, Resource};
 use weijia_core::clip::create::{self, Created, Draft};
-use weijia_core::ids::{ClipId, UploadId};
+use weijia_core::clip::{self, ClipState};
+use weijia_core::db::Tx;
+use weijia_core::ids::ClipId;
 use weijia_core::time::At;
-use weijia_core::upload::quota;
 use weijia_core::upload::rules::Asked;
 use weijia_core::upload::sql::{self, NewUpload, Purpose};
-use weijia_core::upload::{State as UploadState, Upload, concat};
+use weijia_core::upload::{State as UploadState, Upload, concat, giving_up};
 use weijia_core::{Error, Result as CoreResult};
 
 use super::creation::{self, Creation, Plan};
@@ -54,6 +54,7 @@ const JOINING: Duration = Duration::from_secs(30);
         (status = 409, description = "the clip takes no new version now, or a partial upload is not complete", body = ErrorBody),
         (status = 410, description = "the store has lost what was to be joined", body = ErrorBody),
         (status = 412, description = "another version of tus", body = ErrorBody),
+        (status = 415, description = "a body of another content type", body = ErrorBody),
         (status = 413, description = "larger than Tus-Max-Size", body = ErrorBody),
         (status = 422, description = "refused, with the reason; also where it is more than she may send or keep", body = ErrorBody),
         (status = 507, description = "the disk has no room for it now", body = ErrorBody),
@@ -66,23 +67,27 @@ pub async fn create_upload(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
+    let has_body = !body.is_end_stream();
     let begun = async {
         let own = Resource { owner: Some(&principal.user), ..Resource::default() };
         access::require(&principal, Permission::ClipUpload, &own)?;
+        if has_body {
+            protocol::require_offset_stream(&headers)?;
+        }
         let creation = Creation::read(&headers, uploads.limits.max_length)?;
-        let upload = uploads.begin(&principal, &creation).await?;
-        Ok((creation, upload))
+        let begun = uploads.begin(&principal, &creation).await?;
+        Ok((creation, begun))
     };
-    let (creation, upload) = match begun.await {
+    let (creation, begun) = match begun.await {
         Ok(begun) => begun,
         Err(error) => {
             uploads.read_away(body);
             return Err(error);
         }
     };
-    let location = format!("{PATH}/{}", upload.id);
-    let (clip, version) = (upload.clip_id.clone(), upload.version_id.clone());
-    let reached = uploads.first_bytes(upload, creation, body).await?;
+    let location = format!("{PATH}/{}", begun.upload.id);
+    let (clip, version) = (begun.upload.clip_id.clone(), begun.upload.version_id.clone());
+    let reached = uploads.first_bytes(begun, creation, body).await?;
     let mut response = StatusCode::CREATED.into_response();
     protocol::set(&mut response, header::LOCATION, location);
     if let (Some(clip), Some(version)) = (clip, version) {
@@ -94,37 +99,41 @@ pub async fn create_upload(
     Ok(response)
 }
 
+pub(super) struct Begun {
+    pub upload: Upload,
+    /// By this request, not by an earlier one for the same creation.
+    is_new: bool,
+}
+
 impl Uploads {
     /// Clip, version and upload, together; or the upload that the same creation made before.
-    pub(super) async fn begin(&self, owner: &Principal, creation: &Creation) -> Result<Upload, ApiError> {
+    pub(super) async fn begin(&self, owner: &Principal, creation: &Creation) -> Result<Begun, ApiError> {
         let (now, most) = (At::now(), self.limits.max_length);
         let mut tx = self.db.write().await?;
         sql::lock_owner(&mut tx, &owner.user).await?;
         if let Some(key) = &creation.idempotency_key
             && let Some(upload) = sql::of_idempotency_key(&mut tx, &owner.user, key).await?
         {
-            return if is_same(creation, &upload) { Ok(upload) } else { Err(creation::key_used_otherwise()) };
+            if !is_same(creation, &upload) {
+                return Err(creation::key_used_otherwise());
+            }
+            still_meant(&mut tx, &upload).await?;
+            return Ok(Begun { upload, is_new: false });
         }
-        let (length, joined) = match &creation.plan {
-            Plan::Whole { length } | Plan::Partial { length } => (*length, 0),
+        let length = match &creation.plan {
+            Plan::Whole { length } | Plan::Partial { length } => *length,
             Plan::Final { of, .. } => {
                 let partials = concat::partials(&mut tx, now, &owner.user, of).await?;
-                let once: BTreeMap<&UploadId, i64> =
-                    partials.iter().map(|partial| (&partial.id, partial.length.unwrap_or(0))).collect();
-                (Some(partials.iter().filter_map(|partial| partial.length).sum()), once.values().sum())
+                Some(partials.iter().filter_map(|partial| partial.length).sum())
             }
         };
         if length.is_some_and(|length| length > most) {
             return Err(patch::too_big(length, most));
         }
-        self.require_room(length.unwrap_or(1))?;
         let made = match creation.plan {
             Plan::Partial { .. } => None,
             _ => Some(clip_for(&mut tx, now, owner, &creation.metadata, length).await?),
         };
-        // What a final one is joined from was counted when it was begun, but may be named more than once.
-        let fresh = length.unwrap_or(1) - joined;
-        quota::check(&mut tx, &self.limits.quota, now, &owner.user, fresh).await?;
         let purpose = match (&creation.plan, &made) {
             (Plan::Final { of, concat }, Some(Created { clip, version, .. })) => {
                 Purpose::Final { clip, version, of, concat }
@@ -136,13 +145,21 @@ impl Uploads {
         let idempotency_key = creation.idempotency_key.as_deref();
         let new = NewUpload { owner: &owner.user, purpose, length, most, metadata, idempotency_key };
         let upload = sql::create(&mut tx, now, new).await?;
+        // Counted first and judged then, because what a final one is joined from counts no longer.
+        let counted = length.unwrap_or(0);
+        let left = self.left(&mut tx, now, &owner.user).await?.without_upload(counted);
+        let brings = length.or(creation.body.filter(|_| creation.brings_bytes)).unwrap_or(1);
+        if let Some(refusal) = self.refusal_to_begin(&left, brings) {
+            return Err(refusal);
+        }
         tx.commit().await?;
-        Ok(upload)
+        Ok(Begun { upload, is_new: true })
     }
 
     /// What can be done at once: the bytes that came along, or the joining. What did not get through can be sent again
     /// to `Location`, and what isn't joined yet will be; only a refusal is final, and leaves nothing behind.
-    async fn first_bytes(&self, upload: Upload, creation: Creation, body: Body) -> Result<Reached, ApiError> {
+    async fn first_bytes(&self, begun: Begun, creation: Creation, body: Body) -> Result<Reached, ApiError> {
+        let Begun { upload, is_new } = begun;
         let done = if upload.state != UploadState::Open {
             self.read_away(body);
             return self.standing_of(&upload).await;
@@ -163,12 +180,24 @@ impl Uploads {
             Ok(reached) => Ok(reached),
             // The checksum is wrong, or never came: as if it had not been asked for.
             Err(error) if matches!(error.status.as_u16(), 400 | 460) => {
-                self.terminate(&upload.id).await?;
+                if is_new {
+                    self.undo(&upload).await?;
+                }
                 Err(error)
             }
-            Err(error) if matches!(error.status.as_u16(), 410 | 422) => Err(error),
-            Err(_) => self.standing_of(&upload).await,
+            Err(error) => {
+                let reached = self.standing_of(&upload).await?;
+                let is_over = matches!(error.status.as_u16(), 410 | 422) && reached.expires.is_none();
+                if is_over { Err(error) } else { Ok(reached) }
+            }
         }
+    }
+
+    async fn undo(&self, upload: &Upload) -> CoreResult<()> {
+        let _seat = self.writers.sit(&upload.id, self.limits.handover).await;
+        let mut tx = self.db.write().await?;
+        giving_up::undo(&mut tx, At::now(), upload).await?;
+        tx.commit().await.map_err(Error::from)
     }
 
     async fn standing_of(&self, upload: &Upload) -> Result<Reached, ApiError> {
@@ -180,7 +209,7 @@ impl Uploads {
 }
 
 async fn clip_for(
-    tx: &mut weijia_core::db::Tx,
+    tx: &mut Tx,
     now: At,
     owner: &Principal,
     metadata: &Metadata,
@@ -197,6 +226,17 @@ async fn clip_for(
         clip: clip.as_ref(),
     };
     create::create(tx, now, owner, &draft).await
+}
+
+/// Whether what this creation made before is still there: its file was not refused, and its clip not taken back.
+async fn still_meant(tx: &mut Tx, upload: &Upload) -> Result<(), ApiError> {
+    if upload.state == UploadState::Failed {
+        return Err(patch::failed(upload));
+    }
+    match &upload.clip_id {
+        Some(clip) if clip::sql::get(tx, clip).await?.state == ClipState::Withdrawn => Err(patch::gone()),
+        _ => Ok(()),
+    }
 }
 
 /// Whether this creation asks for what was created before.

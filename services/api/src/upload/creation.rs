@@ -62,14 +62,15 @@ impl Creation {
             return Err(patch::too_big(length, most));
         }
         let body = protocol::number(headers, &header::CONTENT_LENGTH)?;
-        let brings_bytes = length != Some(0) && protocol::is_offset_stream(headers);
-        if brings_bytes && is_final {
+        let is_stream = protocol::is_offset_stream(headers);
+        if is_stream && is_final {
             return Err(patch::is_final());
         }
-        if brings_bytes && body.is_some_and(|body| body > length.unwrap_or(most)) {
+        if is_stream && body.is_some_and(|body| body > length.unwrap_or(most)) {
             return Err(if length.is_some() { patch::too_long() } else { patch::too_big(body, most) });
         }
         let idempotency_key = idempotency_key(headers)?.filter(|_| !matches!(plan, Plan::Partial { .. }));
+        let brings_bytes = is_stream && length != Some(0);
         let check = Check::read(headers)?;
         Ok(Creation { plan, metadata: Metadata::read(headers)?, idempotency_key, brings_bytes, body, check })
     }
@@ -173,6 +174,8 @@ mod tests {
         assert_eq!(brings(&[stream, ("upload-defer-length", "1"), ("content-length", "101")]), Err(413));
         assert_eq!(brings(&[("upload-length", "5"), ("content-length", "6")]), Ok(false));
         assert_eq!(brings(&[stream, ("upload-length", "0")]), Ok(false));
+        assert_eq!(brings(&[stream, ("upload-length", "0"), ("content-length", "0")]), Ok(false));
+        assert_eq!(brings(&[stream, ("upload-length", "0"), ("content-length", "1")]), Err(413));
         assert_eq!(brings(&[stream, ("upload-length", "5"), ("upload-checksum", "md5 AAAA")]), Err(400));
     }
 

@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use rand::Rng;
 use sha2::{Digest, Sha256};
+use weijia_core::error::Refusal;
 use weijia_core::storage::{StorageError, keys, trash};
 use weijia_core::time::At;
-use weijia_core::upload::{Part, TailPiece, Upload, sql};
+use weijia_core::upload::{Part, TailPiece, Upload, giving_up, quota, sql};
 use weijia_core::{Error, Result};
 
 use super::Uploads;
@@ -24,6 +25,9 @@ pub enum Failure {
     /// What was acknowledged stands.
     #[error("the disk of the store or of the database is full")]
     Full,
+    /// More than its owner may send or keep, which nobody could know before.
+    #[error("it is too much: {}", .0.code)]
+    Over(Refusal),
     /// What was acknowledged stands.
     #[error("the store or the database does not answer as it should: {0}")]
     Unavailable(String),
@@ -33,6 +37,7 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match error {
             Error::Conflict(_) | Error::NotFound => Failure::TakenOver,
+            Error::Refused(refusal) => Failure::Over(refusal),
             full if full.is_full() => Failure::Full,
             other => Failure::Unavailable(other.to_string()),
         }
@@ -137,7 +142,14 @@ impl Uploads {
     pub(super) async fn count(&self, upload: &Upload, parts: &[Part], pieces: &[TailPiece]) -> Result<(), Failure> {
         let now = At::now();
         let mut tx = self.db.write().await.map_err(Error::from)?;
+        let begins = parts.iter().any(|part| part.no == 1) || pieces.iter().any(|p| (p.part_no, p.start) == (1, 0));
         let counted = async {
+            if upload.length.is_none() {
+                sql::lock_owner(&mut tx, &upload.owner_id).await?;
+            }
+            if begins {
+                giving_up::supersede(&mut tx, now, upload).await?;
+            }
             if upload.is_single() && !parts.is_empty() {
                 sql::set_object(&mut tx, now, &upload.id, upload.epoch, &upload.new_key(), None).await?;
             }
@@ -146,6 +158,10 @@ impl Uploads {
             }
             for piece in pieces {
                 sql::add_tail(&mut tx, now, upload, piece).await?;
+            }
+            if upload.length.is_none() {
+                let bytes = parts.iter().map(|p| p.len).chain(pieces.iter().map(|p| p.len)).sum();
+                quota::check_counted(&mut tx, &self.limits.quota, now, &upload.owner_id, bytes).await?;
             }
             Ok::<_, Error>(())
         };

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
 use tokio::sync::oneshot;
 use weijia_core::Result as CoreResult;
+use weijia_core::clip;
 use weijia_core::clip::refusal::RefusalCode;
 use weijia_core::ids::UploadId;
 use weijia_core::time::At;
@@ -61,10 +62,7 @@ pub async fn append_upload(
 ) -> Result<Response, ApiError> {
     let asked = async {
         let id = uploads.own(&principal, &upload).await?;
-        if !protocol::is_offset_stream(&headers) {
-            let (message, next_step) = ("上传的请求类型不对。", "刷新页面，再传一次。");
-            return Err(refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_an_offset_stream", message, next_step));
-        }
+        protocol::require_offset_stream(&headers)?;
         let offset = protocol::required(&headers, &UPLOAD_OFFSET)?;
         let body = protocol::number(&headers, &header::CONTENT_LENGTH)?;
         let length = protocol::number(&headers, &UPLOAD_LENGTH)?;
@@ -149,24 +147,35 @@ impl Uploads {
     async fn enter(&self, id: &UploadId, asked: Asked) -> Result<(Upload, Durable), ApiError> {
         let now = At::now();
         let mut tx = self.db.write().await?;
-        if sql::find(&mut tx, id).await?.kind == Kind::Final {
+        let found = sql::find(&mut tx, id).await?;
+        if found.kind == Kind::Final {
             return Err(is_final());
+        }
+        if found.length.is_none() {
+            sql::lock_owner(&mut tx, &found.owner_id).await?;
+        }
+        if let (Some(0), Some(clip)) = (asked.length, &found.clip_id) {
+            clip::sql::lock(&mut tx, clip).await?;
         }
         let (mut upload, durable) = sql::take_over(&mut tx, now, id).await?;
         let most = upload.most(self.limits.max_length);
         let Upload { kind, state, length, .. } = upload;
         let refused = may_append(Standing { kind, state, length, durable: durable.offset, most }, asked);
         if let (Ok(()), None) = (refused, length) {
-            // Nothing was known of it when it was created, so it is judged by what it brings.
+            // Nothing was known of it when it was created, so it is judged by what it brings. Who brings nothing more
+            // may always end it.
             let brings = asked.length.map(|length| length - durable.offset).or(asked.body).unwrap_or(1);
-            quota::check(&mut tx, &self.limits.quota, now, &upload.owner_id, brings.max(1)).await?;
+            if brings > 0 {
+                quota::check(&mut tx, &self.limits.quota, now, &upload.owner_id, brings).await?;
+            }
         }
         if let (Ok(()), None, Some(length)) = (refused, length, asked.length) {
             upload = sql::declare_length(&mut tx, now, upload, &durable, length).await?;
         }
         tx.commit().await?;
         refused.map_err(|no| cannot_append(no, &upload, durable.offset, most))?;
-        Ok((upload, durable))
+        // It has just turned out to be empty.
+        if upload.state == UploadState::Failed { Err(failed(&upload)) } else { Ok((upload, durable)) }
     }
 
     /// Writes the body behind what is durable; and brings the upload to its end if that is all.
@@ -205,6 +214,7 @@ impl Uploads {
                 gone()
             }
             End::TooLong if upload.length.is_none() => self.no_longer(&upload).await?,
+            End::Failed(Failure::Over(refusal)) => refusal.into(),
             End::NoRoom | End::Failed(Failure::Full) => room::no_room_to_go_on(),
             End::TooLong => too_long(),
             End::Wrong(Wrong::Mismatch) => mismatch(),
@@ -223,7 +233,7 @@ impl Uploads {
         Err(protocol::with_offset(error, self.offset(id).await?, upload.expires()))
     }
 
-    /// What its owner may still send today, and keep.
+    /// What its owner may still send today, and keep, as it is now: to stop early. What counts is decided when it does.
     async fn left_of(&self, upload: &Upload) -> CoreResult<i64> {
         let mut tx = self.db.read().await?;
         let used = quota::used(&mut tx, At::now(), &upload.owner_id).await?;
@@ -263,12 +273,7 @@ fn cannot_append(no: NoAppend, upload: &Upload, durable: i64, most: i64) -> ApiE
     let error = match no {
         NoAppend::Gone => return gone(),
         NoAppend::Final => return is_final(),
-        NoAppend::Failed => match upload.refusal() {
-            Some(code) if code != RefusalCode::Incomplete => {
-                return ApiError::refused(StatusCode::UNPROCESSABLE_ENTITY, code.into());
-            }
-            _ => return gone(),
-        },
+        NoAppend::Failed => return failed(upload),
         NoAppend::WrongOffset => {
             let next_step = "不用做什么，会从断开的地方接着传。";
             refuse(StatusCode::CONFLICT, "upload_offset", "接着传的位置对不上。", next_step)
@@ -278,6 +283,16 @@ fn cannot_append(no: NoAppend, upload: &Upload, durable: i64, most: i64) -> ApiE
         NoAppend::TooBig => too_big(None, most),
     };
     protocol::with_offset(error, durable, upload.expires())
+}
+
+/// It was refused, and stays so; or the store has lost it.
+pub fn failed(upload: &Upload) -> ApiError {
+    match upload.refusal() {
+        Some(code) if code != RefusalCode::Incomplete => {
+            ApiError::refused(StatusCode::UNPROCESSABLE_ENTITY, code.into())
+        }
+        _ => gone(),
+    }
 }
 
 pub fn too_long() -> ApiError {

@@ -97,6 +97,14 @@ pub fn is_offset_stream(headers: &HeaderMap) -> bool {
     given.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(OFFSET_STREAM)
 }
 
+pub fn require_offset_stream(headers: &HeaderMap) -> Result<(), ApiError> {
+    if is_offset_stream(headers) {
+        return Ok(());
+    }
+    let (message, next_step) = ("上传的请求类型不对。", "刷新页面，再传一次。");
+    Err(refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_an_offset_stream", message, next_step))
+}
+
 pub fn set(response: &mut Response, name: HeaderName, value: impl ToString) {
     if let Ok(value) = HeaderValue::from_str(&value.to_string()) {
         response.headers_mut().insert(name, value);

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use weijia_core::access::{self, Permission, Resource};
 use weijia_core::ids::{ClipId, UploadId, VersionId};
+use weijia_core::text::one_line;
 use weijia_core::upload::{State as UploadState, Upload, reuse};
 use weijia_core::{Error, Result as CoreResult};
 
@@ -48,10 +49,14 @@ pub struct Reused {
     params(("Idempotency-Key" = Option<String>, Header, description = "as for a creation")),
     responses(
         (status = 201, description = "received", body = Reused),
+        (status = 400, description = "an Idempotency-Key that cannot be kept", body = ErrorBody),
         (status = 404, description = "none of hers has these bytes", body = ErrorBody),
         (status = 409, description = "the clip takes no new version now", body = ErrorBody),
+        (status = 410, description = "its clip was taken back, or the store has lost the bytes", body = ErrorBody),
+        (status = 413, description = "larger than a file may be", body = ErrorBody),
         (status = 422, description = "refused, with the reason", body = ErrorBody),
         (status = 503, description = "ask again in a moment", body = ErrorBody),
+        (status = 507, description = "the disk has no room for it now", body = ErrorBody),
     )
 )]
 pub async fn reuse_upload(
@@ -64,7 +69,7 @@ pub async fn reuse_upload(
     access::require(&principal, Permission::ClipUpload, &own)?;
     let source = uploads.source(&principal, &asked).await?.ok_or(Error::NotFound)?;
     let creation = Creation::read(&as_creation(&asked, &headers)?, uploads.limits.max_length)?;
-    let upload = uploads.begin(&principal, &creation).await?;
+    let upload = uploads.begin(&principal, &creation).await?.upload;
     let (Some(clip), Some(version)) = (upload.clip_id.clone(), upload.version_id.clone()) else {
         return Err(Error::NotFound.into());
     };
@@ -101,6 +106,13 @@ impl Uploads {
     }
 }
 
+fn short(text: &str) -> String {
+    one_line(text).chars().take(WORDS_MAX).collect()
+}
+
+/// More than is kept of any of its words: as headers they have to be short.
+const WORDS_MAX: usize = 200;
+
 /// The same in the words of tus, so that it is judged by the same rules.
 fn as_creation(asked: &Reuse, headers: &HeaderMap) -> Result<HeaderMap, ApiError> {
     let said = [
@@ -110,7 +122,7 @@ fn as_creation(asked: &Reuse, headers: &HeaderMap) -> Result<HeaderMap, ApiError
         ("assignment", asked.assignment.as_ref()),
         ("clip", asked.clip.as_ref()),
     ];
-    let pairs = said.into_iter().filter_map(|(key, value)| Some(format!("{key} {}", STANDARD.encode(value?))));
+    let pairs = said.into_iter().filter_map(|(key, value)| Some(format!("{key} {}", STANDARD.encode(short(value?)))));
     let metadata = pairs.collect::<Vec<_>>().join(",");
     let metadata = HeaderValue::from_str(&metadata).map_err(|_| Error::NotFound)?;
     let mut creation =

@@ -4,6 +4,10 @@
 use std::path::PathBuf;
 
 use axum::http::{HeaderValue, StatusCode, header};
+use weijia_core::Result;
+use weijia_core::db::Tx;
+use weijia_core::size::words as size;
+use weijia_core::upload::quota;
 
 use super::Uploads;
 use crate::error::ApiError;
@@ -15,41 +19,47 @@ pub struct Room {
     pub keep_free: u64,
 }
 
+/// Enough for anything.
+const UNSEEN: u64 = i64::MAX as u64;
+
 impl Room {
     /// Bytes above the mark.
     fn left(&self) -> u64 {
         match rustix::fs::statvfs(&self.folder) {
-            Ok(facts) => (facts.f_bavail * facts.f_frsize).saturating_sub(self.keep_free),
+            Ok(facts) => (facts.f_bavail * facts.f_frsize).saturating_sub(self.keep_free).min(UNSEEN),
             Err(error) => {
                 // Whether there is room the next write will tell.
                 tracing::warn!(folder = %self.folder.display(), %error, "cannot see how full the disk is");
-                u64::MAX
+                UNSEEN
             }
         }
     }
 }
 
 impl Uploads {
-    /// The largest file that the disk has room for, where it is ours to keep.
-    pub(super) fn room(&self) -> i64 {
-        let left = self.limits.room.as_ref().map_or(u64::MAX, Room::left);
-        i64::try_from(left).unwrap_or(i64::MAX)
-    }
-
-    pub(super) fn require_room(&self, bytes: i64) -> Result<(), ApiError> {
-        if bytes > self.room() { Err(no_room_for_more()) } else { Ok(()) }
+    /// The largest file that the disk has room for besides all that are on their way, where it is ours to keep.
+    /// Less than nothing where they have more to bring than there is room for.
+    pub(super) async fn room(&self, tx: &mut Tx) -> Result<i64> {
+        match &self.limits.room {
+            Some(room) => Ok((room.left() as i64).saturating_sub(quota::still_to_come(tx).await?)),
+            None => Ok(i64::MAX),
+        }
     }
 
     /// Below the mark: what is in memory may still be stored, but nothing more is taken.
     pub(super) fn is_low(&self) -> bool {
-        self.room() == 0
+        self.limits.room.as_ref().is_some_and(|room| room.left() == 0)
     }
 }
 
-/// For somebody who is about to begin.
-pub fn no_room_for_more() -> ApiError {
+/// For somebody who is about to begin, and the largest file that there is room for.
+pub fn no_room_for_more(bytes: i64, room: i64) -> ApiError {
+    let message = match room {
+        ..quota::LITTLE => "放片子的盘快满了，这会儿收不下新的。".to_owned(),
+        _ => format!("放片子的盘快满了，现在最多收得下 {} 的片子，这条有 {}。", size(room), size(bytes)),
+    };
     let next_step = "片子留在手机里，不会丢。过一会儿再传；老是这样，就告诉县里的老师。";
-    full("disk_low", "放片子的盘快满了，这会儿收不下新的。", next_step)
+    full("disk_low", &message, next_step)
 }
 
 /// For somebody in the middle.

@@ -13,7 +13,6 @@ use crate::job::{self, JobKind};
 use crate::on;
 use crate::text::one_line;
 use crate::time::At;
-use crate::upload;
 
 const FILENAME_MAX: usize = 200;
 
@@ -38,7 +37,7 @@ pub struct Created {
 }
 
 /// A clip with its first version, or the next version of one of her own. An earlier version that is still being sent
-/// is given up: she has chosen another file.
+/// stays until bytes of this one count: see `upload::giving_up`.
 pub async fn create(tx: &mut Tx, now: At, owner: &Principal, draft: &Draft<'_>) -> Result<Created> {
     if let Some(code) = draft.assignment {
         let known = content::course().assignment(code).is_some_and(|a| a.is_clip());
@@ -96,7 +95,6 @@ async fn next_version_of(tx: &mut Tx, now: At, owner: &Principal, id: &ClipId, d
             ));
         }
     }
-    upload::sql::terminate_of_clip(tx, now, id).await?;
     let assignment = draft.assignment.or(clip.assignment_code.as_deref());
     // What was handed in for one assignment isn't turned into an answer to another.
     let assignment = if clip.state == ClipState::Draft { assignment } else { clip.assignment_code.as_deref() };

@@ -81,18 +81,18 @@ both_databases! {
         }
     }
 
-    a_new_version_ends_the_upload_of_the_one_before(db) {
+    a_new_version_leaves_the_upload_of_the_one_before_until_its_own_bytes_come(db) {
         let mut tx = db.write().await.unwrap();
         let she = person(&mut tx).await;
         let first = create(&mut tx, NOW, &she, &draft()).await.unwrap();
         let purpose = Purpose::Whole { clip: &first.clip, version: &first.version };
         let (length, most) = (Some(5), 2 << 30);
         let new = NewUpload { owner: &she.user, purpose, length, most, metadata: "", idempotency_key: None };
-        let open = upload::sql::create(&mut tx, NOW, new).await.unwrap();
+        let open = crate::upload::sql::create(&mut tx, NOW, new).await.unwrap();
         let second = create(&mut tx, NOW, &she, &Draft { clip: Some(&first.clip), ..draft() }).await.unwrap();
         assert_eq!((second.clip.clone(), second.n), (first.clip.clone(), 2));
-        assert_eq!(find(&mut tx, &open.id).await.unwrap().state, State::Terminated);
-        assert_eq!(version(&mut tx, &first.version).await.state, MediaState::Abandoned);
+        assert_eq!(find(&mut tx, &open.id).await.unwrap().state, State::Open);
+        assert_eq!(version(&mut tx, &first.version).await.state, MediaState::Uploading);
         assert_eq!(clip(&mut tx, &first.clip).await.title, "村口的早晨", "the title stays");
         tx.commit().await.unwrap();
     }

@@ -113,8 +113,8 @@ pub(super) async fn bring_back(tx: &mut Tx, now: At, sidecar: &Sidecar, attempts
     }
     on!(&mut *tx, c => sqlx::query(
             "insert into uploads (id, owner_id, kind, clip_id, version_id, length, part_size, state, epoch, metadata, key,
-                                  root_sha256, created_at, updated_at, expires_at)
-             values ($1, $2, 'whole', $3, $4, $5, $6, 'complete', 0, '', $7, $8, $9, $10, $10) on conflict (id) do nothing")
+                                  root_sha256, created_at, counts_at, updated_at, expires_at)
+             values ($1, $2, 'whole', $3, $4, $5, $6, 'complete', 0, '', $7, $8, $9, $9, $10, $10) on conflict (id) do nothing")
         .bind(&stored.id).bind(&about.owner).bind(&about.clip).bind(&about.version).bind(stored.bytes)
         .bind(stored.part_size).bind(&stored.key).bind(&stored.root_sha256).bind(about.created_at).bind(now)
         .execute(c).await.map(drop))?;

@@ -164,15 +164,45 @@ both_databases! {
         assert_eq!(state(&db, &a).await, State::Expired);
     }
 
-    nothing_joined_with_nothing_is_an_empty_file(db) {
+    a_film_in_stretches_costs_its_bytes_once_and_joined_again_it_costs_them_again(db) {
+        let owner = somebody(&db).await;
+        let ids = [partial(&db, &owner.user, 10).await, partial(&db, &owner.user, 5).await];
+        let used = async || {
+            let mut tx = db.read().await.unwrap();
+            let used = crate::upload::quota::used(&mut tx, NOW, &owner.user).await.unwrap();
+            (used.today, used.kept, used.open)
+        };
+        assert_eq!(used().await, (15, 15, 2));
+        let first = join(&db, &owner, &ids).await.unwrap();
+        assert_eq!(used().await, (15, 15, 1), "the stretches count no longer");
+        let again = join(&db, &owner, &ids).await.unwrap();
+        let often = join(&db, &owner, &[ids[0].clone(), ids[0].clone(), ids[0].clone()]).await.unwrap();
+        assert_eq!(used().await, (60, 60, 3));
+        finish(&db, &first.id).await;
+        assert_eq!(used().await, (60, 60, 2), "complete, it counts as what is kept");
+        for ended in [&again, &often] {
+            let mut tx = db.write().await.unwrap();
+            assert!(terminate(&mut tx, NOW, ended).await.unwrap());
+            tx.commit().await.unwrap();
+        }
+        assert_eq!(used().await, (15, 15, 0));
+        let alone = partial(&db, &owner.user, 7).await;
+        let joined = join(&db, &owner, std::slice::from_ref(&alone)).await.unwrap();
+        let mut tx = db.write().await.unwrap();
+        assert!(terminate(&mut tx, NOW, &joined).await.unwrap());
+        tx.commit().await.unwrap();
+        assert_eq!(used().await, (22, 15, 0), "joined in vain, its stretches have been sent all the same");
+    }
+
+    nothing_joined_with_nothing_is_an_empty_file_and_refused(db) {
         let owner = somebody(&db).await;
         let mut tx = db.write().await.unwrap();
         let new = NewUpload { owner: &owner.user, purpose: Purpose::Partial, length: Some(0), most: 2 << 30, metadata: "", idempotency_key: None };
         let empty = create(&mut tx, NOW, new).await.unwrap();
         tx.commit().await.unwrap();
         assert_eq!(empty.state, State::Complete);
-        let joined = join(&db, &owner, std::slice::from_ref(&empty.id)).await.unwrap();
-        assert_eq!((joined.state, joined.length), (State::Complete, Some(0)));
-        assert_eq!(state(&db, &empty.id).await, State::Terminated);
+        let joined = join(&db, &owner, std::slice::from_ref(&empty.id)).await;
+        assert!(matches!(joined, Err(Error::Refused(refusal)) if refusal.code == "empty"));
+        assert_eq!(state(&db, &empty.id).await, State::Complete);
     }
 }

@@ -6,6 +6,7 @@
 //! one still tries to write fails on it, on whichever machine it runs.
 
 pub mod concat;
+pub mod giving_up;
 #[cfg(test)]
 mod model_tests;
 pub mod quota;
@@ -19,8 +20,6 @@ use crate::ids::{ClipId, UploadId, UserId, VersionId};
 use crate::storage::keys;
 use crate::time::{At, Millis};
 
-/// Uploads one person may have begun and not ended; partial ones end when they are joined.
-pub const MOST_OPEN: i64 = 50;
 /// An upload that nobody touches for so long is given up.
 pub const EXPIRES_AFTER: Millis = Millis::days(7);
 

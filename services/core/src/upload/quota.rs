@@ -3,7 +3,9 @@
 //!
 //! A day is a calendar day in China: it begins at midnight for everybody, which is what a person understands by
 //! "tomorrow". What was begun today counts with its whole length while it may still come in, and with what came in once
-//! it ended in vain. Stretches count, and what they are joined to does not count once more.
+//! it ended in vain; what says its length late counts with what came, on the day when the last of it came. A stretch
+//! counts until something is joined from it, and that counts with its whole length: a film in stretches costs its bytes
+//! once, and one that is joined again costs them again.
 
 use crate::db::Tx;
 use crate::error::{Refusal, Result};
@@ -11,7 +13,12 @@ use crate::ids::UserId;
 use crate::on;
 use crate::size::words as size;
 use crate::time::At;
+use crate::upkeep::retention::AFTER_TAKEN_BACK_DAYS;
 
+/// Uploads one person may have begun and not ended; partial ones end when they are joined.
+pub const MOST_OPEN: i64 = 50;
+/// How often one person may begin an upload on one day. A class's practice is a dozen clips, in four stretches each.
+pub const MOST_BEGUN: i64 = 1000;
 /// Less than this is nothing: no film is so short.
 pub const LITTLE: i64 = 1_000_000;
 const GB: i64 = 1_000_000_000;
@@ -21,7 +28,7 @@ const GB: i64 = 1_000_000_000;
 pub struct Quota {
     pub per_file: i64,
     pub per_day: i64,
-    /// Everything that is kept of her and still comes in, but not what she took back.
+    /// Everything that is kept of her and still comes in, and what she took back as long as its file is there.
     pub per_person: i64,
 }
 
@@ -32,11 +39,27 @@ impl Default for Quota {
     }
 }
 
-/// What of it she has used, in bytes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// What of it she has used, in bytes, and how many uploads that is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, sqlx::FromRow)]
 pub struct Used {
     pub today: i64,
     pub kept: i64,
+    /// Begun and not ended.
+    pub open: i64,
+    /// Begun today, whatever became of them.
+    pub begun: i64,
+}
+
+impl Used {
+    /// The same before these bytes were counted.
+    pub fn without(self, bytes: i64) -> Used {
+        Used { today: self.today - bytes, kept: self.kept - bytes, ..self }
+    }
+
+    /// The same before an upload of so many bytes was begun.
+    pub fn without_upload(self, bytes: i64) -> Used {
+        Used { open: self.open - 1, begun: self.begun - 1, ..self.without(bytes) }
+    }
 }
 
 impl Quota {
@@ -50,7 +73,21 @@ impl Quota {
         self.refusal(used, LITTLE.min(self.per_file))
     }
 
-    /// Why a file of so many bytes is not taken, or None when it is.
+    /// Why she may not begin to send a file of so many bytes, or None when she may.
+    pub fn refusal_to_begin(&self, used: &Used, bytes: i64) -> Option<Refusal> {
+        self.refusal(used, bytes).or_else(|| {
+            if used.open >= MOST_OPEN {
+                let message = format!("有 {} 条片子都还没传完，最多同时传 {MOST_OPEN} 条。", used.open);
+                return Some(Refusal::new("too_many_uploads", message, "到作品页，先把要的传完，不要的收回。"));
+            }
+            (used.begun >= MOST_BEGUN).then(|| {
+                let message = format!("今天已经开始传了 {} 次，一天最多 {MOST_BEGUN} 次。", used.begun);
+                Refusal::new("too_many_today", message, "明天零点以后再传。片子留在手机里，不会丢。")
+            })
+        })
+    }
+
+    /// Why so many bytes are not taken, or None when they are.
     pub fn refusal(&self, used: &Used, bytes: i64) -> Option<Refusal> {
         if bytes > self.per_file {
             return Some(too_big(Some(bytes), self.per_file));
@@ -58,7 +95,8 @@ impl Quota {
         if bytes > self.per_person - used.kept {
             let kept = size(used.kept);
             let message = format!("你的片子一共占了 {kept}，一个人最多放 {}，这条放不下了。", size(self.per_person));
-            let next_step = "到作品页，把不要的收回，再传这条。";
+            let next_step =
+                format!("到作品页，把不要的收回，{AFTER_TAKEN_BACK_DAYS} 天后就腾出来了。等不及，就告诉县里的老师。");
             return Some(Refusal::new("quota_person", message, next_step));
         }
         if bytes > self.per_day - used.today {
@@ -79,36 +117,54 @@ pub fn too_big(bytes: Option<i64>, most: i64) -> Refusal {
     Refusal::new("too_big", message, "用 1080p 导出，或者剪短一些再传。")
 }
 
+// What came in of an upload: its parts and the pieces of its tail.
+const CAME: &str = "((select coalesce(sum(p.len), 0) from upload_parts p where p.upload_id = u.id)
+                   + (select coalesce(sum(t.len), 0) from upload_tails t where t.upload_id = u.id))";
+
 /// What she has used at this moment.
 pub async fn used(tx: &mut Tx, now: At, owner: &UserId) -> Result<Used> {
-    // What came in of an upload: its parts and the pieces of its tail.
-    const CAME: &str = "(select coalesce(sum(p.len), 0) from upload_parts p where p.upload_id = u.id)
-                      + (select coalesce(sum(t.len), 0) from upload_tails t where t.upload_id = u.id)";
-    let kept = sqlx::AssertSqlSafe(format!(
+    // Not a stretch that lives on in what is joined from it.
+    const COUNTS: &str = "u.owner_id = $1 and not (u.kind = 'partial' and exists (
+                              select 1 from upload_sources s join uploads f on f.id = s.final_id
+                              where s.partial_id = u.id and f.state in ('open', 'completing', 'complete')))";
+    const OPEN: &str = "(u.state in ('open', 'completing') or u.kind = 'partial' and u.state = 'complete')";
+    let sql = sqlx::AssertSqlSafe(format!(
         "select cast((select coalesce(sum(v.bytes), 0) from clip_versions v join clips c on c.id = v.clip_id
-                      where c.owner_id = $1 and c.state <> 'withdrawn' and v.original_key is not null)
+                      where c.owner_id = $1 and v.original_key is not null)
                    + (select coalesce(sum(coalesce(u.length, {CAME})), 0) from uploads u
-                      where u.owner_id = $1 and u.kind <> 'final'
-                        and (u.state in ('open', 'completing') or u.kind = 'partial' and u.state = 'complete')) as bigint)"
+                      where {COUNTS} and {OPEN}) as bigint) as kept,
+                cast((select coalesce(sum(case when u.state in ('open', 'completing', 'complete') and u.length is not null
+                                                    then u.length
+                                               when u.kind = 'final' then 0 else {CAME} end), 0)
+                      from uploads u where {COUNTS} and u.counts_at >= $2) as bigint) as today,
+                (select count(*) from uploads u where {COUNTS} and {OPEN}) as open,
+                (select count(*) from uploads u where u.owner_id = $1 and u.created_at >= $2) as begun"
     ));
-    let today = sqlx::AssertSqlSafe(format!(
-        "select cast(coalesce(sum(case when u.state in ('open', 'completing', 'complete') and u.length is not null
-                                       then u.length else {CAME} end), 0) as bigint)
-         from uploads u where u.owner_id = $1 and u.kind <> 'final' and u.created_at >= $2"
-    ));
-    Ok(Used {
-        kept: on!(&mut *tx, c => sqlx::query_scalar(kept).bind(owner).fetch_one(c).await)?,
-        today: on!(&mut *tx, c => sqlx::query_scalar(today).bind(owner).bind(now.china_midnight()).fetch_one(c).await)?,
-    })
+    Ok(on!(tx, c => sqlx::query_as(sql).bind(owner).bind(now.china_midnight()).fetch_one(c).await)?)
 }
 
-/// Refuses a file that does not fit. Before this, in the same transaction, [`super::sql::lock_owner`]: of two creations
-/// at once the second counts the first.
+/// What all open uploads together still have to bring.
+pub async fn still_to_come(tx: &mut Tx) -> Result<i64> {
+    let sql = sqlx::AssertSqlSafe(format!(
+        "select cast(coalesce(sum(u.length - {CAME}), 0) as bigint) from uploads u
+         where u.state = 'open' and u.length is not null"
+    ));
+    Ok(on!(tx, c => sqlx::query_scalar(sql).fetch_one(c).await)?)
+}
+
+/// Refuses bytes that do not fit. Before this, in the same transaction, [`super::sql::lock_owner`]: of two at once the
+/// second counts the first.
 pub async fn check(tx: &mut Tx, quota: &Quota, now: At, owner: &UserId, bytes: i64) -> Result<()> {
-    match quota.refusal(&used(tx, now, owner).await?, bytes) {
-        Some(refusal) => Err(refusal.into()),
-        None => Ok(()),
-    }
+    fits(quota.refusal(&used(tx, now, owner).await?, bytes))
+}
+
+/// The same for bytes that this transaction has counted already.
+pub async fn check_counted(tx: &mut Tx, quota: &Quota, now: At, owner: &UserId, bytes: i64) -> Result<()> {
+    fits(quota.refusal(&used(tx, now, owner).await?.without(bytes), bytes))
+}
+
+fn fits(refusal: Option<Refusal>) -> Result<()> {
+    refusal.map_or(Ok(()), |refusal| Err(refusal.into()))
 }
 
 #[cfg(test)]

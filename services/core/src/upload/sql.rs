@@ -1,7 +1,7 @@
 //! Verbs on uploads. What a writer records is guarded by its epoch: when a newer writer has taken over, nothing happens
 //! and the answer is [`Error::Conflict`].
 
-use super::{Durable, EXPIRES_AFTER, Kind, MOST_OPEN, Part, State, TailPiece, Upload, concat, rules};
+use super::{Durable, EXPIRES_AFTER, Kind, Part, State, TailPiece, Upload, concat, giving_up, rules};
 use crate::clip::create;
 use crate::clip::refusal::RefusalCode;
 use crate::clip::sql::lock;
@@ -61,7 +61,7 @@ pub async fn of_idempotency_key(tx: &mut Tx, owner: &UserId, key: &str) -> Resul
         .bind(owner).bind(key).fetch_optional(c).await)?)
 }
 
-/// A new upload. One without bytes is complete at once: there is nothing left to send, and no object.
+/// A new upload. A stretch without bytes is complete at once: there is nothing left to send, and no object.
 pub async fn create(tx: &mut Tx, now: At, new: NewUpload<'_>) -> Result<Upload> {
     lock_owner(tx, new.owner).await?;
     let (kind, target, of, concat) = match new.purpose {
@@ -69,35 +69,21 @@ pub async fn create(tx: &mut Tx, now: At, new: NewUpload<'_>) -> Result<Upload> 
         Purpose::Partial => (Kind::Partial, None, &[][..], None),
         Purpose::Final { clip, version, of, concat } => (Kind::Final, Some((clip, version)), of, Some(concat)),
     };
-    // The partial ones that wait to be joined do not stand in the way of joining them.
-    let sql = "select count(*) from uploads where owner_id = $1
-               and (state in ('open', 'completing') or state = 'complete' and kind = 'partial')
-               and (kind <> 'partial' or $2 <> 'final')";
-    let open: i64 = on!(tx, c => sqlx::query_scalar(sql).bind(new.owner).bind(kind).fetch_one(c).await)?;
-    if open >= MOST_OPEN {
-        let message = format!("有 {open} 条片子都还没传完。");
-        return Err(Refusal::new("too_many_uploads", message, "到作品页，先把要的传完，不要的收回。").into());
+    let is_empty = new.length == Some(0);
+    if is_empty && kind != Kind::Partial {
+        return Err(Refusal::from(RefusalCode::Empty).into());
     }
-    let upload: Upload = on!(tx, c => sqlx::query_as(
+    let mut upload: Upload = on!(tx, c => sqlx::query_as(
             "insert into uploads (id, owner_id, kind, clip_id, version_id, length, part_size, state, epoch, metadata,
-                                  concat, idempotency_key, created_at, updated_at, expires_at)
-             values ($1, $2, $3, $4, $5, $6, $7, 'open', 0, $8, $9, $10, $11, $11, $12) returning *")
+                                  concat, idempotency_key, created_at, counts_at, updated_at, expires_at)
+             values ($1, $2, $3, $4, $5, $6, $7, 'open', 0, $8, $9, $10, $11, $11, $11, $12) returning *")
         .bind(UploadId::new()).bind(new.owner).bind(kind).bind(target.map(|(clip, _)| clip))
         .bind(target.map(|(_, version)| version)).bind(new.length)
         .bind(rules::part_size(new.length.unwrap_or(new.most))).bind(new.metadata).bind(concat)
         .bind(new.idempotency_key).bind(now).bind(now + EXPIRES_AFTER).fetch_one(c).await)?;
     concat::name_sources(tx, &upload.id, of).await?;
-    if new.length == Some(0) { nothing_to_send(tx, now, upload).await } else { Ok(upload) }
-}
-
-/// An empty file is complete, and no clip comes of it.
-async fn nothing_to_send(tx: &mut Tx, now: At, mut upload: Upload) -> Result<Upload> {
-    set_state(tx, &mut upload, State::Complete).await?;
-    if let Some(version) = &upload.version_id {
-        create::refused(tx, version, RefusalCode::Empty).await?;
-    }
-    if upload.kind == Kind::Final {
-        concat::release(tx, now, &upload.id).await?;
+    if is_empty {
+        set_state(tx, &mut upload, State::Complete).await?;
     }
     Ok(upload)
 }
@@ -109,7 +95,8 @@ async fn set_state(tx: &mut Tx, upload: &mut Upload, state: State) -> Result<()>
 }
 
 /// Its client knows the length now: said once, not less than what is there ([`rules::may_append`]). If that is all,
-/// nothing is left but to join the parts, or to gather the tail.
+/// nothing is left but to join the parts, or to gather the tail. A file that turns out to be empty is refused, and its
+/// clip must be locked before the upload is taken over.
 pub async fn declare_length(tx: &mut Tx, now: At, upload: Upload, durable: &Durable, length: i64) -> Result<Upload> {
     hold(tx, now, &upload.id, upload.epoch).await?;
     let rows = on!(tx, c => sqlx::query("update uploads set length = $2 where id = $1 and length is null")
@@ -121,10 +108,11 @@ pub async fn declare_length(tx: &mut Tx, now: At, upload: Upload, durable: &Dura
     if let Some(version) = &upload.version_id {
         create::sized(tx, version, length).await?;
     }
-    if length == 0 {
-        return nothing_to_send(tx, now, upload).await;
-    }
-    if durable.tail.is_empty() && durable.offset == length {
+    if length == 0 && upload.kind == Kind::Partial {
+        set_state(tx, &mut upload, State::Complete).await?;
+    } else if length == 0 {
+        upload = giving_up::refuse_empty(tx, now, &upload).await?;
+    } else if durable.tail.is_empty() && durable.offset == length {
         set_state(tx, &mut upload, State::Completing).await?;
     }
     Ok(upload)
@@ -186,10 +174,13 @@ async fn drop_tails(tx: &mut Tx, now: At, id: &UploadId, part_no: i64, from: i64
     Ok(())
 }
 
-/// Still the newest writer of an open upload? Locks the row until the commit.
+/// Still the newest writer of an open upload? Locks the row until the commit. What it brings counts for today, unless it
+/// has been counted with its length.
 async fn hold(tx: &mut Tx, now: At, id: &UploadId, epoch: i64) -> Result<()> {
     held(on!(tx, c => sqlx::query(
-            "update uploads set updated_at = $3, expires_at = $4 where id = $1 and epoch = $2 and state = 'open'")
+            "update uploads set updated_at = $3, expires_at = $4,
+                                counts_at = case when length is null then $3 else counts_at end
+             where id = $1 and epoch = $2 and state = 'open'")
         .bind(id).bind(epoch).bind(now).bind(now + EXPIRES_AFTER).execute(c).await.map(|r| r.rows_affected()))?)
 }
 
@@ -302,7 +293,7 @@ pub async fn terminate(tx: &mut Tx, now: At, upload: &Upload) -> Result<bool> {
 }
 
 /// Nobody sends the rest, or joins it to a file.
-async fn give_up(tx: &mut Tx, now: At, upload: &Upload, how: Ending) -> Result<bool> {
+pub(super) async fn give_up(tx: &mut Tx, now: At, upload: &Upload, how: Ending) -> Result<bool> {
     let ended = end(tx, now, &upload.id, how).await?;
     if ended && let Some(version) = &upload.version_id {
         create::abandoned(tx, now, version).await?;
@@ -310,7 +301,7 @@ async fn give_up(tx: &mut Tx, now: At, upload: &Upload, how: Ending) -> Result<b
     Ok(ended)
 }
 
-/// Ends what still waits for bytes of a clip, because a new version begins or the clip is withdrawn.
+/// Ends what still waits for bytes of a clip, because the clip is withdrawn.
 pub async fn terminate_of_clip(tx: &mut Tx, now: At, clip: &ClipId) -> Result<()> {
     let open: Vec<Upload> = on!(tx, c => sqlx::query_as("select * from uploads where clip_id = $1 and state = 'open'")
         .bind(clip).fetch_all(c).await)?;
@@ -346,7 +337,7 @@ pub(super) enum Ending {
     Expired,
 }
 
-async fn end(tx: &mut Tx, now: At, id: &UploadId, how: Ending) -> Result<bool> {
+pub(super) async fn end(tx: &mut Tx, now: At, id: &UploadId, how: Ending) -> Result<bool> {
     let ended = close(tx, now, id, how).await?;
     if ended.as_ref().is_some_and(|upload| upload.kind == Kind::Final) {
         concat::release(tx, now, id).await?;
@@ -363,7 +354,8 @@ pub(super) async fn close(tx: &mut Tx, now: At, id: &UploadId, how: Ending) -> R
         Ending::Expired => (State::Expired, None, None),
     };
     let ended: Option<Upload> = on!(tx, c => sqlx::query_as(
-            "update uploads set state = $2, reason_code = $3, updated_at = $4, epoch = epoch + 1, idempotency_key = null
+            "update uploads set state = $2, reason_code = $3, updated_at = $4, epoch = epoch + 1,
+                                idempotency_key = case when $2 = 'failed' then idempotency_key end
              where id = $1 and epoch = coalesce($5, epoch) and ($2 <> 'expired' or expires_at <= $4)
              and (state = 'open' or state = 'completing' and ($2 = 'failed' or kind = 'partial')
                   or state = 'complete' and kind = 'partial') returning *")

@@ -45,11 +45,11 @@ impl Run<'_> {
         self.offset_told(&there).await?;
         let Some(version) = &upload.version_id else { return Ok(()) };
         let empty = self.model.length == Some(0);
-        let received = self.model.state == State::Complete && !empty;
+        let received = self.model.state == State::Complete;
         same("the jobs", testing::jobs_of(self.tx, version.as_str()).await, i64::from(received))?;
         let state = testing::version(self.tx, version).await.state;
         let expected = match self.model.state {
-            State::Complete if empty => MediaState::Failed,
+            State::Failed if empty => MediaState::Abandoned,
             State::Complete => MediaState::Received,
             State::Failed => MediaState::Failed,
             State::Terminated | State::Expired => MediaState::Abandoned,

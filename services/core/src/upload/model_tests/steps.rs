@@ -150,8 +150,11 @@ impl Run<'_> {
         let upload = declare_length(self.tx, self.now, view.upload.clone(), &there, length).await;
         let upload = upload.map_err(|e| format!("declare: {e}"))?;
         self.model.length = Some(length);
-        if length == 0 {
+        if length == 0 && self.kind == Kind::Partial {
             self.model.state = State::Complete;
+        } else if length == 0 {
+            let id = self.id.clone();
+            self.model.end(&id, State::Failed);
         } else if there.tail.is_empty() && there.offset == length {
             self.model.state = State::Completing;
         }

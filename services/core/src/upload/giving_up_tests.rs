@@ -1,0 +1,77 @@
+use super::*;
+use crate::both_databases;
+use crate::clip::create::Draft;
+use crate::clip::testing::{self, person};
+use crate::clip::{ClipState, MediaState};
+use crate::db::Db;
+use crate::ids::ClipId;
+use crate::upload::TailPiece;
+use crate::upload::sql::{self, NewUpload, Purpose};
+
+const NOW: At = At(1_000_000);
+
+async fn begun(tx: &mut Tx, owner: &crate::access::Principal, clip: Option<&ClipId>) -> Upload {
+    let draft = Draft { filename: "村口.mp4", content_type: "video/mp4", bytes: 20, clip, ..Default::default() };
+    let made = create::create(tx, NOW, owner, &draft).await.unwrap();
+    let purpose = Purpose::Whole { clip: &made.clip, version: &made.version };
+    let (length, most) = (Some(20), 2 << 30);
+    let new = NewUpload { owner: &owner.user, purpose, length, most, metadata: "", idempotency_key: None };
+    let upload = sql::create(tx, NOW, new).await.unwrap();
+    sql::take_over(tx, NOW, &upload.id).await.unwrap().0
+}
+
+async fn bytes(tx: &mut Tx, upload: &Upload) {
+    let key = format!("tails/{}", upload.id);
+    let piece = TailPiece { part_no: 1, start: 0, len: 5, key, sha256: String::new() };
+    sql::add_tail(tx, NOW, upload, &piece).await.unwrap();
+}
+
+async fn states(tx: &mut Tx, upload: &Upload) -> (State, MediaState, ClipState) {
+    let version = testing::version(tx, upload.version_id.as_ref().unwrap()).await.state;
+    let clip = crate::clip::sql::get(tx, upload.clip_id.as_ref().unwrap()).await.unwrap().state;
+    (sql::find(tx, &upload.id).await.unwrap().state, version, clip)
+}
+
+const SENDING: (State, MediaState, ClipState) = (State::Open, MediaState::Uploading, ClipState::Draft);
+
+async fn two_versions(db: &Db) -> (Upload, Upload) {
+    let mut tx = db.write().await.unwrap();
+    let she = person(&mut tx).await;
+    let first = begun(&mut tx, &she, None).await;
+    bytes(&mut tx, &first).await;
+    let second = begun(&mut tx, &she, first.clip_id.as_ref()).await;
+    tx.commit().await.unwrap();
+    (first, second)
+}
+
+both_databases! {
+    bytes_of_a_newer_version_end_the_older_upload_and_never_the_other_way_round(db) {
+        let (first, second) = two_versions(&db).await;
+        let mut tx = db.write().await.unwrap();
+        supersede(&mut tx, NOW, &first).await.unwrap();
+        assert_eq!((states(&mut tx, &first).await, states(&mut tx, &second).await), (SENDING, SENDING));
+        supersede(&mut tx, NOW, &second).await.unwrap();
+        let ended = (State::Terminated, MediaState::Abandoned, ClipState::Draft);
+        assert_eq!((states(&mut tx, &first).await, states(&mut tx, &second).await), (ended, SENDING));
+        tx.commit().await.unwrap();
+    }
+
+    a_creation_that_is_undone_takes_only_what_it_made(db) {
+        let (first, second) = two_versions(&db).await;
+        let mut tx = db.write().await.unwrap();
+        undo(&mut tx, NOW, &second).await.unwrap();
+        assert_eq!(states(&mut tx, &second).await, (State::Terminated, MediaState::Abandoned, ClipState::Draft));
+        undo(&mut tx, NOW, &first).await.unwrap();
+        assert_eq!(states(&mut tx, &first).await, SENDING, "it has bytes");
+        // A draft that was there before stays, even with nothing in it.
+        sql::terminate(&mut tx, NOW, &first).await.unwrap();
+        let she = crate::access::Principal { user: first.owner_id.clone(), ..person(&mut tx).await };
+        let third = begun(&mut tx, &she, first.clip_id.as_ref()).await;
+        undo(&mut tx, NOW, &third).await.unwrap();
+        assert_eq!(states(&mut tx, &third).await.2, ClipState::Draft);
+        let alone = begun(&mut tx, &she, None).await;
+        undo(&mut tx, NOW, &alone).await.unwrap();
+        assert_eq!(states(&mut tx, &alone).await, (State::Terminated, MediaState::Abandoned, ClipState::Withdrawn));
+        tx.commit().await.unwrap();
+    }
+}
