@@ -14,6 +14,7 @@ pub mod reuse;
 pub mod rules;
 pub mod sniff;
 pub mod sql;
+pub mod tails;
 
 use crate::clip::refusal::RefusalCode;
 use crate::ids::{ClipId, UploadId, UserId, VersionId};

@@ -59,6 +59,20 @@ pub fn durable(length: Option<i64>, part_size: i64, mut parts: Vec<Part>, mut ta
     Durable { parts, tail, offset }
 }
 
+/// Of so many pieces of a part some are joined.
+pub const MOST_PIECES: usize = 32;
+
+/// The first of the pieces to be joined into one, where there are too many: the first that is not longer than all behind
+/// it. So few stay whatever their lengths, and a byte is written again only when the piece that it lies in doubles.
+pub fn pieces_to_join(lens: &[i64]) -> Option<usize> {
+    let mut behind = lens.iter().sum::<i64>();
+    let first = lens.iter().position(|len| {
+        behind -= len;
+        *len <= behind
+    });
+    first.filter(|_| lens.len() > MOST_PIECES)
+}
+
 /// One hash for the file from the hashes of its parts: survives a crash without the state of a hash, and a browser can
 /// compute it slice by slice.
 pub fn root(parts: &[Part]) -> String {
@@ -185,6 +199,30 @@ mod tests {
         assert_eq!(offset(vec![], vec![piece(1, 0, 4), piece(1, 5, 2)]), 4, "a gap in the tail");
         assert_eq!(offset(vec![], vec![piece(1, 2, 4)]), 0, "a tail that does not begin at the beginning");
         assert_eq!(offset(vec![], vec![piece(1, 0, 11)]), 0, "a tail beyond its part");
+    }
+
+    #[test]
+    fn pieces_stay_few_and_are_seldom_written_again() {
+        for lens in [vec![1], vec![1024], vec![1, 1, 1, 40_000], vec![131_072], vec![131_072, 1]] {
+            let (mut pieces, mut sent, mut joined, mut most) = (Vec::new(), 0, 0, 0);
+            for len in lens.iter().cycle().take(20_000) {
+                if sent >= MIN_PART {
+                    break;
+                }
+                if let Some(first) = pieces_to_join(&pieces) {
+                    let one = pieces.drain(first..).sum::<i64>();
+                    joined += one;
+                    pieces.push(one);
+                }
+                pieces.push(*len);
+                sent += len;
+                most = most.max(pieces.len());
+            }
+            assert!(most <= MOST_PIECES + 1, "{lens:?}: {most}");
+            assert!(joined <= 12 * sent, "{lens:?}: {joined} of {sent}");
+        }
+        assert_eq!(pieces_to_join(&[1; 32]), None);
+        assert_eq!(pieces_to_join(&[vec![100], vec![1; 32]].concat()), Some(1));
     }
 
     #[test]
