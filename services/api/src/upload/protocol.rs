@@ -35,20 +35,46 @@ pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key
 
 /// Around every endpoint: asks for the version we speak, and says it on every answer, whatever the answer.
 pub async fn speak_tus(request: Request, next: Next) -> Response {
-    let asked = request.headers().get(TUS_RESUMABLE);
-    let understood = request.method() == Method::OPTIONS || asked.is_some_and(|v| v == VERSION);
-    let mut response = if understood {
-        next.run(request).await
-    } else {
-        let (message, next_step) = ("这个上传工具的版本对不上。", "更新到新版再试。片子还在手机里，不会丢。");
-        let mut error = refuse(StatusCode::PRECONDITION_FAILED, "tus_version", message, next_step);
-        error.headers.insert(TUS_VERSION, HeaderValue::from_static(VERSION));
-        error.into_response()
+    let mut response = match understood(&request) {
+        Ok(()) => next.run(request).await,
+        Err(error) => error.into_response(),
     };
     let headers = response.headers_mut();
     headers.insert(TUS_RESUMABLE, HeaderValue::from_static(VERSION));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
+}
+
+fn understood(request: &Request) -> Result<(), ApiError> {
+    said_once(request.headers())?;
+    let asked = request.headers().get(TUS_RESUMABLE);
+    if request.method() == Method::OPTIONS || asked.is_some_and(|v| v == VERSION) {
+        return Ok(());
+    }
+    let (message, next_step) = ("这个上传工具的版本对不上。", "更新到新版再试。片子还在手机里，不会丢。");
+    let mut error = refuse(StatusCode::PRECONDITION_FAILED, "tus_version", message, next_step);
+    error.headers.insert(TUS_VERSION, HeaderValue::from_static(VERSION));
+    Err(error)
+}
+
+/// Of two lengths or two offsets neither is the right one.
+fn said_once(headers: &HeaderMap) -> Result<(), ApiError> {
+    let single = [
+        TUS_RESUMABLE,
+        METHOD_OVERRIDE,
+        IDEMPOTENCY_KEY,
+        UPLOAD_OFFSET,
+        UPLOAD_LENGTH,
+        UPLOAD_DEFER_LENGTH,
+        UPLOAD_CHECKSUM,
+        UPLOAD_CONCAT,
+        UPLOAD_METADATA,
+        header::CONTENT_TYPE,
+    ];
+    match single.iter().find(|name| headers.get_all(*name).iter().any(|value| Some(value) != headers.get(*name))) {
+        Some(name) => Err(unreadable(name.as_str())),
+        None => Ok(()),
+    }
 }
 
 pub fn refuse(status: StatusCode, code: &'static str, message: &str, next_step: &str) -> ApiError {
@@ -68,13 +94,11 @@ pub fn set_expires(headers: &mut HeaderMap, expires: Option<At>) {
     }
 }
 
-pub fn unreadable(what: &str) -> ApiError {
-    refuse(
-        StatusCode::BAD_REQUEST,
-        "bad_upload_request",
-        &format!("上传的请求里 {what} 不对。"),
-        "刷新页面，再传一次。",
-    )
+/// A header that says nothing to us. Its name is for the log: to her it would be a riddle.
+pub fn unreadable(header: &str) -> ApiError {
+    tracing::info!(header, "an upload's request cannot be read");
+    let (message, next_step) = ("这次上传的信息读不懂。", "刷新页面，再传一次。片子还在手机里，不会丢。");
+    refuse(StatusCode::BAD_REQUEST, "bad_upload_request", message, next_step)
 }
 
 /// A header that holds a whole number, if it is there.
@@ -130,8 +154,12 @@ impl Metadata {
             return Err(bad());
         }
         let mut pairs = BTreeMap::new();
-        for pair in raw.split(',').map(str::trim).filter(|pair| !pair.is_empty()) {
+        let said = raw.split(',').map(str::trim).filter(|_| !raw.is_empty());
+        for pair in said {
             let (key, value) = pair.split_once(' ').unwrap_or((pair, ""));
+            if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+                return Err(bad());
+            }
             let bytes = base64::engine::general_purpose::STANDARD.decode(value.trim()).map_err(|_| bad())?;
             let text = String::from_utf8(bytes).map_err(|_| bad())?;
             if pairs.insert(key.to_owned(), text).is_some() {
@@ -163,9 +191,23 @@ mod tests {
         assert_eq!(read.get("is_private"), None);
         assert_eq!(read.raw, "filename d29ybGQ=,title 5oiR55qE5p2R,is_private");
         assert!(metadata("").ok().unwrap().get("filename").is_none());
-        for bad in ["filename !!!", "filename /w==", "a d29ybGQ=,a d29ybGQ="] {
+        let wrong = ["filename !!!", "filename /w==", "a d29ybGQ=,a d29ybGQ=", "a,,b", ",", "a,", "a\tb d29ybGQ="];
+        for bad in wrong {
             assert!(metadata(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn what_is_said_twice_is_said_alike() {
+        let twice = |name: HeaderName, values: [&'static str; 2]| {
+            let headers = values.map(|value| (name.clone(), HeaderValue::from_static(value)));
+            said_once(&headers.into_iter().collect()).map_err(|error| error.status.as_u16())
+        };
+        assert_eq!(twice(UPLOAD_LENGTH, ["5", "5"]), Ok(()));
+        for name in [TUS_RESUMABLE, UPLOAD_LENGTH, UPLOAD_OFFSET, UPLOAD_CONCAT, UPLOAD_METADATA, UPLOAD_CHECKSUM] {
+            assert_eq!(twice(name, ["5", "10"]), Err(400));
+        }
+        assert_eq!(twice(header::COOKIE, ["a=5", "b=10"]), Ok(()));
     }
 
     #[test]
