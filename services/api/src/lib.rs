@@ -84,6 +84,7 @@ pub fn app(state: AppState) -> Router {
         .layer(middleware::from_fn(error::caught))
         .layer(middleware::from_fn_with_state(state.clone(), auth::same_origin))
         .layer(middleware::from_fn_with_state(state.clone(), upload::cross_origin))
+        .layer(middleware::from_fn_with_state(state.clone(), upload::leftover))
         .layer(middleware::from_fn(request_id::layer))
         // What is about a person is in no cache but where the answer says so.
         .layer(header("cache-control", "no-store"))

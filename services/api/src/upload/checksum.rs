@@ -61,6 +61,8 @@ pub enum Wrong {
     Mismatch,
     /// A checksum was to follow, and none that can be read did.
     Missing,
+    /// One followed that nobody had announced, so that nothing was held back for it.
+    Unannounced,
 }
 
 /// The sum of a body while it arrives, and what it must become.
@@ -92,8 +94,10 @@ impl Check {
 
     /// What follows a body. It doesn't overrule what was said before.
     pub fn follow(&mut self, trailers: &HeaderMap) {
-        if self.said.is_none() {
-            self.said = trailers.get(UPLOAD_CHECKSUM).and_then(said).map(|(sum, value)| (sum.name(), value));
+        let first = trailers.get(UPLOAD_CHECKSUM);
+        let agree = trailers.get_all(UPLOAD_CHECKSUM).iter().all(|value| Some(value) == first);
+        if self.said.is_none() && agree {
+            self.said = first.and_then(said).map(|(sum, value)| (sum.name(), value));
         }
     }
 
@@ -162,6 +166,11 @@ mod tests {
         check.follow(&head("upload-checksum", "crc32c AAAAAA=="));
         assert_eq!(check.verdict(), Err(Wrong::Mismatch));
         assert_eq!(promised().verdict(), Err(Wrong::Missing));
+        let mut check = promised();
+        let mut twice = head("upload-checksum", "crc32c 4waSgw==");
+        twice.append("upload-checksum", HeaderValue::from_static("crc32c AAAAAA=="));
+        check.follow(&twice);
+        assert_eq!(check.verdict(), Err(Wrong::Missing), "of two none");
         let mut check = promised();
         check.follow(&head("upload-checksum", "md5 AAAA"));
         assert_eq!(check.verdict(), Err(Wrong::Missing));

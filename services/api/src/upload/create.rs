@@ -67,24 +67,13 @@ pub async fn create_upload(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let has_body = !body.is_end_stream();
-    let begun = async {
-        let own = Resource { owner: Some(&principal.user), ..Resource::default() };
-        access::require(&principal, Permission::ClipUpload, &own)?;
-        if has_body {
-            protocol::require_offset_stream(&headers)?;
-        }
-        let creation = Creation::read(&headers, uploads.limits.max_length)?;
-        let begun = uploads.begin(&principal, &creation).await?;
-        Ok((creation, begun))
-    };
-    let (creation, begun) = match begun.await {
-        Ok(begun) => begun,
-        Err(error) => {
-            uploads.read_away(body);
-            return Err(error);
-        }
-    };
+    let own = Resource { owner: Some(&principal.user), ..Resource::default() };
+    access::require(&principal, Permission::ClipUpload, &own)?;
+    if !body.is_end_stream() {
+        protocol::require_offset_stream(&headers)?;
+    }
+    let creation = Creation::read(&headers, uploads.limits.max_length)?;
+    let begun = uploads.begin(&principal, &creation).await?;
     let location = format!("{PATH}/{}", begun.upload.id);
     let (clip, version) = (begun.upload.clip_id.clone(), begun.upload.version_id.clone());
     let reached = uploads.first_bytes(begun, creation, body).await?;
@@ -161,7 +150,6 @@ impl Uploads {
     async fn first_bytes(&self, begun: Begun, creation: Creation, body: Body) -> Result<Reached, ApiError> {
         let Begun { upload, is_new } = begun;
         let done = if upload.state != UploadState::Open {
-            self.read_away(body);
             return self.standing_of(&upload).await;
         } else if matches!(creation.plan, Plan::Final { .. }) {
             let (task, id) = (self.clone(), upload.id.clone());
@@ -178,8 +166,8 @@ impl Uploads {
         };
         match done {
             Ok(reached) => Ok(reached),
-            // The checksum is wrong, or never came: as if it had not been asked for.
-            Err(error) if matches!(error.status.as_u16(), 400 | 460) => {
+            // The checksum is wrong or never came, or it is longer than it says: as if it had not been asked for.
+            Err(error) if matches!(error.status.as_u16(), 400 | 413 | 460) => {
                 if is_new {
                     self.undo(&upload).await?;
                 }
@@ -200,7 +188,8 @@ impl Uploads {
         tx.commit().await.map_err(Error::from)
     }
 
-    async fn standing_of(&self, upload: &Upload) -> Result<Reached, ApiError> {
+    /// What it has come to, without disturbing anybody.
+    pub(super) async fn standing_of(&self, upload: &Upload) -> Result<Reached, ApiError> {
         let mut tx = self.db.read().await?;
         let upload = sql::find(&mut tx, &upload.id).await?;
         let offset = sql::durable(&mut tx, &upload).await?.offset;

@@ -3,8 +3,8 @@
 //! A writer begins with a pocket of one unit, outside the pool when that has none left, so any number of clients can make
 //! a start. One that fills it fast waits for a slab, room for a whole part. A slow one grows by single units as long as
 //! half of the pool is free, and writes out what it has when it isn't: it never waits, and never pins a slab that others
-//! could fill in a second, nor the units that others need for their pockets. Nobody waits for a slab while holding any of the pool, so all writers together cannot lock
-//! each other out.
+//! could fill in a second, nor the units that others need for their pockets. Nobody waits for a slab while holding any of
+//! the pool, so all writers together cannot lock each other out.
 
 use std::sync::{Arc, Mutex};
 

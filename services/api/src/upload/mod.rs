@@ -4,9 +4,9 @@
 //! Only the owner of an upload may see it; for everybody else it does not exist. A 204 means durable. The last 204 means
 //! that the object is whole, its version received and its job enqueued.
 //!
-//! Objects: `originals/{version}/{epoch}` is the file, `partials/{upload}/{epoch}` a stretch to be joined, `tails/{upload}/…` what is durable of a part that is still
-//! growing, `sidecars/{clip}/{version}.json` what the database knows of it. Parts are at least 8 MiB and at most 10,000,
-//! so a file may be as large as the setting says, up to 468 GiB.
+//! Objects: `originals/{version}/{epoch}` is the file, `partials/{upload}/{epoch}` a stretch to be joined,
+//! `tails/{upload}/…` what is durable of a part that is still growing, `sidecars/{clip}/{version}.json` what the database
+//! knows of it. Parts are at least 8 MiB and at most 10,000, so a file may be as large as the setting says, up to 468 GiB.
 
 mod allowance;
 mod checksum;
@@ -16,6 +16,7 @@ mod creation;
 mod cross_origin;
 mod finish;
 mod head;
+mod leftover;
 mod memory;
 mod method_override;
 mod options;
@@ -47,6 +48,7 @@ use weijia_core::upload::rules;
 use crate::state::AppState;
 
 pub use cross_origin::cross_origin;
+pub use leftover::leftover;
 pub use method_override::overridden;
 pub use reconcile::Swept;
 pub use room::Room;

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use weijia_core::error::Refusal;
 use weijia_core::storage::{StorageError, keys, trash};
 use weijia_core::time::At;
-use weijia_core::upload::{Part, TailPiece, Upload, giving_up, quota, sql};
+use weijia_core::upload::{Part, TailPiece, Upload, giving_up, quota, sql, tails};
 use weijia_core::{Error, Result};
 
 use super::Uploads;
@@ -102,7 +102,7 @@ impl Uploads {
         let set = sql::set_object(&mut tx, At::now(), &upload.id, upload.epoch, &key, Some(&id)).await;
         if let Err(error) = set {
             drop(tx);
-            self.discard(&key, Some(&id)).await;
+            self.discard(&[key], Some(&id)).await;
             return Err(error.into());
         }
         tx.commit().await.map_err(Error::from)?;
@@ -138,8 +138,14 @@ impl Uploads {
         Ok(TailPiece { part_no: no, start, len, key, sha256 })
     }
 
-    /// Counts what the store has: all of it, or nothing.
-    pub(super) async fn count(&self, upload: &Upload, parts: &[Part], pieces: &[TailPiece]) -> Result<(), Failure> {
+    /// Counts what the store has, and with it the length that is said now: all of it, or nothing.
+    pub(super) async fn count(
+        &self,
+        upload: &Upload,
+        length: Option<i64>,
+        parts: &[Part],
+        pieces: &[TailPiece],
+    ) -> Result<(), Failure> {
         let now = At::now();
         let mut tx = self.db.write().await.map_err(Error::from)?;
         let begins = parts.iter().any(|part| part.no == 1) || pieces.iter().any(|p| (p.part_no, p.start) == (1, 0));
@@ -149,6 +155,10 @@ impl Uploads {
             }
             if begins {
                 giving_up::supersede(&mut tx, now, upload).await?;
+            }
+            if let Some(length) = length {
+                let durable = sql::durable(&mut tx, upload).await?;
+                sql::declare_length(&mut tx, now, upload.clone(), &durable, length).await?;
             }
             if upload.is_single() && !parts.is_empty() {
                 sql::set_object(&mut tx, now, &upload.id, upload.epoch, &upload.new_key(), None).await?;
@@ -167,22 +177,29 @@ impl Uploads {
         };
         if let Err(error) = counted.await {
             drop(tx);
-            self.let_go(upload, parts, pieces.iter().map(|piece| piece.key.as_str())).await;
+            self.let_go(upload, parts, pieces.iter().map(|piece| piece.key.clone()).collect()).await;
             return Err(error.into());
         }
         // Whatever an error here says, they may be counted by now: they stay.
         Ok(tx.commit().await.map_err(Error::from)?)
     }
 
+    /// Counts a piece instead of those that it is joined from.
+    pub(super) async fn count_joined(&self, upload: &Upload, piece: &TailPiece) -> Result<(), Failure> {
+        let mut tx = self.db.write().await.map_err(Error::from)?;
+        if let Err(error) = tails::join(&mut tx, At::now(), upload, piece).await {
+            drop(tx);
+            self.discard(std::slice::from_ref(&piece.key), None).await;
+            return Err(error.into());
+        }
+        Ok(tx.commit().await.map_err(Error::from)?)
+    }
+
     /// Objects that will not be counted. A part of a multipart upload is none: the next of its number replaces it.
-    pub(super) async fn let_go<'a>(&self, upload: &Upload, parts: &[Part], tails: impl Iterator<Item = &'a str>) {
-        if upload.is_single() && !parts.is_empty() {
-            // The key carries this writer's epoch, so it is nobody else's object.
-            self.discard(&upload.new_key(), None).await;
-        }
-        for key in tails {
-            self.discard(key, None).await;
-        }
+    pub(super) async fn let_go(&self, upload: &Upload, parts: &[Part], tails: Vec<String>) {
+        let single = (upload.is_single() && !parts.is_empty()).then(|| upload.new_key());
+        let keys: Vec<String> = tails.into_iter().chain(single).collect();
+        self.discard(&keys, None).await;
     }
 
     /// A piece back from the store, exactly as it was put there.
@@ -195,15 +212,28 @@ impl Uploads {
         Ok(bytes)
     }
 
-    /// Something made by a writer that lost its right meanwhile.
-    async fn discard(&self, key: &str, s3_upload_id: Option<&str>) {
+    /// What was made for nothing. Its keys carry this writer's epoch, so they are nobody else's and nobody reads them:
+    /// it goes at once, for it is counted nowhere and would fill the disk. It is noted all the same: what cannot be
+    /// deleted now will be, and a put that was given up on may still land behind this.
+    async fn discard(&self, keys: &[String], s3_upload_id: Option<&str>) {
         let noted = async {
             let mut tx = self.db.write().await?;
-            trash::put(&mut tx, At::now(), key, s3_upload_id).await?;
+            for key in keys {
+                trash::put(&mut tx, At::now(), key, s3_upload_id).await?;
+            }
             Ok::<_, Error>(tx.commit().await?)
         };
         if let Err(error) = noted.await {
-            tracing::warn!(key, %error, "could not note an object to be deleted");
+            tracing::warn!(?keys, %error, "could not note objects to be deleted");
+        }
+        for key in keys {
+            let deleted = match s3_upload_id {
+                Some(id) => self.storage.abort_multipart(key, id).await,
+                None => self.storage.delete(key).await,
+            };
+            if let Err(error) = deleted {
+                tracing::warn!(key, %error, "could not delete an object yet");
+            }
         }
     }
 }

@@ -1,11 +1,8 @@
-use std::time::Duration;
-
 use crate::auth::Principal;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use http_body_util::BodyExt;
 use tokio::sync::oneshot;
 use weijia_core::Result as CoreResult;
 use weijia_core::clip;
@@ -21,7 +18,7 @@ use super::checksum::{Check, Wrong};
 use super::parts::Failure;
 use super::protocol::{self, UPLOAD_LENGTH, UPLOAD_OFFSET, refuse, unreadable};
 use super::room;
-use super::writer::{End, Writer};
+use super::writer::{Condition, End, Writer};
 use super::writers::Seat;
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::Id;
@@ -51,6 +48,7 @@ use crate::extract::Id;
         (status = 422, description = "refused, with the reason", body = ErrorBody),
         (status = 460, description = "the body is not what its checksum says; nothing of it counts", body = ErrorBody),
         (status = 503, description = "the store does not answer, or the server stops; go on in a moment", body = ErrorBody),
+        (status = 507, description = "the disk has no room for it now; go on later", body = ErrorBody),
     )
 )]
 pub async fn append_upload(
@@ -60,31 +58,19 @@ pub async fn append_upload(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let asked = async {
-        let id = uploads.own(&principal, &upload).await?;
-        protocol::require_offset_stream(&headers)?;
-        let offset = protocol::required(&headers, &UPLOAD_OFFSET)?;
-        let body = protocol::number(&headers, &header::CONTENT_LENGTH)?;
-        let length = protocol::number(&headers, &UPLOAD_LENGTH)?;
-        Ok((id, Asked { offset, body, length }, Check::read(&headers)?))
+    let id = uploads.own(&principal, &upload).await?;
+    protocol::require_offset_stream(&headers)?;
+    let asked = Asked {
+        offset: protocol::required(&headers, &UPLOAD_OFFSET)?,
+        body: protocol::number(&headers, &header::CONTENT_LENGTH)?,
+        length: protocol::number(&headers, &UPLOAD_LENGTH)?,
     };
-    let (id, asked, check) = match asked.await {
-        Ok(asked) => asked,
-        Err(error) => {
-            uploads.read_away(body);
-            return Err(error);
-        }
-    };
-    let reached = append(&uploads, id, asked, check, body).await?;
+    let reached = append(&uploads, id, asked, Check::read(&headers)?, body).await?;
     let mut response = StatusCode::NO_CONTENT.into_response();
     protocol::set(&mut response, UPLOAD_OFFSET, reached.offset);
     protocol::set_expires(response.headers_mut(), reached.expires);
     Ok(response)
 }
-
-/// How long a refused body is read away. A bound by bytes would be met at once by who is fast: on a local network the
-/// answer came too late even for 40 MiB, and the client began all over, not knowing why.
-const LAST_WORDS: Duration = Duration::from_secs(3);
 
 /// Where an upload stands after a request.
 #[derive(Debug, Clone, Copy)]
@@ -106,31 +92,12 @@ pub async fn append(
     let (answer, answered) = oneshot::channel();
     let task = uploads.clone();
     uploads.tasks.spawn(async move {
-        let result = task.append(&id, asked, check, &mut body).await;
-        let early = result.is_err();
-        let _ = answer.send(result);
-        if early {
-            task.drain(body).await;
-        }
+        let _ = answer.send(task.append(&id, asked, check, &mut body).await);
     });
     answered.await.map_err(|_| unavailable())?
 }
 
 impl Uploads {
-    /// The rest of a refused body: a client that is still sending would see a broken connection instead of the answer.
-    pub(super) fn read_away(&self, body: Body) {
-        let task = self.clone();
-        self.tasks.spawn(async move { task.drain(body).await });
-    }
-
-    async fn drain(&self, mut body: Body) {
-        let draining = async { while let Some(Ok(_)) = body.frame().await {} };
-        tokio::select! {
-            _ = tokio::time::timeout(LAST_WORDS, draining) => {}
-            () = self.stopping.cancelled() => {}
-        }
-    }
-
     async fn append(
         &self,
         id: &UploadId,
@@ -139,12 +106,15 @@ impl Uploads {
         body: &mut Body,
     ) -> Result<Reached, ApiError> {
         let seat = self.writers.sit(id, self.limits.handover).await;
-        let (upload, durable) = self.enter(id, asked).await?;
-        self.write(upload, durable, seat, check, body).await
+        let (upload, durable) = self.enter(id, asked, check.is_some()).await?;
+        // What else the request says counts with a body that adds up, and only then.
+        let condition =
+            check.map(|check| Condition { check, length: asked.length.filter(|_| upload.length.is_none()) });
+        self.write(upload, durable, seat, condition, body).await
     }
 
-    /// Takes the upload over for that PATCH, and learns its length if it is said now.
-    async fn enter(&self, id: &UploadId, asked: Asked) -> Result<(Upload, Durable), ApiError> {
+    /// Takes the upload over for that PATCH, and learns its length if it is said now and for good.
+    async fn enter(&self, id: &UploadId, asked: Asked, conditional: bool) -> Result<(Upload, Durable), ApiError> {
         let now = At::now();
         let mut tx = self.db.write().await?;
         let found = sql::find(&mut tx, id).await?;
@@ -169,7 +139,7 @@ impl Uploads {
                 quota::check(&mut tx, &self.limits.quota, now, &upload.owner_id, brings).await?;
             }
         }
-        if let (Ok(()), None, Some(length)) = (refused, length, asked.length) {
+        if let (Ok(()), None, Some(length), false) = (refused, length, asked.length, conditional) {
             upload = sql::declare_length(&mut tx, now, upload, &durable, length).await?;
         }
         tx.commit().await?;
@@ -184,19 +154,21 @@ impl Uploads {
         upload: Upload,
         durable: Durable,
         seat: Seat,
-        check: Option<Check>,
+        condition: Option<Condition>,
         body: &mut Body,
     ) -> Result<Reached, ApiError> {
-        let id = &upload.id;
         if upload.state != UploadState::Open {
-            self.finished(id).await?;
+            self.finished(&upload.id).await?;
             return Ok(Reached { offset: durable.offset, expires: upload.expires() });
         }
-        let most = match upload.length {
+        let length = upload.length.or(condition.as_ref().and_then(|condition| condition.length));
+        let most = match length {
             Some(length) => length,
             None => upload.most(self.limits.max_length).min(durable.offset + self.left_of(&upload).await?),
         };
-        let (end, offset) = Writer::new(self.clone(), upload.clone(), durable, seat, most, check).run(body).await;
+        let upload = Upload { length, ..upload };
+        let id = &upload.id;
+        let (end, offset) = Writer::new(self.clone(), upload.clone(), durable, seat, most, condition).run(body).await;
         tracing::debug!(upload = %id, ?end, offset, "the body ended");
         let error = match end {
             End::Body if !upload.ends_at(offset) => return Ok(Reached { offset, expires: upload.expires() }),
@@ -205,20 +177,21 @@ impl Uploads {
                 let expires = upload.expires().filter(|_| upload.kind == Kind::Partial);
                 return Ok(Reached { offset, expires });
             }
+            // Both are the end: there is no offset to go on from.
             End::Refused(code) => {
                 self.refuse_file(&upload, code).await?;
-                ApiError::refused(StatusCode::UNPROCESSABLE_ENTITY, code.into())
+                return Err(ApiError::refused(StatusCode::UNPROCESSABLE_ENTITY, code.into()));
             }
             End::Failed(Failure::Lost) => {
                 self.refuse_file(&upload, RefusalCode::Incomplete).await?;
-                gone()
+                return Err(gone());
             }
             End::TooLong if upload.length.is_none() => self.no_longer(&upload).await?,
             End::Failed(Failure::Over(refusal)) => refusal.into(),
             End::NoRoom | End::Failed(Failure::Full) => room::no_room_to_go_on(),
             End::TooLong => too_long(),
             End::Wrong(Wrong::Mismatch) => mismatch(),
-            End::Wrong(Wrong::Missing) => unreadable(protocol::UPLOAD_CHECKSUM.as_str()),
+            End::Wrong(Wrong::Missing | Wrong::Unannounced) => unreadable(protocol::UPLOAD_CHECKSUM.as_str()),
             End::Wanted | End::Failed(Failure::TakenOver) => sql::taken_over().into(),
             End::Idle => {
                 let next_step = "看看信号，会接着传的。";
@@ -230,7 +203,8 @@ impl Uploads {
                 unavailable()
             }
         };
-        Err(protocol::with_offset(error, self.offset(id).await?, upload.expires()))
+        let there = self.standing_of(&upload).await?;
+        Err(protocol::with_offset(error, there.offset, there.expires))
     }
 
     /// What its owner may still send today, and keep, as it is now: to stop early. What counts is decided when it does.
@@ -252,7 +226,9 @@ impl Uploads {
     pub(super) async fn finished(&self, id: &UploadId) -> Result<(), ApiError> {
         match self.finish(id).await {
             Ok(UploadState::Complete) => Ok(()),
-            Ok(_) => Err(gone()),
+            Ok(UploadState::Failed | UploadState::Terminated | UploadState::Expired) => Err(gone()),
+            // 410 is for good; whoever reads that begins anew.
+            Ok(UploadState::Open | UploadState::Completing) => Err(unavailable()),
             Err(error) => {
                 tracing::error!(upload = %id, %error, "an upload could not be finished yet");
                 Err(unavailable())

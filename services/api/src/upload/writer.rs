@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use axum::body::Body;
+use axum::http::HeaderMap;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use weijia_core::clip::refusal::RefusalCode;
-use weijia_core::upload::sniff::{self, Verdict};
+use weijia_core::upload::sniff;
 use weijia_core::upload::{Durable, Kind, Part, TailPiece, Upload, rules};
 
 use super::Uploads;
@@ -16,13 +17,19 @@ use super::checksum::{Check, Wrong};
 use super::concatenate::is_lost;
 use super::memory::{Buffer, UNIT};
 use super::parts::Failure;
+use super::protocol::UPLOAD_CHECKSUM;
 use super::writers::Seat;
+
+mod judge;
+mod pieces;
 
 /// One more is not begun before one of them has landed: a phone takes seconds to fill a part that is stored in a
 /// fraction of one, so more would be memory and no speed.
 const PARTS_IN_FLIGHT: usize = 2;
 /// Who would fill a part within this is given a slab.
 const FAST: Duration = Duration::from_secs(4);
+/// How long a body may take to end behind its file's last byte.
+const LAST_CHUNK: Duration = Duration::from_secs(1);
 
 /// A writer that is to leave still takes what has arrived already: most likely its client is gone, and these are the
 /// last bytes that came through.
@@ -80,9 +87,15 @@ pub struct Writer {
     held: Option<Held>,
 }
 
-/// Of a request with a checksum nothing counts before all of it has come: what the store has of it by then.
+/// Nothing of a request counts unless its body adds up: neither that, nor the length that the request says.
+pub struct Condition {
+    pub check: Check,
+    pub length: Option<i64>,
+}
+
+/// What the store has of such a request before all of it has come.
 struct Held {
-    check: Check,
+    condition: Condition,
     parts: Vec<Part>,
     tails: Vec<String>,
 }
@@ -94,7 +107,7 @@ impl Writer {
         durable: Durable,
         seat: Seat,
         most: i64,
-        check: Option<Check>,
+        condition: Option<Condition>,
     ) -> Writer {
         let base = durable.tail_len();
         // The beginning of a stretch is not the beginning of a file.
@@ -112,7 +125,7 @@ impl Writer {
             head: judges.then(Vec::new),
             last_byte: Instant::now(),
             dirty_since: None,
-            held: check.map(|check| Held { check, parts: Vec::new(), tails: Vec::new() }),
+            held: condition.map(|condition| Held { condition, parts: Vec::new(), tails: Vec::new() }),
             upload,
         }
     }
@@ -121,9 +134,11 @@ impl Writer {
     pub async fn run(mut self, body: &mut Body) -> (End, i64) {
         let end = self.read(body).await.unwrap_or_else(|end| end);
         let end = match (end, &self.held) {
-            // What a newer writer has taken over, and what is refused, isn't worth storing.
-            (end @ (End::Refused(_) | End::Failed(_)), _) => end,
-            (End::Body, Some(held)) => match held.check.verdict() {
+            // What a newer writer has taken over, and what is refused, isn't worth storing. What is not as its client
+            // said must not make a file whole.
+            (end @ (End::Refused(_) | End::Failed(_) | End::Wrong(_)), _) => end,
+            (End::TooLong, _) if self.upload.length.is_some() => End::TooLong,
+            (End::Body, Some(held)) => match held.condition.check.verdict() {
                 Ok(()) => self.count_held().await.err().map_or(End::Body, End::Failed),
                 Err(wrong) => End::Wrong(wrong),
             },
@@ -135,20 +150,31 @@ impl Writer {
             let _ = self.landed(part);
         }
         if let Some(held) = self.held.take() {
-            self.uploads.let_go(&self.upload, &held.parts, held.tails.iter().map(String::as_str)).await;
+            self.uploads.let_go(&self.upload, &held.parts, held.tails).await;
         }
         (end, self.offset)
     }
 
     async fn read(&mut self, body: &mut Body) -> Result<End, End> {
+        if !self.upload.ends_at(self.offset) {
+            self.join_pieces().await?;
+        }
         self.remember_head().await?;
-        if self.upload.ends_at(self.offset) {
+        let end = self.take(body).await?;
+        if matches!(end, End::Body) && self.upload.ends_at(self.offset) {
             self.judge(&Bytes::new())?;
-            // All there, and the last part in pieces: its length became known late, or somebody died over it.
+            if self.held.is_none() {
+                self.end_of(body).await?;
+            }
+            // The last part makes it whole. It may be there in pieces: its length came late, or somebody died over it.
             if self.filled() > 0 {
                 self.submit().await?;
             }
         }
+        Ok(end)
+    }
+
+    async fn take(&mut self, body: &mut Body) -> Result<End, End> {
         let wanted = self.seat.wanted().clone();
         let mut leaving = None;
         // Where there is a checksum, it is about the whole body.
@@ -161,9 +187,7 @@ impl Writer {
                 Some(part) = self.flight.join_next() => self.landed(part)?,
                 frame = body.frame() => match frame.map(|frame| frame.map(|frame| frame.into_data())) {
                     Some(Ok(Ok(bytes))) => self.accept(bytes).await?,
-                    Some(Ok(Err(other))) => if let (Some(held), Ok(trailers)) = (&mut self.held, other.into_trailers()) {
-                        held.check.follow(&trailers);
-                    },
+                    Some(Ok(Err(other))) => self.follow(&other.into_trailers().unwrap_or_default())?,
                     Some(Err(error)) if is_lost(&error) => return Err(Failure::Lost.into()),
                     Some(Err(_)) => return Ok(End::Disconnected),
                     None => return Ok(End::Body),
@@ -183,6 +207,30 @@ impl Writer {
             }
         }
         Ok(End::Body)
+    }
+
+    /// What follows the body.
+    fn follow(&mut self, trailers: &HeaderMap) -> Result<(), End> {
+        match &mut self.held {
+            Some(held) => held.condition.check.follow(trailers),
+            None if trailers.contains_key(UPLOAD_CHECKSUM) => return Err(End::Wrong(Wrong::Unannounced)),
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// Nothing may come behind the last byte: the film would be cut off, and count as whole. Who has sent it all and is
+    /// gone, or never says so, has done enough.
+    async fn end_of(&mut self, body: &mut Body) -> Result<(), End> {
+        let until = Instant::now() + LAST_CHUNK;
+        while let Ok(Some(Ok(frame))) = tokio::time::timeout_at(until, body.frame()).await {
+            match frame.into_data() {
+                Ok(bytes) if bytes.is_empty() => {}
+                Ok(_) => return Err(End::TooLong),
+                Err(other) => self.follow(&other.into_trailers().unwrap_or_default())?,
+            }
+        }
+        Ok(())
     }
 
     /// The next moment at which something is to be done although nothing comes.
@@ -208,7 +256,7 @@ impl Writer {
             return Err(End::NoRoom);
         }
         if let Some(held) = &mut self.held {
-            held.check.update(&bytes);
+            held.condition.check.update(&bytes);
         }
         self.judge(&bytes)?;
         self.last_byte = Instant::now();
@@ -222,6 +270,10 @@ impl Writer {
             let before = bytes.len();
             self.buffer.take(&mut bytes, missing as usize);
             self.offset += (before - bytes.len()) as i64;
+            // Nothing makes it whole before its body has come to its end.
+            if self.upload.ends_at(self.offset) {
+                break;
+            }
             if self.filled() == self.part_len() {
                 self.submit().await?;
             }
@@ -246,29 +298,6 @@ impl Writer {
         self.pieces.iter().map(|piece| piece.len).sum()
     }
 
-    /// A resumed upload of a few bytes is judged together with what came before.
-    async fn remember_head(&mut self) -> Result<(), End> {
-        let Some(mut head) = self.head.take() else { return Ok(()) };
-        for piece in &self.pieces {
-            head.extend_from_slice(&self.uploads.load_tail(piece).await?);
-        }
-        self.head = Some(head);
-        Ok(())
-    }
-
-    fn judge(&mut self, bytes: &Bytes) -> Result<(), End> {
-        let Some(head) = &mut self.head else { return Ok(()) };
-        let wanted = (sniff::ENOUGH - head.len().min(sniff::ENOUGH)).min(bytes.len());
-        head.extend_from_slice(&bytes[..wanted]);
-        let whole = self.upload.ends_at(self.offset + bytes.len() as i64);
-        match sniff::sniff(head, whole) {
-            Verdict::Video => self.head = None,
-            Verdict::NeedMore => {}
-            Verdict::Refused(code) => return Err(End::Refused(code)),
-        }
-        Ok(())
-    }
-
     /// The buffer is full and the part isn't: a slab for the fast, a unit more or a flush for the slow.
     async fn make_room(&mut self) -> Result<(), End> {
         let pace = self.dirty_since.map_or(Duration::ZERO, |since| since.elapsed());
@@ -280,25 +309,6 @@ impl Writer {
         if !self.buffer.grow() {
             self.flush().await?;
         }
-        Ok(())
-    }
-
-    /// Gathers the part from its first byte on in one slab: the pieces from the store and what the pocket holds.
-    async fn gather_slab(&mut self, len: i64) -> Result<(), End> {
-        self.buffer.lend();
-        self.wait_for_a_slot().await?;
-        let mut slab = tokio::select! {
-            slab = self.uploads.pool.slab(len as usize) => slab,
-            () = self.uploads.stopping.cancelled() => return Err(End::Stopping),
-            () = self.outstayed() => return Err(End::Wanted),
-        };
-        for piece in &self.pieces {
-            slab.take(&mut self.uploads.load_tail(piece).await?, piece.len as usize);
-        }
-        let fresh = &self.buffer.bytes()[(self.durable_len() - self.base) as usize..];
-        slab.take(&mut Bytes::copy_from_slice(fresh), fresh.len());
-        self.buffer = slab;
-        self.base = 0;
         Ok(())
     }
 
@@ -332,7 +342,7 @@ impl Writer {
         self.flight.spawn(async move {
             let part = uploads.put_part(&upload, no, whole.freeze()).await?;
             if counts {
-                uploads.count(&upload, std::slice::from_ref(&part), &[]).await?;
+                uploads.count(&upload, None, std::slice::from_ref(&part), &[]).await?;
             }
             Ok(part)
         });
@@ -356,7 +366,7 @@ impl Writer {
             let piece = self.uploads.put_tail(&self.upload, self.no, start, fresh).await?;
             match &mut self.held {
                 Some(held) => held.tails.push(piece.key.clone()),
-                None => self.uploads.count(&self.upload, &[], std::slice::from_ref(&piece)).await?,
+                None => self.uploads.count(&self.upload, None, &[], std::slice::from_ref(&piece)).await?,
             }
             self.pieces.push(piece);
         } else {
@@ -381,10 +391,10 @@ impl Writer {
         let Some(held) = self.held.take() else { return Ok(()) };
         let mut tails = held.tails;
         let fresh: Vec<_> = self.pieces.iter().filter(|piece| tails.contains(&piece.key)).cloned().collect();
-        self.uploads.count(&self.upload, &held.parts, &fresh).await?;
+        self.uploads.count(&self.upload, held.condition.length, &held.parts, &fresh).await?;
         // The others have become part of a part.
         tails.retain(|key| fresh.iter().all(|piece| piece.key != *key));
-        self.uploads.let_go(&self.upload, &[], tails.iter().map(String::as_str)).await;
+        self.uploads.let_go(&self.upload, &[], tails).await;
         Ok(())
     }
 }
