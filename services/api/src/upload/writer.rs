@@ -31,8 +31,7 @@ const FAST: Duration = Duration::from_secs(4);
 /// How long a body may take to end behind its file's last byte.
 const LAST_CHUNK: Duration = Duration::from_secs(1);
 
-/// A writer that is to leave still takes what has arrived already: most likely its client is gone, and these are the
-/// last bytes that came through.
+/// A writer that is to leave still takes what has arrived: the last that came through of a client that is gone.
 const LAST_BYTES: Duration = Duration::from_millis(50);
 const LEAVE_WITHIN: Duration = Duration::from_secs(2);
 
