@@ -83,10 +83,10 @@ pub async fn record_snapshot(
         evidence_sha256: &picture.sha256,
         entered_by: &principal.user,
     };
-    // The picture is durable before any row speaks of it; when no row comes to, it is taken away again.
+    // The picture is durable before any row speaks of it; when certainly none will, it is taken away again.
     state.storage.put(&key, picture.content_type, picture.bytes).await.map_err(Error::from)?;
     let recorded = record(&state, &principal, new).await;
-    if !matches!(recorded, Ok(Recorded::New(_)))
+    if is_certainly_unnamed(&recorded)
         && let Err(error) = state.storage.delete(&key).await
     {
         tracing::warn!(%error, key, "a picture that nothing refers to stays behind");
@@ -95,6 +95,14 @@ pub async fn record_snapshot(
         Recorded::New(snapshot) => (StatusCode::CREATED, Json(snapshot.into())),
         Recorded::Already(snapshot) => (StatusCode::OK, Json(snapshot.into())),
     })
+}
+
+/// Where the answer to the commit was lost, a row may name the picture all the same: that is for the sweep to find out.
+fn is_certainly_unnamed(recorded: &Result<Recorded, Error>) -> bool {
+    match recorded {
+        Ok(Recorded::New(_)) | Err(Error::Db(_) | Error::Storage(_) | Error::Damaged(_)) => false,
+        Ok(Recorded::Already(_)) | Err(Error::Refused(_) | Error::Conflict(_) | Error::NotFound) => true,
+    }
 }
 
 async fn record(state: &AppState, principal: &Principal, new: NewSnapshot<'_>) -> Result<Recorded, Error> {
@@ -169,5 +177,18 @@ impl Form {
             "impact_points" => &mut f.impact_points,
             _ => return None,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_picture_that_a_row_may_name_stays() {
+        let lost = weijia_core::db::DbError::Io(std::io::ErrorKind::ConnectionReset.into());
+        assert!(!is_certainly_unnamed(&Err(Error::Db(lost))), "the answer to a commit was lost");
+        assert!(is_certainly_unnamed(&Err(missing("截图的日子"))));
+        assert!(is_certainly_unnamed(&Err(Error::NotFound)));
     }
 }
