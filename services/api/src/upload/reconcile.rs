@@ -1,6 +1,6 @@
 //! What somebody may have died before doing: finishing, giving up, emptying the trash. At start, and every minute.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use weijia_core::Result;
 use weijia_core::storage::trash::{self, Trash};
@@ -11,6 +11,10 @@ use weijia_core::upload::{State, sql};
 use super::Uploads;
 
 const EVERY: Duration = Duration::from_secs(60);
+/// So many things are deleted before it is looked whether there is time for more.
+const BATCH: i64 = 500;
+/// Until then, so that a large trash keeps no upload waiting for the next round.
+const LONGEST: Duration = Duration::from_secs(45);
 
 /// What one round has done.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -54,16 +58,31 @@ impl Uploads {
         let mut tx = self.db.write().await?;
         swept.expired = sql::expire(&mut tx, now).await?;
         tx.commit().await?;
-        let mut tx = self.db.read().await?;
-        let due = trash::due(&mut tx, now - trash::GRACE, 500).await?;
-        drop(tx);
-        for trash in due {
-            match self.empty(&trash).await {
-                Ok(()) => swept.emptied += 1,
-                Err(error) => tracing::warn!(key = trash.key, %error, "not deleted yet"),
+        let began = Instant::now();
+        while self.empty_batch(now, &mut swept).await? == BATCH as usize {
+            if began.elapsed() > LONGEST || self.stopping.is_cancelled() {
+                break;
             }
         }
         Ok(swept)
+    }
+
+    /// Answers how many were due.
+    async fn empty_batch(&self, now: At, swept: &mut Swept) -> Result<usize> {
+        let mut tx = self.db.read().await?;
+        let due = trash::due(&mut tx, now - trash::GRACE, BATCH).await?;
+        drop(tx);
+        for trash in &due {
+            let Err(error) = self.empty(trash).await else {
+                swept.emptied += 1;
+                continue;
+            };
+            tracing::warn!(key = trash.key, %error, "not deleted yet");
+            let mut tx = self.db.write().await?;
+            trash::put_off(&mut tx, now, trash).await?;
+            tx.commit().await?;
+        }
+        Ok(due.len())
     }
 
     async fn empty(&self, trash: &Trash) -> Result<()> {

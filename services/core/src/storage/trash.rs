@@ -34,6 +34,13 @@ pub async fn due(tx: &mut Tx, before: At, limit: i64) -> Result<Vec<Trash>> {
     )
 }
 
+/// It could not be deleted. It goes to the end of the line, so that what always fails does not keep the rest waiting.
+pub async fn put_off(tx: &mut Tx, now: At, trash: &Trash) -> Result<()> {
+    on!(tx, c => sqlx::query("update object_trash set since = $3 where key = $1 and s3_upload_id = $2")
+        .bind(&trash.key).bind(&trash.s3_upload_id).bind(now).execute(c).await.map(drop))?;
+    Ok(())
+}
+
 /// It is deleted from the store.
 pub async fn emptied(tx: &mut Tx, trash: &Trash) -> Result<()> {
     on!(tx, c => sqlx::query("delete from object_trash where key = $1 and s3_upload_id = $2")
@@ -55,6 +62,9 @@ mod tests {
             let found = due(&mut tx, At(5), 10).await.unwrap();
             assert_eq!(found, [Trash { key: "originals/a/1".into(), s3_upload_id: "m1".into() }]);
             assert_eq!(due(&mut tx, At(6), 10).await.unwrap().len(), 2);
+            put_off(&mut tx, At(7), &found[0]).await.unwrap();
+            assert_eq!(due(&mut tx, At(6), 10).await.unwrap().len(), 1, "what fails lets the others go first");
+            assert_eq!(due(&mut tx, At(7), 10).await.unwrap().last(), Some(&found[0]));
             emptied(&mut tx, &found[0]).await.unwrap();
             assert_eq!(due(&mut tx, At(6), 10).await.unwrap().len(), 1);
         }

@@ -369,14 +369,15 @@ pub(super) async fn close(tx: &mut Tx, now: At, id: &UploadId, how: Ending) -> R
     Ok(Some(upload))
 }
 
-/// Uploads that need nothing more from their clients, but before whose last step somebody may have died.
+/// Uploads that need nothing more from their clients, but before whose last step somebody may have died. In no order:
+/// those that cannot be settled must not always stand before the others.
 pub async fn unsettled(tx: &mut Tx, untouched_since: At) -> Result<Vec<UploadId>> {
     Ok(on!(tx, c => sqlx::query_scalar(
             "select id from uploads u where updated_at <= $1 and (state = 'completing' or state = 'open' and (
                  kind = 'final' or length =
                      (select coalesce(sum(len), 0) from upload_parts p where p.upload_id = u.id)
                      + (select coalesce(sum(len), 0) from upload_tails t where t.upload_id = u.id)))
-             order by updated_at limit 100")
+             order by random() limit 100")
         .bind(untouched_since).fetch_all(c).await)?)
 }
 
