@@ -36,6 +36,12 @@ impl Fsck {
         kinds
     }
 
+    /// What became of each finding: `["fixed", "lost"]`.
+    pub fn became(&self) -> Vec<&str> {
+        let repaired = self.outcome["repaired"].as_array().unwrap_or_else(|| panic!("{}", self.log));
+        repaired.iter().map(|each| each["mended"].as_str().unwrap_or("failed")).collect()
+    }
+
     #[track_caller]
     pub fn is_clean(&self) {
         assert_eq!(self.code, 0, "{}\n{}", self.outcome, self.log);

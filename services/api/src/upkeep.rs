@@ -35,6 +35,19 @@ async fn tidy(state: &AppState, now: At) -> Result<()> {
     }
     let released = retention::release(&state.db, now).await?;
     let swept = orphans::sweep(&state.db, &state.storage, now, orphans::GRACE).await?;
+    if swept.unknown > 0 {
+        tracing::error!(
+            objects = swept.unknown,
+            "the bucket has clips that the database does not know: it is not the newest one; see weijia fsck"
+        );
+    }
+    if swept.held_back > 0 {
+        tracing::error!(objects = swept.held_back, "too much is left over to be swept unseen; see weijia fsck");
+    }
+    let mut tx = state.db.write().await?;
+    installation::set(&mut tx, installation::UNKNOWN, &swept.unknown.to_string()).await?;
+    installation::set(&mut tx, installation::HELD_BACK, &swept.held_back.to_string()).await?;
+    tx.commit().await?;
     tracing::info!(released, ?swept, "tidied up");
     Ok(())
 }

@@ -46,8 +46,17 @@ macro_rules! on {
 }
 
 impl Db {
-    /// Connects without touching the schema. `sqlite:path` or `postgres://...`.
+    /// Connects to a database that is there, without touching the schema. `sqlite:path` or `postgres://...`.
     pub async fn connect(url: &str) -> sqlx::Result<Db> {
+        Self::connect_with(url, false).await
+    }
+
+    /// The same, and makes the file of an SQLite database that is not there.
+    pub async fn connect_or_create(url: &str) -> sqlx::Result<Db> {
+        Self::connect_with(url, true).await
+    }
+
+    async fn connect_with(url: &str, create: bool) -> sqlx::Result<Db> {
         if url.starts_with("postgres") {
             let pool = PgPoolOptions::new()
                 .max_connections(16)
@@ -69,7 +78,7 @@ impl Db {
         }
         let options = url
             .parse::<SqliteConnectOptions>()?
-            .create_if_missing(true)
+            .create_if_missing(create)
             .foreign_keys(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
@@ -95,7 +104,7 @@ impl Db {
 
     /// The same for another schema than the domain's: the embedded store keeps its index like this.
     pub async fn open_with(url: &str, migrations: &sqlx::migrate::Migrator) -> sqlx::Result<Db> {
-        let db = Self::connect(url).await?;
+        let db = Self::connect_or_create(url).await?;
         db.run(migrations).await?;
         Ok(db)
     }
@@ -196,6 +205,13 @@ pub fn is_duplicate(error: &sqlx::Error) -> bool {
 /// Whether the disk of the database is full: SQLITE_FULL (13), PostgreSQL's disk_full (53100).
 pub fn is_full(error: &sqlx::Error) -> bool {
     error.as_database_error().and_then(|e| e.code()).is_some_and(|code| code == "13" || code == "53100")
+}
+
+/// Whether there is no such database (SQLITE_CANTOPEN, PostgreSQL's invalid_catalog_name), or none of our tables in it.
+pub fn is_unbuilt(error: &sqlx::Error) -> bool {
+    let Some(error) = error.as_database_error() else { return false };
+    error.code().is_some_and(|code| code == "14" || code == "3D000" || code == "42P01")
+        || error.message().starts_with("no such table")
 }
 
 /// One story, two databases: each `both_databases!` test expands to `name::sqlite` and `name::postgres`.
@@ -306,6 +322,17 @@ mod tests {
             let mut tx = db.read().await.unwrap();
             let there = tx.clock().await.unwrap();
             assert!((At::now() - there).0.abs() < 60_000, "{there:?}");
+        }
+
+        a_database_without_our_tables_is_told_from_a_fault(db) {
+            let mut tx = db.write().await.unwrap();
+            let none = on!(&mut tx, c => sqlx::query("select count(*) from no_such_table").execute(c).await.map(drop));
+            assert!(is_unbuilt(&none.unwrap_err()));
+            drop(tx);
+            let folder = testing::folder();
+            let url = format!("sqlite:{}", folder.path().join("none.db").display());
+            assert!(is_unbuilt(&Db::connect(&url).await.unwrap_err()));
+            assert!(!folder.path().join("none.db").exists(), "who only looks makes no database");
         }
 
         a_bad_state_is_refused_by_the_schema(db) {

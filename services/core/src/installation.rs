@@ -5,6 +5,11 @@ use crate::error::Result;
 use crate::on;
 use crate::time::{At, Millis};
 
+/// Objects that the last sweep found and the database does not know.
+pub const UNKNOWN: &str = "unknown_objects";
+/// Objects that the last sweep left alone because they were too many.
+pub const HELD_BACK: &str = "objects_held_back";
+
 /// Writes the fact unless one of that name is there, and answers the one that holds.
 pub async fn remember(db: &Db, name: &str, value: &str) -> Result<String> {
     let mut tx = db.write().await?;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use weijia_core::db::Db;
+use weijia_core::installation;
 use weijia_core::storage::Storage;
 use weijia_core::time::At;
 
@@ -30,7 +31,8 @@ pub async fn run(settings: &Settings) -> Result<ExitCode, String> {
     look("磁盘", disk(settings));
     let db = settings.open_database_unchanged().await;
     look("时钟", clock(db.as_ref().ok()).await);
-    look("数据库", db.map(|d| format!("连得上（{}）", d.kind())));
+    look("收拾", left_over(db.as_ref().ok()).await);
+    look("数据库", database(settings, db));
     look("对象存储", store(settings).await);
 
     for finding in &findings {
@@ -129,6 +131,36 @@ async fn clock(db: Option<&Db>) -> Result<String, String> {
         Err(format!("这台机器和数据库的时间差 {} 秒。两台都打开自动校时（timedatectl set-ntp true）。", apart / 1000))
     } else {
         Ok(format!("今天是 {}，和数据库一致", At::now().china_date()))
+    }
+}
+
+fn database(settings: &Settings, db: Result<Db, String>) -> Result<String, String> {
+    match db {
+        Ok(db) => Ok(format!("连得上（{}）", db.kind())),
+        // Nothing was ever kept here.
+        Err(_) if settings.external_database().is_none() && !settings.secret_file().exists() => {
+            Ok("还没有，第一次启动时建".into())
+        }
+        Err(words) => Err(words),
+    }
+}
+
+/// What the last sweep left alone.
+async fn left_over(db: Option<&Db>) -> Result<String, String> {
+    let Some(db) = db else { return Ok("还没有数据库".into()) };
+    let mut seen = [0_u64; 2];
+    if let Ok(mut tx) = db.read().await {
+        for (n, name) in seen.iter_mut().zip([installation::UNKNOWN, installation::HELD_BACK]) {
+            let noted = installation::get(&mut tx, name).await.ok().flatten();
+            *n = noted.and_then(|text| text.parse().ok()).unwrap_or(0);
+        }
+    }
+    match seen {
+        [0, 0] => Ok("没有多得不对劲的东西".into()),
+        [0, n] => Err(format!("有 {n} 个没人要的对象，多得不对劲，没有收走。运行 weijia fsck 看看是什么。")),
+        [n, _] => Err(format!(
+            "存储里有 {n} 个对象，数据库不认识它们的片子：数据库不是最新的。先恢复备份，再 weijia fsck --rebuild。"
+        )),
     }
 }
 

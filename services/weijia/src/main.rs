@@ -2,6 +2,7 @@
 
 mod demo;
 mod doctor;
+mod fault;
 mod fsck;
 mod http;
 mod invite;

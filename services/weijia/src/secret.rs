@@ -10,6 +10,17 @@ use weijia_core::db::Db;
 pub struct Secret([u8; 32]);
 
 impl Secret {
+    /// Reads the file: for commands that only look or mend.
+    pub fn load(path: &Path) -> Result<Self, String> {
+        let file = std::fs::File::open(path).map_err(|e| {
+            format!(
+                "密钥文件 {} 读不了：{e}。从备份里拿回原来那份；数据库也没了、又没有备份，就运行 weijia fsck --rebuild。",
+                path.display()
+            )
+        })?;
+        Self::read(file, path)
+    }
+
     /// Reads the file, or makes it. Durable before it is used: what is encrypted with it must stay readable.
     pub fn load_or_create(path: &Path) -> Result<Self, String> {
         let fault = |e: std::io::Error| {
@@ -80,7 +91,9 @@ mod tests {
     fn a_secret_is_made_once_and_stays() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("secret.key");
+        assert!(Secret::load(&path).is_err() && !path.exists(), "who only looks makes none");
         let first = Secret::load_or_create(&path).unwrap();
+        assert_eq!(Secret::load(&path).unwrap().bytes(), first.bytes());
         let again = Secret::load_or_create(&path).unwrap();
         assert_eq!(first.bytes(), again.bytes());
         let mode = std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(&path).unwrap());

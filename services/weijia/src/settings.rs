@@ -12,6 +12,8 @@ use weijia_core::size;
 use weijia_core::storage::{Addressing, StorageSettings};
 use weijia_core::upload::quota::Quota;
 
+use crate::fault;
+
 /// 微家：村里的短视频和直播，有老师陪着学。
 #[derive(Parser)]
 #[command(name = "weijia", version)]
@@ -164,8 +166,13 @@ impl Settings {
         }
     }
 
+    /// The database that the settings name, where they name one.
+    pub fn external_database(&self) -> Option<&str> {
+        self.database_url.as_deref().filter(|t| !t.is_empty())
+    }
+
     pub fn database_url(&self) -> Result<String, String> {
-        let Some(url) = self.database_url.as_deref().filter(|t| !t.is_empty()) else {
+        let Some(url) = self.external_database() else {
             return Ok(format!("sqlite:{}", self.data.join("weijia.db").display()));
         };
         if ["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
@@ -175,15 +182,15 @@ impl Settings {
         }
     }
 
-    /// Opens the database as it is: for commands that only look.
+    /// Opens the database as it is: for commands that only look or mend. Where there is none, none is made.
     pub async fn open_database_unchanged(&self) -> Result<Db, String> {
-        Db::connect(&self.database_url()?)
-            .await
-            .map_err(|e| format!("DATABASE_URL 指的数据库连不上：{e}。看看数据库开着没有、地址和密码对不对。"))
+        Db::connect(&self.database_url()?).await.map_err(|e| fault::words(&e.into()))
     }
 
     pub async fn open_database(&self) -> Result<Db, String> {
-        let db = self.open_database_unchanged().await?;
+        let db = Db::connect_or_create(&self.database_url()?)
+            .await
+            .map_err(|e| format!("DATABASE_URL 指的数据库连不上：{e}。看看数据库开着没有、地址和密码对不对。"))?;
         db.migrate()
             .await
             .map_err(|e| format!("数据库升级没有做完：{e}。数据没有动，备份后再试，或换回原来的版本。"))?;

@@ -1,6 +1,7 @@
 //! The object store of this installation: our own on loopback, or the one that the settings name.
 
 use std::io::ErrorKind;
+use std::path::Path;
 
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -10,6 +11,7 @@ use weijia_core::installation;
 use weijia_core::storage::{Addressing, Storage, StorageError, StorageSettings, keys};
 use weijia_store::EmbeddedStore;
 
+use crate::fault;
 use crate::secret::Secret;
 use crate::settings::Settings;
 
@@ -68,7 +70,8 @@ pub struct Reached {
 }
 
 impl Reached {
-    pub async fn reach(settings: &Settings) -> Result<Reached, String> {
+    /// `secret`: how to come by the keys of the embedded store.
+    pub async fn reach(settings: &Settings, secret: fn(&Path) -> Result<Secret, String>) -> Result<Reached, String> {
         if let Some(external) = settings.external_store()? {
             return Ok(Reached { storage: Storage::connect(&external), own: None });
         }
@@ -78,7 +81,7 @@ impl Reached {
                 settings.data_folder().display()
             ));
         }
-        let secret = Secret::load_or_create(&settings.secret_file())?;
+        let secret = secret(&settings.secret_file())?;
         let stopping = CancellationToken::new();
         match EmbeddedStore::open_to_look(&settings.store_folder()).await {
             Ok(opened) => {
@@ -105,7 +108,7 @@ impl Reached {
 
 /// Whether this bucket is the one that the database speaks of. Looking into another one, everything would seem lost.
 pub async fn is_the_one(storage: &Storage, db: &Db) -> Result<(), String> {
-    let fault = |e: weijia_core::Error| format!("对象存储认不出来：{e}。看看它开着没有，再查一次。");
+    let fault = |e: weijia_core::Error| fault::words(&e);
     let mut tx = db.read().await.map_err(|e| fault(e.into()))?;
     let Some(known) = installation::get(&mut tx, "store").await.map_err(fault)? else { return Ok(()) };
     match storage.get(keys::STORE).await {
@@ -118,7 +121,7 @@ pub async fn is_the_one(storage: &Storage, db: &Db) -> Result<(), String> {
 /// A database remembers which bucket its keys speak of. A second machine with a store of its own, or a setting that
 /// leads elsewhere, would take films that nobody finds again. `name` is what a bucket without a name is called.
 pub async fn belongs_to(storage: &Storage, db: &Db, name: &str) -> Result<(), String> {
-    let fault = |e: weijia_core::Error| format!("对象存储认不出来：{e}。看看它开着没有，再启动一次。");
+    let fault = |e: weijia_core::Error| fault::words(&e);
     let found = match storage.get(keys::STORE).await {
         Ok(found) => String::from_utf8_lossy(&found).into_owned(),
         Err(StorageError::NotFound) => {

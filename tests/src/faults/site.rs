@@ -259,7 +259,7 @@ impl Site {
         found.extend(report.findings.iter().map(|finding| Finding::new(Wrong::Disagrees, format!("{finding:?}"))));
         // Once it is old enough to be nobody's any more.
         let old = At::now() + orphans::GRACE + Millis::minutes(1);
-        orphans::sweep(&self.db, &self.storage, old, orphans::GRACE).await.expect("a sweep");
+        orphans::sweep_all(&self.db, &self.storage, old, orphans::GRACE).await.expect("a sweep");
         self.empty_trash(uploads).await;
         found.extend(self.orphans().await.into_iter().map(|key| Finding::new(Wrong::Orphan, key)));
         found

@@ -162,12 +162,26 @@ pub async fn ready(tx: &mut Tx, lease: &Lease, now: At) -> Result<()> {
     job::finish(tx, lease, now).await
 }
 
-/// These bytes cannot become a clip. The job did its work: it found that out.
+/// These bytes cannot become a clip. The job did its work: it found that out. Where an earlier attempt made something
+/// of them that plays, they were whole then, and that stays.
 pub async fn refused(tx: &mut Tx, lease: &Lease, now: At, code: RefusalCode) -> Result<()> {
     let version = fenced(tx, lease).await?;
-    drop_all(tx, now, &version).await?;
-    settle(tx, now, &version, MediaState::Failed, Some(code)).await?;
+    if earlier_attempt_plays(tx, &version, lease.attempt).await? {
+        settle_as_it_is(tx, now, &version, code).await?;
+    } else {
+        drop_all(tx, now, &version).await?;
+        settle(tx, now, &version, MediaState::Failed, Some(code)).await?;
+    }
     job::finish(tx, lease, now).await
+}
+
+async fn earlier_attempt_plays(tx: &mut Tx, version: &VersionId, attempt: i64) -> Result<bool> {
+    let complete: i64 = on!(&mut *tx, c => sqlx::query_scalar(
+            "select count(*) from renditions where version_id = $1 and attempt < $2 and complete")
+        .bind(version).bind(attempt).fetch_one(c).await)?;
+    let mp4: Option<String> = on!(&mut *tx, c => sqlx::query_scalar("select mp4_key from clip_versions where id = $1")
+        .bind(version).fetch_one(c).await)?;
+    Ok(complete > 0 || mp4.is_some_and(|key| !key.starts_with(&keys::attempt(version, attempt))))
 }
 
 /// There is nothing left to do for this job: a quiet end.
@@ -195,15 +209,38 @@ async fn settle_as_it_is(tx: &mut Tx, now: At, version: &VersionId, why_not: Ref
     }
 }
 
-/// The store has lost the file she sent, or holds another: nothing more can be made of it. What the bucket has under
-/// its key is let go of, and its sidecar too, which would promise what is not there.
-pub async fn original_lost(tx: &mut Tx, now: At, clip: &ClipId, version: &VersionId) -> Result<()> {
+/// The store has lost the file she sent, or holds another: nothing more can be made of it. Its key and its sidecar
+/// stay, and whatever the bucket has under them: a backup of the store may bring the file back ([`original_found`]).
+pub async fn original_lost(tx: &mut Tx, now: At, version: &VersionId) -> Result<()> {
     job::cancel(tx, now, version.as_str()).await?;
     settle_as_it_is(tx, now, version, RefusalCode::Lost).await?;
     // Until now she was told that it was not lost.
     on!(tx, c => sqlx::query("update clip_versions set reason_code = $2 where id = $1 and reason_code = $3")
         .bind(version).bind(RefusalCode::Lost.code()).bind(RefusalCode::ProcessingFailed.code()).execute(c).await.map(drop))?;
-    let_go_of_original(tx, now, clip, version, "lost").await
+    on!(tx, c => sqlx::query("update clip_versions set original_gone = 'lost' where id = $1")
+        .bind(version).execute(c).await.map(drop))?;
+    Ok(())
+}
+
+/// The file she sent is whole under this key. Of one that had failed only because it was lost, a clip is made after all.
+pub async fn original_found(
+    tx: &mut Tx,
+    now: At,
+    version: &VersionId,
+    owner: &UserId,
+    key: &str,
+    bytes: i64,
+) -> Result<()> {
+    let state: MediaState = on!(tx, c => sqlx::query_scalar(
+            "update clip_versions set original_key = $2, bytes = $3, original_gone = null,
+                 state = case when state = 'failed' and reason_code = $4 then 'received' else state end,
+                 reason_code = case when reason_code = $4 then null else reason_code end
+             where id = $1 returning state")
+        .bind(version).bind(key).bind(bytes).bind(RefusalCode::Lost.code()).fetch_one(c).await)?;
+    if matches!(state, MediaState::Received | MediaState::Processing) {
+        job::again(tx, now, JobKind::Prepare, version.as_str(), owner).await?;
+    }
+    Ok(())
 }
 
 /// The file she sent goes, with its sidecar; what was made of it stays.
@@ -229,7 +266,8 @@ pub(crate) async fn let_go_of_original(
 pub async fn make_again(tx: &mut Tx, now: At, version: &VersionId, owner: &UserId) -> Result<bool> {
     let rows = on!(tx, c => sqlx::query(
             "update clip_versions set state = 'processing', ready_at = null
-             where id = $1 and state in ('received', 'processing', 'ready') and original_key is not null")
+             where id = $1 and state in ('received', 'processing', 'ready')
+               and original_key is not null and original_gone is null")
         .bind(version).execute(c).await.map(|r| r.rows_affected()))?;
     if rows == 1 {
         job::again(tx, now, JobKind::Prepare, version.as_str(), owner).await?;

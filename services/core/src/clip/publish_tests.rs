@@ -190,6 +190,32 @@ both_databases! {
         assert_eq!(column(&db, TRASH).await, ["1/0", "1/init", "poster"]);
     }
 
+    a_refusal_takes_nothing_away_that_plays(db) {
+        let version = received(&db).await;
+        let lease = begin(&db).await;
+        let id = grow(&db, &lease, 1).await;
+        end(&db, &lease, &id).await;
+        let mut tx = db.write().await.unwrap();
+        poster(&mut tx, &lease, NOW, "poster").await.unwrap();
+        prepared(&mut tx, &lease, NOW).await.unwrap();
+        tx.commit().await.unwrap();
+        let lease = begin(&db).await;
+        let mut tx = db.write().await.unwrap();
+        ready(&mut tx, &lease, NOW).await.unwrap();
+        assert!(make_again(&mut tx, NOW, &version, &lease.owner).await.unwrap());
+        tx.commit().await.unwrap();
+        // The file is damaged since.
+        let lease = begin(&db).await;
+        grow(&db, &lease, 0).await;
+        let mut tx = db.write().await.unwrap();
+        refused(&mut tx, &lease, NOW, RefusalCode::Incomplete).await.unwrap();
+        tx.commit().await.unwrap();
+        let v = row(&db, &version).await;
+        assert_eq!((v.state, v.reason_code.as_deref(), v.playable()), (MediaState::Ready, None, true));
+        assert_eq!((v.poster_key.as_deref(), column(&db, SEGMENTS).await), (Some("poster"), vec!["1/0".to_owned()]));
+        assert_eq!(column(&db, TRASH).await, ["2/init"], "only what the refused attempt began goes");
+    }
+
     a_poison_job_ends_in_words(db) {
         let version = received(&db).await;
         for _ in 0..job::MAX_ATTEMPTS {

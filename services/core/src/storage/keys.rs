@@ -38,8 +38,13 @@ pub fn media(version: &VersionId) -> String {
     format!("media/{version}/")
 }
 
-fn made(version: &VersionId, attempt: i64, file: &str) -> String {
-    format!("{}{attempt}/{file}", media(version))
+/// Where everything lies that one attempt made.
+pub fn attempt(version: &VersionId, attempt: i64) -> String {
+    format!("{}{attempt}/", media(version))
+}
+
+fn made(version: &VersionId, n: i64, file: &str) -> String {
+    format!("{}{file}", attempt(version, n))
 }
 
 pub fn rendition_init(version: &VersionId, attempt: i64, name: &str) -> String {

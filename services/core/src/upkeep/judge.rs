@@ -7,7 +7,7 @@ use super::{Finding, Kind, Subject};
 use crate::clip::{ClipState, MediaState};
 use crate::storage::KeptPart;
 use crate::time::{At, Millis};
-use crate::upload::{Durable, State, Upload};
+use crate::upload::{Durable, Kind as UploadKind, State, Upload};
 
 /// The reconciler looks every minute; what it could not finish for so long needs somebody to look.
 pub const STUCK_AFTER: Millis = Millis::minutes(15);
@@ -29,6 +29,12 @@ pub fn version(book: &VersionBook, listed: &Listed) -> Vec<Finding> {
     }
     let mut found = Vec::new();
     match (&row.original_key, row.state) {
+        // Known to be lost. Its key is kept, so that a backup of the store may bring it back.
+        (Some(key), _) if row.original_gone.is_some() => {
+            if listed.get(key) == Some(&(row.bytes as u64)) {
+                found.push(finding(Kind::OriginalFound, book, format!("{key} 又在了")));
+            }
+        }
         (Some(key), _) => match listed.get(key) {
             None => found.push(finding(Kind::OriginalMissing, book, format!("没有 {key}"))),
             Some(len) if *len != row.bytes as u64 => {
@@ -94,10 +100,14 @@ fn few(missing: &[String]) -> String {
     }
 }
 
-/// Whether an upload should have come to its end by now.
-pub fn is_stuck(upload: &Upload, now: At) -> bool {
+/// Whether an upload of which so many bytes are durable should have come to its end by now.
+pub fn is_stuck(upload: &Upload, came: i64, now: At) -> bool {
     match upload.state {
         State::Completing => upload.updated_at + STUCK_AFTER <= now,
+        // Its client has nothing more to do.
+        State::Open if upload.kind == UploadKind::Final || upload.ends_at(came) => {
+            upload.updated_at + STUCK_AFTER <= now
+        }
         State::Open => upload.expires_at + STUCK_AFTER <= now,
         _ => false,
     }

@@ -77,6 +77,19 @@ fn a_missing_or_wrong_original_is_named() {
 }
 
 #[test]
+fn what_was_lost_is_found_when_it_is_there_again() {
+    for state in [MediaState::Ready, MediaState::Failed] {
+        let (mut lost, mut listed) = (book(state), bucket());
+        lost.row.original_gone = Some("lost".into());
+        assert_eq!(kinds(&lost, &listed), [Kind::OriginalFound], "{state:?}");
+        listed.insert("original".into(), 99);
+        assert_eq!(kinds(&lost, &listed), [], "{state:?}: damaged, and that is known");
+        listed.remove("original");
+        assert_eq!(kinds(&lost, &listed), [], "{state:?}");
+    }
+}
+
+#[test]
 fn everything_that_is_played_must_be_there() {
     for key in ["poster", "init", "s0", "s1"] {
         let mut listed = bucket();
@@ -143,11 +156,17 @@ fn upload(state: State) -> Upload {
 #[test]
 fn an_upload_is_stuck_when_nobody_brought_it_to_its_end() {
     let late = At(1_000) + STUCK_AFTER;
-    assert!(is_stuck(&upload(State::Completing), At(0) + STUCK_AFTER));
-    assert!(!is_stuck(&upload(State::Completing), At(STUCK_AFTER.0 - 1)));
-    assert!(is_stuck(&upload(State::Open), late));
-    assert!(!is_stuck(&upload(State::Open), At(late.0 - 1)));
-    assert!(!is_stuck(&upload(State::Complete), late));
+    assert!(is_stuck(&upload(State::Completing), 0, At(0) + STUCK_AFTER));
+    assert!(!is_stuck(&upload(State::Completing), 0, At(STUCK_AFTER.0 - 1)));
+    assert!(is_stuck(&upload(State::Open), 0, late));
+    assert!(!is_stuck(&upload(State::Open), 0, At(late.0 - 1)));
+    assert!(!is_stuck(&upload(State::Complete), 0, late));
+    // Nothing more is to come from its client.
+    let (soon, later) = (At(STUCK_AFTER.0 - 1), At(0) + STUCK_AFTER);
+    let all = Upload { length: Some(24), expires_at: At(i64::MAX / 2), ..upload(State::Open) };
+    assert!(is_stuck(&all, 24, later) && !is_stuck(&all, 24, soon) && !is_stuck(&all, 23, later));
+    let joined = Upload { kind: UploadKind::Final, ..all };
+    assert!(is_stuck(&joined, 0, later) && !is_stuck(&joined, 0, soon));
 }
 
 #[test]

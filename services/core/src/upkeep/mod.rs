@@ -64,6 +64,8 @@ pub enum Kind {
     OriginalUnnamed,
     /// A picture, a film or a segment that is to be played is not there as its row says.
     MediaMissing,
+    /// It was lost, and is there again.
+    OriginalFound,
     /// What the bucket would need to bring a clip back without the database is not there.
     SidecarMissing,
     /// The screenshot behind numbers is not there.
@@ -74,6 +76,8 @@ pub enum Kind {
     UploadStuck,
     /// Nobody is going to work on a received version.
     JobMissing,
+    /// Objects of a version or an upload that the database does not know: it is not the newest one.
+    Unknown,
     /// An object that no row needs.
     Orphan,
     /// A multipart upload that no row knows.
@@ -91,6 +95,8 @@ pub struct Report {
 pub struct Counted {
     pub clips: u64,
     pub versions: u64,
+    /// That are to be there.
+    pub originals: u64,
     pub uploads_open: u64,
     pub objects: u64,
     /// Bytes in all objects.

@@ -1,6 +1,6 @@
 //! What the rows need of the bucket, asked for the few things that a page of a listing belongs to.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::db::{Tx, marks};
 use crate::error::Result;
@@ -12,6 +12,18 @@ use crate::storage::keys::{self, Area};
 /// Values in one query; fewer than either database allows.
 const MOST: usize = 500;
 
+/// What the rows say of something in the bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// A row names it or is about to, it is in the trash already, or it is not ours.
+    Needed,
+    /// What it belongs to is known, and does not need it.
+    Free,
+    /// What it belongs to is not known. The rows of versions and uploads are committed before their first byte and
+    /// never deleted, so no crash does this: the database is not the newest one.
+    Unknown,
+}
+
 /// What must stay of some part of the bucket.
 #[derive(Debug, Default)]
 struct Needed {
@@ -19,6 +31,16 @@ struct Needed {
     keys: HashSet<String>,
     /// Ids of what somebody is at work on: anything there may be named in a moment.
     busy: HashSet<String>,
+}
+
+/// Those of these ids that have a row. A screenshot is put before its row, so of one without nothing can be said.
+async fn known(tx: &mut Tx, area: Area, ids: &[&str]) -> Result<HashSet<String>> {
+    let sql = match area {
+        Area::Originals | Area::Media | Area::Sidecars => "select id from clip_versions where id in ($ids)",
+        Area::Partials | Area::Tails => "select id from uploads where id in ($ids)",
+        Area::Evidence => return Ok(ids.iter().map(|id| (*id).to_owned()).collect()),
+    };
+    Ok(texts(tx, sql, ids).await?.into_iter().collect())
 }
 
 async fn texts(tx: &mut Tx, sql: &str, ids: &[&str]) -> Result<Vec<String>> {
@@ -35,6 +57,10 @@ async fn texts(tx: &mut Tx, sql: &str, ids: &[&str]) -> Result<Vec<String>> {
     Ok(found)
 }
 
+/// A version whose file came, was not let go of, and is not named: a repair finds it by its hashes.
+const UNNAMED: &str =
+    "v.original_key is null and v.original_gone is null and v.state in ('received', 'processing', 'ready')";
+
 /// An upload that may still record something. A `completing` one does when it becomes complete.
 const AT_WORK: &str = "state in ('open', 'completing')";
 
@@ -45,6 +71,10 @@ async fn of_area(tx: &mut Tx, area: Area, ids: &[&str]) -> Result<Needed> {
             vec![
                 "select original_key from clip_versions where id in ($ids)".into(),
                 format!("select key from uploads where version_id in ($ids) and {AT_WORK}"),
+                format!(
+                    "select u.key from uploads u join clip_versions v on v.id = u.version_id
+                     where v.id in ($ids) and u.state = 'complete' and {UNNAMED}"
+                ),
             ],
             Some(format!("select version_id from uploads where version_id in ($ids) and {AT_WORK}")),
         ),
@@ -62,9 +92,11 @@ async fn of_area(tx: &mut Tx, area: Area, ids: &[&str]) -> Result<Needed> {
             Some("select subject from jobs where subject in ($ids) and state = 'leased'".into()),
         ),
         Area::Sidecars => {
-            let sql = "select v.clip_id || '/' || v.id from clip_versions v join clips c on c.id = v.clip_id
-                       where v.id in ($ids) and c.state <> 'withdrawn' and v.original_key is not null";
-            for pair in texts(tx, sql, ids).await? {
+            let sql = format!(
+                "select v.clip_id || '/' || v.id from clip_versions v join clips c on c.id = v.clip_id
+                 where v.id in ($ids) and c.state <> 'withdrawn' and (v.original_key is not null or {UNNAMED})"
+            );
+            for pair in texts(tx, &sql, ids).await? {
                 if let Some((clip, version)) = pair.split_once('/')
                     && let (Ok(clip), Ok(version)) = (clip.parse::<ClipId>(), version.parse::<VersionId>())
                 {
@@ -95,10 +127,9 @@ async fn of_area(tx: &mut Tx, area: Area, ids: &[&str]) -> Result<Needed> {
     Ok(needed)
 }
 
-/// Those of these keys that no row names, that nobody is at work on, and that are not in the trash already. What is not
-/// ours is always needed.
-pub async fn unneeded(tx: &mut Tx, keys: &[&str]) -> Result<Vec<String>> {
-    let mut left = Vec::new();
+/// How each of these keys stands, in their order.
+pub async fn standings(tx: &mut Tx, keys: &[&str]) -> Result<Vec<Standing>> {
+    let mut left: HashMap<&str, Standing> = HashMap::new();
     for area in keys::AREAS {
         let of: Vec<(&str, &str)> = (keys.iter())
             .filter_map(|key| Area::of(key).filter(|(found, _)| *found == area).map(|(_, id)| (*key, id)))
@@ -109,17 +140,19 @@ pub async fn unneeded(tx: &mut Tx, keys: &[&str]) -> Result<Vec<String>> {
         if ids.is_empty() {
             continue;
         }
-        let needed = of_area(tx, area, &ids).await?;
-        let free = of.into_iter().filter(|(key, id)| !needed.keys.contains(*key) && !needed.busy.contains(*id));
-        left.extend(free.map(|(key, _)| key.to_owned()));
+        let (known, needed) = (known(tx, area, &ids).await?, of_area(tx, area, &ids).await?);
+        let not_needed = of.into_iter().filter(|(key, id)| !needed.keys.contains(*key) && !needed.busy.contains(*id));
+        left.extend(
+            not_needed.map(|(key, id)| (key, if known.contains(id) { Standing::Free } else { Standing::Unknown })),
+        );
     }
-    let mut places: Vec<&str> = left.iter().flat_map(|key| [Some(key.as_str()), folder(key)]).flatten().collect();
+    let mut places: Vec<&str> = left.keys().flat_map(|key| [Some(*key), folder(key)]).flatten().collect();
     places.sort_unstable();
     places.dedup();
     let sql = "select key from object_trash where s3_upload_id = '' and key in ($ids)";
     let gone: HashSet<String> = texts(tx, sql, &places).await?.into_iter().collect();
-    left.retain(|key| !gone.contains(key) && !folder(key).is_some_and(|folder| gone.contains(folder)));
-    Ok(left)
+    left.retain(|key, _| !gone.contains(*key) && !folder(key).is_some_and(|folder| gone.contains(folder)));
+    Ok(keys.iter().map(|key| left.get(key).copied().unwrap_or(Standing::Needed)).collect())
 }
 
 /// `tails/up_1/` of `tails/up_1/2-0`.
@@ -133,14 +166,19 @@ pub async fn is_named(tx: &mut Tx, key: &str) -> Result<bool> {
     Ok(of_area(tx, area, &[id]).await?.keys.contains(key))
 }
 
-/// Whether nobody will go on with this multipart upload. What is not ours is left alone.
-pub async fn is_unneeded_multipart(tx: &mut Tx, open: &OpenMultipart) -> Result<bool> {
-    let Some((Area::Originals | Area::Partials, of)) = Area::of(&open.key) else { return Ok(false) };
+/// How a multipart upload stands. What is not ours is left alone.
+pub async fn multipart_standing(tx: &mut Tx, open: &OpenMultipart) -> Result<Standing> {
+    let Some((Area::Originals | Area::Partials, of)) = Area::of(&open.key) else { return Ok(Standing::Needed) };
     // Between making it and noting it, an upload of that version is open and knows none yet. A stretch has none.
     let sql = "select (select count(*) from uploads where $1 in (version_id, id) and state in ('open', 'completing')
                          and (s3_upload_id is null or s3_upload_id = $3))
-                    + (select count(*) from object_trash where key = $2 and s3_upload_id = $3)";
-    let n: i64 = on!(tx, c => sqlx::query_scalar(sql)
+                    + (select count(*) from object_trash where key = $2 and s3_upload_id = $3),
+                      (select count(*) from uploads where $1 in (version_id, id))";
+    let (needed, known): (i64, i64) = on!(tx, c => sqlx::query_as(sql)
         .bind(of).bind(&open.key).bind(&open.upload_id).fetch_one(c).await)?;
-    Ok(n == 0)
+    Ok(match (needed, known) {
+        (1.., _) => Standing::Needed,
+        (_, 0) => Standing::Unknown,
+        _ => Standing::Free,
+    })
 }

@@ -1,15 +1,18 @@
 //! The walk: rows and bucket side by side, a page at a time, so that memory stays small however much there is.
 
+use std::collections::BTreeMap;
+
 use futures_util::StreamExt;
 use sha2::{Digest, Sha256};
 
 use super::books::{self, VersionBook, VersionRow};
 use super::judge::{self, Listed};
-use super::{Counted, Finding, Kind, Report, Subject, orphans};
+use super::{Finding, Kind, Report, Subject, orphans};
 use crate::clip::sidecar::Sidecar;
 use crate::db::Db;
 use crate::error::Result;
 use crate::ids::{UploadId, VersionId};
+use crate::size;
 use crate::storage::keys::{self, Area};
 use crate::storage::{Range, Storage, StorageError};
 use crate::time::{At, Millis};
@@ -61,6 +64,8 @@ impl Walk<'_> {
             }
             for book in &books {
                 self.report.counted.versions += 1;
+                let kept = book.row.original_key.is_some() && book.row.original_gone.is_none();
+                self.report.counted.originals += u64::from(kept);
                 let findings = match judge::version(book, &listed) {
                     none if none.is_empty() => none,
                     // Looked at once more, alone: it may have moved on while its page was read.
@@ -96,7 +101,7 @@ impl Walk<'_> {
     }
 
     async fn read_original(&mut self, book: &VersionBook) -> Result<()> {
-        let Some(key) = &book.row.original_key else { return Ok(()) };
+        let (Some(key), None) = (&book.row.original_key, &book.row.original_gone) else { return Ok(()) };
         let Some(wanted) = hashes(self.db, self.storage, &book.row).await? else { return Ok(()) };
         self.report.counted.originals_read += 1;
         if let Some(part) = first_wrong_part(self.storage, key, &wanted).await? {
@@ -164,9 +169,13 @@ impl Walk<'_> {
                 self.report.counted.uploads_open += 1;
                 let about = format!("上传 {}", row.id);
                 let subject = Subject::Upload(row.id.clone());
-                if judge::is_stuck(&row, self.look.now) {
+                let mut tx = self.db.read().await?;
+                let came = upload::sql::durable(&mut tx, &row).await?.offset;
+                drop(tx);
+                if judge::is_stuck(&row, came, self.look.now) {
                     let seen = match row.state {
                         State::Completing => "字节都到了，却没有收尾".to_owned(),
+                        State::Open if row.expires_at > self.look.now => "该到的都到了，却没有收尾".to_owned(),
                         _ => "早就过了期限，却没有收走".to_owned(),
                     };
                     self.report.findings.push(Finding { kind: Kind::UploadStuck, subject, about, seen });
@@ -194,20 +203,45 @@ impl Walk<'_> {
 
     async fn left_over(&mut self) -> Result<()> {
         let Look { now, grace, .. } = self.look;
-        let counted: &mut Counted = &mut self.report.counted;
-        let (objects, multiparts) = orphans::find(self.db, self.storage, now, grace, counted).await?;
-        for object in objects {
+        let mut walk = orphans::Walk::new(self.db, self.storage, now, grace);
+        let (mut left, mut unknown) = (Vec::new(), BTreeMap::<String, Unknown>::new());
+        while let Some(page) = walk.next(&mut self.report.counted).await? {
+            left.extend(page.objects);
+            for object in page.unknown {
+                let Some((_, id)) = Area::of(&object.key) else { continue };
+                let unknown = unknown.entry(id.to_owned()).or_insert_with(|| Unknown {
+                    n: 0,
+                    bytes: 0,
+                    first: object.key.clone(),
+                });
+                unknown.n += 1;
+                unknown.bytes += object.len;
+            }
+            for open in &page.multiparts {
+                let seen = "开着的分段上传，没有哪一次上传记得它".to_owned();
+                let (about, subject) = (open.key.clone(), open.into());
+                self.report.findings.push(Finding { kind: Kind::OrphanMultipart, subject, about, seen });
+            }
+        }
+        left.retain(|object| unknown.is_empty() || !orphans::is_evidence(object));
+        for object in left {
             let seen = format!("{} 字节，没有哪一行要它", object.len);
             let (about, subject) = (object.key.clone(), Subject::Object(object.key));
             self.report.findings.push(Finding { kind: Kind::Orphan, subject, about, seen });
         }
-        for open in &multiparts {
-            let seen = "开着的分段上传，没有哪一次上传记得它".to_owned();
-            let (about, subject) = (open.key.clone(), open.into());
-            self.report.findings.push(Finding { kind: Kind::OrphanMultipart, subject, about, seen });
+        for (about, Unknown { n, bytes, first }) in unknown {
+            let seen = format!("{n} 个对象，共 {}，第一个是 {first}", size::words(bytes as i64));
+            self.report.findings.push(Finding { kind: Kind::Unknown, subject: Subject::Object(first), about, seen });
         }
         Ok(())
     }
+}
+
+/// What lies under an id that the database does not know.
+struct Unknown {
+    n: usize,
+    bytes: u64,
+    first: String,
 }
 
 /// One version, looked at by itself.
@@ -223,7 +257,7 @@ pub async fn again(db: &Db, storage: &Storage, id: &VersionId) -> Result<Vec<Fin
     Ok(judge::version(&book, &listed))
 }
 
-async fn all(storage: &Storage, prefix: &str, into: &mut Listed) -> Result<()> {
+pub(super) async fn all(storage: &Storage, prefix: &str, into: &mut Listed) -> Result<()> {
     let mut after = None;
     loop {
         let page = storage.list(prefix, after.as_deref()).await?;
@@ -256,13 +290,13 @@ pub async fn lost_from(db: &Db, storage: &Storage, id: &UploadId) -> Result<(upl
 }
 
 /// What an original must hash to.
-struct Hashes {
+pub(super) struct Hashes {
     part_size: u64,
     parts: Vec<String>,
 }
 
 /// From the rows of its upload, or from its sidecar where the database has none.
-async fn hashes(db: &Db, storage: &Storage, row: &VersionRow) -> Result<Option<Hashes>> {
+pub(super) async fn hashes(db: &Db, storage: &Storage, row: &VersionRow) -> Result<Option<Hashes>> {
     let mut tx = db.read().await?;
     if let Some((part_size, parts)) = books::hashes(&mut tx, &row.id).await? {
         let parts = parts.into_iter().map(|part| part.sha256).collect();
@@ -278,7 +312,7 @@ async fn hashes(db: &Db, storage: &Storage, row: &VersionRow) -> Result<Option<H
 }
 
 /// Reads the whole object. Answers the number of the first part, from 1, that is not what it was.
-async fn first_wrong_part(storage: &Storage, key: &str, wanted: &Hashes) -> Result<Option<usize>> {
+pub(super) async fn first_wrong_part(storage: &Storage, key: &str, wanted: &Hashes) -> Result<Option<usize>> {
     let mut body = storage.get_range(key, Range::All).await?;
     let (mut hash, mut filled, mut found) = (Sha256::new(), 0, Vec::new());
     while let Some(chunk) = body.stream.next().await {

@@ -1,5 +1,6 @@
 //! The verbs, on both databases. The walk itself is tested on the real store, in the tests of the whole system.
 
+use super::needed::Standing;
 use super::*;
 use crate::both_databases;
 use crate::clip::create::{self, Draft};
@@ -59,8 +60,16 @@ async fn received(db: &Db) -> Upload {
     now
 }
 
+async fn standing(tx: &mut Tx, key: &str) -> Standing {
+    needed::standings(tx, &[key]).await.unwrap()[0]
+}
+
 async fn unneeded(tx: &mut Tx, key: &str) -> bool {
-    !needed::unneeded(tx, &[key]).await.unwrap().is_empty()
+    standing(tx, key).await == Standing::Free
+}
+
+async fn unneeded_multipart(tx: &mut Tx, open: &OpenMultipart) -> bool {
+    needed::multipart_standing(tx, open).await.unwrap() == Standing::Free
 }
 
 async fn run(tx: &mut Tx, sql: &'static str, id: &str) {
@@ -71,6 +80,22 @@ async fn job(tx: &mut Tx, version: &VersionId, kind: JobKind) -> Option<(String,
     on!(tx, c => sqlx::query_as("select state, attempt, max_attempts from jobs where subject = $1 and kind = $2")
         .bind(version).bind(kind.as_str()).fetch_optional(c).await)
     .unwrap()
+}
+
+#[test]
+fn a_half_copied_bucket_is_not_taken_for_lost_films() {
+    let report = |lost: usize, originals| {
+        let finding =
+            |kind| Finding { kind, subject: Subject::Object(String::new()), about: String::new(), seen: String::new() };
+        let others = std::iter::repeat_n(Kind::Orphan, 50);
+        let findings = std::iter::repeat_n(Kind::OriginalMissing, lost).chain(others).map(finding).collect();
+        Report { counted: Counted { originals, ..Counted::default() }, findings }
+    };
+    for (lost, originals, too_many) in
+        [(10, 10, false), (11, 11, true), (11, 219, true), (11, 220, false), (0, 0, false)]
+    {
+        assert_eq!(mend::are_too_many_lost(&report(lost, originals)), too_many, "{lost} of {originals}");
+    }
 }
 
 both_databases! {
@@ -96,21 +121,58 @@ both_databases! {
         tx.commit().await.unwrap();
     }
 
+    what_belongs_to_nothing_that_is_known_is_not_left_over(db) {
+        let done = received(&db).await;
+        let (version, upload) = (VersionId::new(), UploadId::new());
+        let unknown = [
+            keys::original(&version, 1),
+            keys::poster(&version, 1),
+            keys::sidecar(clip_of(&done), &version),
+            keys::upload_tail(&upload, 1, 0),
+            keys::partial(&upload, 1),
+        ];
+        let mut tx = db.write().await.unwrap();
+        for key in &unknown {
+            assert_eq!(standing(&mut tx, key).await, Standing::Unknown, "{key}");
+        }
+        for key in [&unknown[0], &unknown[4]] {
+            let open = OpenMultipart { key: key.clone(), upload_id: "m".into(), begun_at: None };
+            assert_eq!(needed::multipart_standing(&mut tx, &open).await.unwrap(), Standing::Unknown);
+        }
+        tx.commit().await.unwrap();
+        let free = keys::original(version_of(&done), 77);
+        let keys: Vec<&str> = unknown.iter().map(String::as_str).chain([free.as_str()]).collect();
+        let gone = orphans::let_go(&db, NOW, &keys).await.unwrap();
+        assert_eq!(gone, [false, false, false, false, false, true]);
+    }
+
+    what_came_and_is_not_named_stays_for_a_repair(db) {
+        let done = received(&db).await;
+        let (key, sidecar) = (done.key.clone().unwrap(), keys::sidecar(clip_of(&done), version_of(&done)));
+        let mut tx = db.write().await.unwrap();
+        run(&mut tx, "update clip_versions set original_key = null where id = $1", version_of(&done).as_str()).await;
+        assert_eq!(standing(&mut tx, &key).await, Standing::Needed);
+        assert_eq!(standing(&mut tx, &sidecar).await, Standing::Needed);
+        run(&mut tx, "update clip_versions set original_gone = 'released' where id = $1", version_of(&done).as_str()).await;
+        assert!(unneeded(&mut tx, &key).await && unneeded(&mut tx, &sidecar).await, "let go of on purpose");
+        tx.commit().await.unwrap();
+    }
+
     nothing_of_what_somebody_is_at_work_on_is_left_over(db) {
         let open = begun(&db, 20 * MIB).await;
         let mut tx = db.write().await.unwrap();
         let (tail, early) = (keys::upload_tail(&open.id, 1, 0), keys::original(version_of(&open), 1));
         assert!(!unneeded(&mut tx, &tail).await && !unneeded(&mut tx, &early).await);
         let multipart = |id: &str| OpenMultipart { key: early.clone(), upload_id: id.into(), begun_at: None };
-        assert!(!needed::is_unneeded_multipart(&mut tx, &multipart("m1")).await.unwrap(), "about to be noted");
+        assert!(!unneeded_multipart(&mut tx, &multipart("m1")).await, "about to be noted");
         uploads::set_object(&mut tx, NOW, &open.id, open.epoch, &early, Some("m1")).await.unwrap();
-        assert!(!needed::is_unneeded_multipart(&mut tx, &multipart("m1")).await.unwrap());
-        assert!(needed::is_unneeded_multipart(&mut tx, &multipart("m0")).await.unwrap(), "an older writer's");
+        assert!(!unneeded_multipart(&mut tx, &multipart("m1")).await);
+        assert!(unneeded_multipart(&mut tx, &multipart("m0")).await, "an older writer's");
         uploads::terminate(&mut tx, NOW, &open).await.unwrap();
         assert!(!unneeded(&mut tx, &tail).await, "the trash has everything under its prefix");
         run(&mut tx, "delete from object_trash where key <> $1", "").await;
         assert!(unneeded(&mut tx, &tail).await && unneeded(&mut tx, &early).await);
-        assert!(needed::is_unneeded_multipart(&mut tx, &multipart("m1")).await.unwrap());
+        assert!(unneeded_multipart(&mut tx, &multipart("m1")).await);
         tx.commit().await.unwrap();
 
         // A worker may be about to name what it has put.
@@ -201,16 +263,28 @@ both_databases! {
         let mut tx = db.write().await.unwrap();
         run(&mut tx, "update clip_versions set mp4_key = 'm', playable_at = 1 where id = $1", version_of(&plays).as_str()).await;
         for upload in [&silent, &plays] {
-            publish::original_lost(&mut tx, NOW, clip_of(upload), version_of(upload)).await.unwrap();
+            publish::original_lost(&mut tx, NOW, version_of(upload)).await.unwrap();
             let version = row(&mut tx, version_of(upload)).await;
-            assert_eq!((version.original_key, version.original_gone.as_deref()), (None, Some("lost")));
+            assert_eq!((&version.original_key, version.original_gone.as_deref()), (&upload.key, Some("lost")));
             assert_eq!(job(&mut tx, version_of(upload), JobKind::Prepare).await.unwrap().0, "cancelled");
         }
         let told = row(&mut tx, version_of(&silent)).await;
         assert_eq!((told.state, told.reason_code.as_deref()), (MediaState::Failed, Some(RefusalCode::Lost.code())));
         assert_eq!(row(&mut tx, version_of(&plays)).await.state, MediaState::Ready);
-        let gone: Vec<String> = trash::due(&mut tx, NOW, 100).await.unwrap().into_iter().map(|t| t.key).collect();
-        assert!(gone.contains(&keys::sidecar(clip_of(&plays), version_of(&plays))) && gone.contains(&plays.key.unwrap()));
+        // A backup of the store may bring the file back: nothing of it goes.
+        for upload in [&silent, &plays] {
+            let key = upload.key.as_deref().unwrap();
+            assert!(!unneeded(&mut tx, key).await && needed::is_named(&mut tx, key).await.unwrap());
+            assert!(!unneeded(&mut tx, &keys::sidecar(clip_of(upload), version_of(upload))).await);
+            assert!(!trash::due(&mut tx, NOW, 100).await.unwrap().iter().any(|t| t.key == key));
+            publish::original_found(&mut tx, NOW, version_of(upload), &upload.owner_id, key, 3).await.unwrap();
+            assert_eq!(row(&mut tx, version_of(upload)).await.original_gone, None);
+        }
+        let back = row(&mut tx, version_of(&silent)).await;
+        assert_eq!((back.state, back.reason_code), (MediaState::Received, None));
+        assert_eq!(job(&mut tx, version_of(&silent), JobKind::Prepare).await.unwrap().0, "ready");
+        assert_eq!(row(&mut tx, version_of(&plays)).await.state, MediaState::Ready, "it is made already");
+        assert_eq!(job(&mut tx, version_of(&plays), JobKind::Prepare).await.unwrap().0, "cancelled");
         tx.commit().await.unwrap();
     }
 
@@ -238,7 +312,7 @@ both_databases! {
         publish::ready(&mut tx, &lease, NOW).await.unwrap();
         assert_eq!(row(&mut tx, version).await.state, MediaState::Ready);
         // Without the file there is nothing to make it from.
-        publish::original_lost(&mut tx, NOW, clip_of(&done), version).await.unwrap();
+        publish::original_lost(&mut tx, NOW, version).await.unwrap();
         assert!(!publish::make_again(&mut tx, NOW, version, &done.owner_id).await.unwrap());
         tx.commit().await.unwrap();
     }
@@ -289,14 +363,14 @@ both_databases! {
         let (own, other) = (mine.new_key(), keys::partial(&mine.id, 77));
         assert!(!unneeded(&mut tx, &own).await && !unneeded(&mut tx, &other).await, "somebody is at work");
         let multipart = OpenMultipart { key: own.clone(), upload_id: "m1".into(), begun_at: None };
-        assert!(!needed::is_unneeded_multipart(&mut tx, &multipart).await.unwrap());
+        assert!(!unneeded_multipart(&mut tx, &multipart).await);
         uploads::set_object(&mut tx, NOW, &mine.id, mine.epoch, &own, None).await.unwrap();
         uploads::record_part(&mut tx, NOW, &mine, &part(1, 3)).await.unwrap();
         let now = uploads::find(&mut tx, &mine.id).await.unwrap();
         assert!(uploads::complete(&mut tx, NOW, &now, &[part(1, 3)]).await.unwrap());
         assert!(!unneeded(&mut tx, &own).await && unneeded(&mut tx, &other).await);
         assert!(needed::is_named(&mut tx, &own).await.unwrap());
-        assert!(needed::is_unneeded_multipart(&mut tx, &multipart).await.unwrap());
+        assert!(unneeded_multipart(&mut tx, &multipart).await);
         uploads::terminate(&mut tx, NOW, &now).await.unwrap();
         run(&mut tx, "delete from object_trash where key <> $1", "").await;
         assert!(unneeded(&mut tx, &own).await && !needed::is_named(&mut tx, &own).await.unwrap());

@@ -130,7 +130,7 @@ pub async fn used(tx: &mut Tx, now: At, owner: &UserId) -> Result<Used> {
     const OPEN: &str = "(u.state in ('open', 'completing') or u.kind = 'partial' and u.state = 'complete')";
     let sql = sqlx::AssertSqlSafe(format!(
         "select cast((select coalesce(sum(v.bytes), 0) from clip_versions v join clips c on c.id = v.clip_id
-                      where c.owner_id = $1 and v.original_key is not null)
+                      where c.owner_id = $1 and v.original_key is not null and v.original_gone is null)
                    + (select coalesce(sum(coalesce(u.length, {CAME})), 0) from uploads u
                       where {COUNTS} and {OPEN}) as bigint) as kept,
                 cast((select coalesce(sum(case when u.state in ('open', 'completing', 'complete') and u.length is not null

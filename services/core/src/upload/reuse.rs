@@ -15,7 +15,7 @@ macro_rules! kept {
             $select,
             " from uploads u join clip_versions v on v.id = u.version_id join clips c on c.id = v.clip_id
              where u.owner_id = $1 and u.length = $2 and u.state = 'complete' and v.original_key = u.key
-             and v.state in ('received', 'processing', 'ready') and c.state <> 'withdrawn'",
+             and v.original_gone is null and v.state in ('received', 'processing', 'ready') and c.state <> 'withdrawn'",
             $and
         )
     };

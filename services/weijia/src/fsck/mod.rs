@@ -14,6 +14,8 @@ use weijia_core::upkeep::rebuild::{self, Rebuilt};
 use weijia_core::upkeep::survey::{self, Look};
 use weijia_core::upkeep::{Kind, Report};
 
+use crate::fault;
+use crate::secret::Secret;
 use crate::serve::load_reference_data;
 use crate::settings::{FsckOptions, Settings};
 use crate::store::{self, Reached};
@@ -22,9 +24,14 @@ const CLEAN: u8 = 0;
 const FOUND: u8 = 1;
 
 pub async fn run(settings: &Settings, options: &FsckOptions) -> Result<ExitCode, String> {
-    let reached = Reached::reach(settings).await?;
-    let db = if options.rebuild { settings.open_database().await? } else { settings.open_database_unchanged().await? };
-    let done = check(&db, &reached.storage, options).await;
+    // What there is to lose is looked at before anything is made.
+    let secret = if options.rebuild { Secret::load_or_create } else { Secret::load };
+    let limits = Limits { quota: settings.quota(), room: settings.room()?, ..Limits::default() };
+    let reached = Reached::reach(settings, secret).await.map_err(stopped)?;
+    let opened =
+        if options.rebuild { settings.open_database().await } else { settings.open_database_unchanged().await };
+    let db = opened.map_err(stopped)?;
+    let done = check(&db, &reached.storage, limits, options).await;
     db.close().await;
     reached.close().await;
     let outcome = done?;
@@ -33,7 +40,7 @@ pub async fn run(settings: &Settings, options: &FsckOptions) -> Result<ExitCode,
     } else {
         print!("{}", report::words(&outcome));
     }
-    Ok(ExitCode::from(if outcome.report.findings.is_empty() { CLEAN } else { FOUND }))
+    Ok(ExitCode::from(if outcome.is_in_order() { CLEAN } else { FOUND }))
 }
 
 /// All that one run did and saw.
@@ -50,51 +57,62 @@ pub struct Outcome {
 pub struct Repaired {
     pub kind: Kind,
     pub about: String,
-    /// None: it failed, and why.
-    pub mended: Option<bool>,
+    /// None: it failed.
+    pub mended: Option<Mended>,
+    /// Why it failed, or was not done.
     pub why: String,
 }
 
-async fn check(db: &Db, storage: &Storage, options: &FsckOptions) -> Result<Outcome, String> {
+impl Outcome {
+    /// Nothing is wrong, and nothing was lost in putting it right.
+    fn is_in_order(&self) -> bool {
+        let undone = |repaired: &Repaired| matches!(repaired.mended, None | Some(Mended::Lost | Mended::ByHand));
+        self.report.findings.is_empty() && !self.repaired.iter().any(undone)
+    }
+}
+
+async fn check(db: &Db, storage: &Storage, limits: Limits, options: &FsckOptions) -> Result<Outcome, String> {
     let mut outcome = Outcome::default();
     if options.rebuild {
         load_reference_data(db).await?;
     }
-    store::is_the_one(storage, db).await.map_err(|words| format!("没有查成：{words}"))?;
+    store::is_the_one(storage, db).await.map_err(stopped)?;
     if options.rebuild {
-        outcome.rebuilt = Some(rebuild::rebuild(db, storage, At::now()).await.map_err(stopped)?);
+        outcome.rebuilt = Some(rebuild::rebuild(db, storage, At::now()).await.map_err(failed)?);
     }
     let look = || Look { now: At::now(), grace: Millis::minutes(options.grace.into()), deep: options.deep };
-    outcome.report = survey::survey(db, storage, look()).await.map_err(stopped)?;
+    outcome.report = survey::survey(db, storage, look()).await.map_err(failed)?;
     if options.repair {
-        outcome.repaired = repair(db, storage, &outcome.report).await?;
-        outcome.report = survey::survey(db, storage, look()).await.map_err(stopped)?;
+        outcome.repaired = repair(db, storage, limits, &outcome.report).await?;
+        outcome.report = survey::survey(db, storage, look()).await.map_err(failed)?;
     }
     Ok(outcome)
 }
 
-async fn repair(db: &Db, storage: &Storage, report: &Report) -> Result<Vec<Repaired>, String> {
+async fn repair(db: &Db, storage: &Storage, limits: Limits, report: &Report) -> Result<Vec<Repaired>, String> {
     // What a running server does every minute: it ends what is stuck and empties the trash that is due.
-    let uploads = Uploads::new(db.clone(), storage.clone(), Limits::default(), CancellationToken::new());
-    uploads.reconcile(At::now(), Millis::minutes(1)).await.map_err(stopped)?;
+    let uploads = Uploads::new(db.clone(), storage.clone(), limits, CancellationToken::new());
+    uploads.reconcile(At::now(), Millis::minutes(1)).await.map_err(failed)?;
+    let too_many = mend::are_too_many_lost(report);
     let mut repaired = Vec::new();
     for finding in &report.findings {
-        let (mended, why) = match mend::mend(db, storage, At::now(), finding).await {
-            Ok(Mended::Yes | Mended::NotNeeded) => (Some(true), String::new()),
-            Ok(Mended::ByHand) => (Some(false), String::new()),
-            Err(error) => (None, error.to_string()),
+        let (mended, why) = if too_many && mend::may_be_lost(finding.kind) {
+            (Some(Mended::ByHand), report::TOO_MANY.to_owned())
+        } else {
+            match mend::mend(db, storage, At::now(), finding).await {
+                Ok(mended) => (Some(mended), String::new()),
+                Err(error) => (None, error.to_string()),
+            }
         };
         repaired.push(Repaired { kind: finding.kind, about: finding.about.clone(), mended, why });
     }
     Ok(repaired)
 }
 
-fn stopped(error: weijia_core::Error) -> String {
-    let hint = match &error {
-        weijia_core::Error::Db(_) => {
-            "数据库可能还没有建好：先运行 weijia migrate；数据库没了就运行 weijia fsck --rebuild"
-        }
-        _ => "看看对象存储开着没有、地址和密钥对不对",
-    };
-    format!("没有查成：{error}。{hint}，再查一次。")
+fn failed(error: weijia_core::Error) -> String {
+    stopped(fault::words(&error))
+}
+
+fn stopped(words: String) -> String {
+    format!("没有查成：{words}")
 }

@@ -2,9 +2,11 @@
 
 use std::fmt::Write as _;
 
+use weijia_core::size;
+use weijia_core::upkeep::mend::Mended;
 use weijia_core::upkeep::{Counted, Kind};
 
-use super::Outcome;
+use super::{Outcome, Repaired};
 
 /// Lines of one kind that are shown; all of them are in the JSON.
 const SHOWN: usize = 20;
@@ -30,11 +32,7 @@ pub fn words(outcome: &Outcome) -> String {
         }
     }
     if !outcome.repaired.is_empty() {
-        let done = outcome.repaired.iter().filter(|r| r.mended == Some(true)).count();
-        let _ = writeln!(text, "查出 {} 处，修好 {done} 处。", outcome.repaired.len());
-        for each in outcome.repaired.iter().filter(|r| r.mended.is_none()) {
-            let _ = writeln!(text, "  没修成：{} {}：{}", title(each.kind), each.about, each.why);
-        }
+        repaired(&mut text, &outcome.repaired);
         text.push_str("再查一遍：\n");
     }
     counted(&mut text, &outcome.report.counted);
@@ -58,6 +56,34 @@ pub fn words(outcome: &Outcome) -> String {
     text
 }
 
+fn repaired(text: &mut String, repaired: &[Repaired]) {
+    let how_many = |how: Option<Mended>| repaired.iter().filter(|r| r.mended == how).count();
+    let _ = writeln!(text, "查出 {} 处：", repaired.len());
+    for (how, words) in [
+        (Some(Mended::Fixed), "修好"),
+        (Some(Mended::LetGo), "没人要，收走"),
+        (Some(Mended::NotNeeded), "再看已经好了，没有动"),
+        (Some(Mended::Lost), "原片找不到了，记成丢失（能放的照样放，放不了的请她再传）"),
+        (Some(Mended::ByHand), "要人来定，没有动"),
+        (None, "没修成"),
+    ] {
+        match how_many(how) {
+            0 => {}
+            n => drop(writeln!(text, "  {words}：{n} 处")),
+        }
+    }
+    for each in repaired.iter().filter(|r| r.mended.is_none()) {
+        let _ = writeln!(text, "  没修成：{} {}：{}", title(each.kind), each.about, each.why);
+    }
+    if repaired.iter().any(|each| each.why == TOO_MANY) {
+        let _ = writeln!(text, "{TOO_MANY}");
+    }
+}
+
+/// Why nothing was noted as lost.
+pub const TOO_MANY: &str =
+    "不见的原片太多，一条也没有记成丢失：多半是存储没搬完，或者连错了桶。看看 S3_ENDPOINT 和 S3_BUCKET，搬全了再来。";
+
 fn counted(text: &mut String, seen: &Counted) {
     let _ = writeln!(
         text,
@@ -66,7 +92,7 @@ fn counted(text: &mut String, seen: &Counted) {
         seen.versions,
         seen.uploads_open,
         seen.objects,
-        size(seen.bytes),
+        size::words(seen.bytes as i64),
         seen.multiparts_open
     );
     if seen.originals_read > 0 {
@@ -80,26 +106,20 @@ fn counted(text: &mut String, seen: &Counted) {
     }
 }
 
-fn size(bytes: u64) -> String {
-    match bytes {
-        0..1_000_000 => format!("{} KB", bytes.div_ceil(1000)),
-        1_000_000..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
-        _ => format!("{:.1} GB", bytes as f64 / 1e9),
-    }
-}
-
 fn title(kind: Kind) -> &'static str {
     match kind {
         Kind::OriginalMissing => "原片不见了",
         Kind::OriginalLength => "原片的长度不对",
         Kind::OriginalBytes => "原片的内容不对",
         Kind::OriginalUnnamed => "没有记下原片在哪里",
+        Kind::OriginalFound => "丢过的原片又在了",
         Kind::MediaMissing => "播放用的文件不全",
         Kind::SidecarMissing => "缺找回片子用的说明",
         Kind::EvidenceMissing => "账号数据的截图不见了",
         Kind::PartsMissing => "没传完的上传缺了存好的部分",
         Kind::UploadStuck => "上传卡住了",
         Kind::JobMissing => "收到的片子没人处理",
+        Kind::Unknown => "存储里有数据库不认识的片子",
         Kind::Orphan => "没人要的对象",
         Kind::OrphanMultipart => "没人要的分段上传",
     }
@@ -109,11 +129,20 @@ const REPAIR: &str = "运行 weijia fsck --repair";
 
 fn next_step(kind: Kind) -> String {
     let then = match kind {
-        Kind::OriginalMissing | Kind::OriginalLength | Kind::OriginalBytes | Kind::OriginalUnnamed => {
-            return format!("有存储的备份就先从备份拿回来再查；没有就{REPAIR}，能放的照样放，放不了的会请她再传一次。");
+        Kind::OriginalMissing | Kind::OriginalLength | Kind::OriginalUnnamed => {
+            return format!(
+                "有存储的备份就先从备份拿回来再查；没有就{REPAIR}：还在别处的会找回来，找不到的记成丢失，能放的照样放，放不了的会请她再传一次。"
+            );
+        }
+        Kind::OriginalBytes => {
+            return "有存储的备份就从备份拿回来再查；没有就放着不动，能放的照样放。我们不会删它。".into();
+        }
+        Kind::Unknown => {
+            return "数据库不是最新的。先恢复备份，再 weijia fsck --rebuild。两样都做过还剩下的，是没传完的、收回了的或缺说明的，我们不会自己删。".into();
         }
         Kind::EvidenceMissing => return "从备份拿回来；没有备份就请县里重新登记一次这份数据。".into(),
-        Kind::MediaMissing => "会用原片重做。原片也不在的，从备份拿回来",
+        Kind::MediaMissing => "会用原片重做。原片也不在或坏了的不动，从备份拿回来再修",
+        Kind::OriginalFound => "会核对一遍，没坏就接着用",
         Kind::SidecarMissing => "会照数据库补上",
         Kind::PartsMissing => "会从还在的地方接着传，她手机里有原片，不会丢",
         Kind::UploadStuck => "会替它收尾；修不动就看看服务的日志和存储",
@@ -135,12 +164,14 @@ mod tests {
             Kind::OriginalLength,
             Kind::OriginalBytes,
             Kind::OriginalUnnamed,
+            Kind::OriginalFound,
             Kind::MediaMissing,
             Kind::SidecarMissing,
             Kind::EvidenceMissing,
             Kind::PartsMissing,
             Kind::UploadStuck,
             Kind::JobMissing,
+            Kind::Unknown,
             Kind::Orphan,
             Kind::OrphanMultipart,
         ];
@@ -155,5 +186,27 @@ mod tests {
         assert_eq!(text.matches("怎么办").count(), kinds.len(), "{text}");
         assert!(text.lines().filter(|line| line.contains("怎么办")).all(|line| line.ends_with('。')), "{text}");
         assert!(words(&Outcome::default()).contains("对得上"));
+    }
+
+    #[test]
+    fn what_was_lost_or_left_is_not_called_mended() {
+        let each = |mended, why: &str| Repaired {
+            kind: Kind::OriginalMissing,
+            about: "那一条".into(),
+            mended,
+            why: why.into(),
+        };
+        let outcome = |repaired| Outcome { repaired, ..Outcome::default() };
+        for good in [Mended::Fixed, Mended::LetGo, Mended::NotNeeded] {
+            assert!(outcome(vec![each(Some(good), "")]).is_in_order(), "{good:?}");
+        }
+        let all = [None, Some(Mended::Lost), Some(Mended::ByHand)];
+        for bad in all {
+            assert!(!outcome(vec![each(bad, "")]).is_in_order(), "{bad:?}");
+        }
+        let text = words(&outcome(all.map(|how| each(how, "坏了")).into()));
+        assert!(!text.contains("修好：") && text.matches("：1 处").count() == 3, "{text}");
+        let held = words(&outcome(vec![each(Some(Mended::ByHand), TOO_MANY)]));
+        assert!(held.contains("连错了桶"), "{held}");
     }
 }
