@@ -92,7 +92,7 @@ async fn left_over(server: &TestServer, storage: &Storage, clip: &Upload) {
     let crashed = [
         keys::original(&version, 99),
         keys::poster(&version, 99),
-        keys::upload_tail(&upload, 99, 0),
+        keys::partial(&upload, 99),
         keys::sidecar(&ClipId::new(), &version),
     ];
     for key in &crashed {
@@ -379,7 +379,7 @@ async fn clips_come_back_from_the_bucket_alone() {
     let facts = "select c.title || ' ' || u.display_name || ' ' || c.owner_id from clips c join users u on u.id = c.owner_id where c.id = $1";
     assert_eq!(text(&server, facts, &kept.clip).await, format!("我的村 {} {}", trainee.name(), trainee.id()));
     assert_eq!(server.count("select count(*) from clips where id = $1", &taken_back.clip).await, 0);
-    only_unknown(&server.fsck(&["--deep", "--grace", "0"]).await);
+    only_unknown(&server.fsck(&["--deep"]).await);
     server.end().await;
 }
 

@@ -138,7 +138,7 @@ fn database(settings: &Settings, db: Result<Db, String>) -> Result<String, Strin
     match db {
         Ok(db) => Ok(format!("连得上（{}）", db.kind())),
         // Nothing was ever kept here.
-        Err(_) if settings.external_database().is_none() && !settings.secret_file().exists() => {
+        Err(_) if settings.named_database().is_none() && !settings.secret_file().exists() => {
             Ok("还没有，第一次启动时建".into())
         }
         Err(words) => Err(words),

@@ -167,12 +167,12 @@ impl Settings {
     }
 
     /// The database that the settings name, where they name one.
-    pub fn external_database(&self) -> Option<&str> {
+    pub fn named_database(&self) -> Option<&str> {
         self.database_url.as_deref().filter(|t| !t.is_empty())
     }
 
     pub fn database_url(&self) -> Result<String, String> {
-        let Some(url) = self.external_database() else {
+        let Some(url) = self.named_database() else {
             return Ok(format!("sqlite:{}", self.data.join("weijia.db").display()));
         };
         if ["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {

@@ -31,9 +31,8 @@ pub fn version(book: &VersionBook, listed: &Listed) -> Vec<Finding> {
     match (&row.original_key, row.state) {
         // Known to be lost. Its key is kept, so that a backup of the store may bring it back.
         (Some(key), _) if row.original_gone.is_some() => {
-            if listed.get(key) == Some(&(row.bytes as u64)) {
-                found.push(finding(Kind::OriginalFound, book, format!("{key} 又在了")));
-            }
+            let back = listed.get(key) == Some(&(row.bytes as u64));
+            found.extend(back.then(|| finding(Kind::OriginalFound, book, format!("{key} 又在了"))));
         }
         (Some(key), _) => match listed.get(key) {
             None => found.push(finding(Kind::OriginalMissing, book, format!("没有 {key}"))),
