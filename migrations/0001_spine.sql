@@ -156,12 +156,21 @@ create table clip_versions (
   mp4_key text,
   storyboard_key text,
   storyboard_vtt_key text,
+  -- how long each of these is, so that one that was cut short is seen
+  poster_bytes bigint,
+  mp4_bytes bigint,
+  storyboard_bytes bigint,
+  storyboard_vtt_bytes bigint,
   playable_at bigint,
   created_at bigint not null,
   received_at bigint,
   ready_at bigint,
+  -- how often what its sidecar tells has changed, and up to which change the sidecar was written
+  sidecar_rev bigint not null default 0,
+  sidecar_put bigint not null default 0,
   constraint clip_version_once unique (clip_id, n)
 );
+create index clip_versions_sidecar on clip_versions (id) where sidecar_put < sidecar_rev;
 
 create table renditions (
   id text primary key,
@@ -173,6 +182,7 @@ create table renditions (
   bandwidth bigint not null,
   codecs text not null,
   init_key text not null,
+  init_bytes bigint not null,
   complete boolean not null,
   constraint rendition_once unique (version_id, attempt, name)
 );

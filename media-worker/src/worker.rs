@@ -243,19 +243,19 @@ impl Press<'_> {
             }
             Event::Poster { file } => {
                 let key = keys::poster(&self.version, attempt);
-                self.store(&key, "image/jpeg", &file).await?;
-                worker.in_one(async |tx| publish::poster(tx, lease, now, &key).await).await?;
+                let bytes = self.store(&key, "image/jpeg", &file).await?;
+                worker.in_one(async |tx| publish::poster(tx, lease, now, &key, bytes).await).await?;
             }
             Event::Mp4 { file } => {
                 let key = keys::mp4(&self.version, attempt, "mp4");
-                self.store(&key, "video/mp4", &file).await?;
-                worker.in_one(async |tx| publish::mp4(tx, lease, now, &key).await).await?;
+                let bytes = self.store(&key, "video/mp4", &file).await?;
+                worker.in_one(async |tx| publish::mp4(tx, lease, now, &key, bytes).await).await?;
             }
             Event::Rendition { name, width, height, bandwidth, codecs, file } => {
                 let init_key = keys::rendition_init(&self.version, attempt, &name);
-                self.store(&init_key, "video/mp4", &file).await?;
+                let init_bytes = self.store(&init_key, "video/mp4", &file).await?;
                 let (width, height) = (width.into(), height.into());
-                let new = NewRendition { name: name.clone(), width, height, bandwidth, codecs, init_key };
+                let new = NewRendition { name: name.clone(), width, height, bandwidth, codecs, init_key, init_bytes };
                 let id = worker.in_one(async |tx| publish::rendition(tx, lease, &new).await).await?;
                 self.renditions.insert(name, id);
             }
@@ -273,9 +273,9 @@ impl Press<'_> {
             Event::Storyboard { image, vtt } => {
                 let image_key = keys::storyboard(&self.version, attempt);
                 let vtt_key = keys::storyboard_vtt(&self.version, attempt);
-                self.store(&image_key, "image/jpeg", &image).await?;
-                self.store(&vtt_key, "text/vtt", &vtt).await?;
-                worker.in_one(async |tx| publish::storyboard(tx, lease, now, &image_key, &vtt_key).await).await?;
+                let image = (&*image_key, self.store(&image_key, "image/jpeg", &image).await?);
+                let vtt = (&*vtt_key, self.store(&vtt_key, "text/vtt", &vtt).await?);
+                worker.in_one(async |tx| publish::storyboard(tx, lease, now, image, vtt).await).await?;
             }
             Event::Progress { percent } => {
                 let words = format!("{percent}%");

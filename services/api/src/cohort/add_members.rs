@@ -4,7 +4,7 @@ use futures_util::future::try_join_all;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use weijia_core::access::{Permission, require};
-use weijia_core::account::{Phone, find_by_phone, one_time_password};
+use weijia_core::account::{Phone, has_password, one_time_password};
 use weijia_core::cohort::{self, Joined, NewMember, Part};
 use weijia_core::error::Refusal;
 use weijia_core::ids::CohortId;
@@ -83,7 +83,7 @@ pub async fn add_members(
     let mut unknown = Vec::new();
     for (i, line) in ask.members.iter().enumerate() {
         if let Ok(phone) = line.phone.parse::<Phone>()
-            && find_by_phone(&mut tx, &state.keys, &phone).await?.is_none()
+            && !has_password(&mut tx, &state.keys, &phone).await?
         {
             unknown.push(i);
         }

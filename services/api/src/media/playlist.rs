@@ -60,6 +60,7 @@ mod tests {
             bandwidth,
             codecs: "avc1.64001f,mp4a.40.2".into(),
             init_key: "k".into(),
+            init_bytes: 1,
             complete,
         }
     }

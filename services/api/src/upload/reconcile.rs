@@ -1,8 +1,10 @@
-//! What somebody may have died before doing: finishing, giving up, emptying the trash. At start, and every minute.
+//! What somebody may have died before doing: finishing, giving up, emptying the trash, telling the bucket what has
+//! changed. At start, and every minute.
 
 use std::time::{Duration, Instant};
 
 use weijia_core::Result;
+use weijia_core::clip::sidecar;
 use weijia_core::storage::trash::{self, Trash};
 use weijia_core::time::{At, Millis};
 use weijia_core::upkeep::needed;
@@ -22,6 +24,8 @@ pub struct Swept {
     pub finished: usize,
     pub expired: usize,
     pub emptied: usize,
+    /// Sidecars written anew.
+    pub described: usize,
 }
 
 impl Uploads {
@@ -64,6 +68,7 @@ impl Uploads {
                 break;
             }
         }
+        swept.described = sidecar::catch_up(&self.db, &self.storage).await?;
         Ok(swept)
     }
 

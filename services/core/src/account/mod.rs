@@ -10,7 +10,7 @@ pub use keys::Keys;
 pub use overview::{MyCohort, cohorts_of, unheard};
 pub use password::{PasswordHasher, one_time_password};
 pub use session::{Session, SessionToken, open_session, sign_in, sign_out, who_is};
-pub use sql::{NewUser, create, find_by_phone, grant_admin, grant_staff, principal, set_password};
+pub use sql::{NewUser, create, find_by_phone, grant_admin, grant_staff, has_password, principal, set_password};
 
 use crate::error::Refusal;
 use crate::time::Millis;

@@ -44,6 +44,14 @@ pub async fn find_by_phone(tx: &mut Tx, keys: &Keys, phone: &Phone) -> Result<Op
         .bind(keys.phone_hash(phone)).fetch_optional(c).await)?)
 }
 
+/// Whether whoever has this phone has a password: nobody may have it, and who came back from the bucket alone has none.
+pub async fn has_password(tx: &mut Tx, keys: &Keys, phone: &Phone) -> Result<bool> {
+    let known: i64 = on!(&mut *tx, c => sqlx::query_scalar(
+            "select count(*) from users where phone_hash = $1 and password_hash <> ''")
+        .bind(keys.phone_hash(phone)).fetch_one(c).await)?;
+    Ok(known > 0)
+}
+
 /// Gives somebody a new password. Where she was signed in before, she is no longer.
 pub async fn set_password(tx: &mut Tx, user: &UserId, password_hash: &str) -> Result<()> {
     on!(&mut *tx, c => sqlx::query("update users set password_hash = $1 where id = $2")

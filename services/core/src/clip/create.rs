@@ -3,7 +3,7 @@
 
 use super::refusal::RefusalCode;
 use super::sql::TITLE_MAX;
-use super::{Clip, ClipState};
+use super::{Clip, ClipState, sidecar};
 use crate::access::Principal;
 use crate::content;
 use crate::db::Tx;
@@ -101,6 +101,7 @@ async fn next_version_of(tx: &mut Tx, now: At, owner: &Principal, id: &ClipId, d
     let title = draft.title.map(|_| title(draft)).unwrap_or(clip.title);
     on!(tx, c => sqlx::query("update clips set assignment_code = $2, title = $3 where id = $1")
         .bind(id).bind(assignment).bind(title).execute(c).await.map(drop))?;
+    sidecar::touch(tx, id).await?;
     Ok(clip.id)
 }
 

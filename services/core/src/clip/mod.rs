@@ -189,7 +189,7 @@ impl Version {
 }
 
 /// One rung of the ladder, as far as it is published.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow, serde::Serialize, serde::Deserialize)]
 pub struct Rendition {
     pub id: crate::ids::RenditionId,
     pub version_id: VersionId,
@@ -200,10 +200,11 @@ pub struct Rendition {
     pub bandwidth: i64,
     pub codecs: String,
     pub init_key: String,
+    pub init_bytes: i64,
     pub complete: bool,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow, serde::Serialize, serde::Deserialize)]
 pub struct Segment {
     pub n: i64,
     pub duration_ms: i64,

@@ -43,6 +43,7 @@ pub struct NewRendition {
     pub bandwidth: i64,
     pub codecs: String,
     pub init_key: String,
+    pub init_bytes: i64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,34 +87,38 @@ pub async fn facts(tx: &mut Tx, lease: &Lease, facts: &Facts) -> Result<()> {
     Ok(())
 }
 
-pub async fn poster(tx: &mut Tx, lease: &Lease, now: At, key: &str) -> Result<()> {
+pub async fn poster(tx: &mut Tx, lease: &Lease, now: At, key: &str, bytes: i64) -> Result<()> {
     let version = fenced(tx, lease).await?;
     let old: Option<String> = on!(tx, c => sqlx::query_scalar("select poster_key from clip_versions where id = $1")
         .bind(&version).fetch_one(c).await)?;
-    on!(tx, c => sqlx::query("update clip_versions set poster_key = $1 where id = $2")
-        .bind(key).bind(&version).execute(c).await.map(drop))?;
+    on!(tx, c => sqlx::query("update clip_versions set poster_key = $1, poster_bytes = $3 where id = $2")
+        .bind(key).bind(&version).bind(bytes).execute(c).await.map(drop))?;
     discard_replaced(tx, now, old, key).await
 }
 
 /// A file that plays from its beginning to its end: the clip is playable from now on.
-pub async fn mp4(tx: &mut Tx, lease: &Lease, now: At, key: &str) -> Result<()> {
+pub async fn mp4(tx: &mut Tx, lease: &Lease, now: At, key: &str, bytes: i64) -> Result<()> {
     let version = fenced(tx, lease).await?;
     let old: Option<String> = on!(tx, c => sqlx::query_scalar("select mp4_key from clip_versions where id = $1")
         .bind(&version).fetch_one(c).await)?;
-    on!(tx, c => sqlx::query("update clip_versions set mp4_key = $1, playable_at = coalesce(playable_at, $2) where id = $3")
-        .bind(key).bind(now).bind(&version).execute(c).await.map(drop))?;
+    on!(tx, c => sqlx::query(
+            "update clip_versions set mp4_key = $1, mp4_bytes = $4, playable_at = coalesce(playable_at, $2) where id = $3")
+        .bind(key).bind(now).bind(&version).bind(bytes).execute(c).await.map(drop))?;
     discard_replaced(tx, now, old, key).await
 }
 
-pub async fn storyboard(tx: &mut Tx, lease: &Lease, now: At, image_key: &str, vtt_key: &str) -> Result<()> {
+/// The picture and the text that tells where in it each moment is, with their lengths.
+pub async fn storyboard(tx: &mut Tx, lease: &Lease, now: At, image: (&str, i64), vtt: (&str, i64)) -> Result<()> {
     let version = fenced(tx, lease).await?;
-    let (image, vtt): (Option<String>, Option<String>) = on!(tx, c => sqlx::query_as(
+    let (old_image, old_vtt): (Option<String>, Option<String>) = on!(tx, c => sqlx::query_as(
             "select storyboard_key, storyboard_vtt_key from clip_versions where id = $1")
         .bind(&version).fetch_one(c).await)?;
-    on!(tx, c => sqlx::query("update clip_versions set storyboard_key = $1, storyboard_vtt_key = $2 where id = $3")
-        .bind(image_key).bind(vtt_key).bind(&version).execute(c).await.map(drop))?;
-    discard_replaced(tx, now, image, image_key).await?;
-    discard_replaced(tx, now, vtt, vtt_key).await
+    on!(tx, c => sqlx::query(
+            "update clip_versions set storyboard_key = $1, storyboard_bytes = $2, storyboard_vtt_key = $3,
+                 storyboard_vtt_bytes = $4 where id = $5")
+        .bind(image.0).bind(image.1).bind(vtt.0).bind(vtt.1).bind(&version).execute(c).await.map(drop))?;
+    discard_replaced(tx, now, old_image, image.0).await?;
+    discard_replaced(tx, now, old_vtt, vtt.0).await
 }
 
 /// A rendition begins: its head is stored, and no segment is there yet.
@@ -121,10 +126,11 @@ pub async fn rendition(tx: &mut Tx, lease: &Lease, new: &NewRendition) -> Result
     let version = fenced(tx, lease).await?;
     let id = RenditionId::new();
     on!(tx, c => sqlx::query(
-            "insert into renditions (id, version_id, attempt, name, width, height, bandwidth, codecs, init_key, complete)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, false)")
+            "insert into renditions (id, version_id, attempt, name, width, height, bandwidth, codecs, init_key,
+                                     init_bytes, complete)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, false)")
         .bind(&id).bind(&version).bind(lease.attempt).bind(&new.name).bind(new.width).bind(new.height)
-        .bind(new.bandwidth).bind(&new.codecs).bind(&new.init_key).execute(c).await.map(drop))?;
+        .bind(new.bandwidth).bind(&new.codecs).bind(&new.init_key).bind(new.init_bytes).execute(c).await.map(drop))?;
     Ok(id)
 }
 
@@ -217,7 +223,7 @@ pub async fn original_lost(tx: &mut Tx, now: At, version: &VersionId) -> Result<
     // Until now she was told that it was not lost.
     on!(tx, c => sqlx::query("update clip_versions set reason_code = $2 where id = $1 and reason_code = $3")
         .bind(version).bind(RefusalCode::Lost.code()).bind(RefusalCode::ProcessingFailed.code()).execute(c).await.map(drop))?;
-    on!(tx, c => sqlx::query("update clip_versions set original_gone = 'lost' where id = $1")
+    on!(tx, c => sqlx::query("update clip_versions set original_gone = 'lost', sidecar_rev = sidecar_rev + 1 where id = $1")
         .bind(version).execute(c).await.map(drop))?;
     Ok(())
 }
@@ -232,7 +238,7 @@ pub async fn original_found(
     bytes: i64,
 ) -> Result<()> {
     let state: MediaState = on!(tx, c => sqlx::query_scalar(
-            "update clip_versions set original_key = $2, bytes = $3, original_gone = null,
+            "update clip_versions set original_key = $2, bytes = $3, original_gone = null, sidecar_rev = sidecar_rev + 1,
                  state = case when state = 'failed' and reason_code = $4 then 'received' else state end,
                  reason_code = case when reason_code = $4 then null else reason_code end
              where id = $1 returning state")
@@ -243,7 +249,7 @@ pub async fn original_found(
     Ok(())
 }
 
-/// The file she sent goes, with its sidecar; what was made of it stays.
+/// The file she sent goes; what was made of it stays, and as long as that plays its sidecar, which tells of it.
 pub(crate) async fn let_go_of_original(
     tx: &mut Tx,
     now: At,
@@ -253,19 +259,32 @@ pub(crate) async fn let_go_of_original(
 ) -> Result<()> {
     let key: Option<String> = on!(tx, c => sqlx::query_scalar("select original_key from clip_versions where id = $1")
         .bind(version).fetch_one(c).await)?;
-    on!(tx, c => sqlx::query("update clip_versions set original_key = null, original_gone = $2 where id = $1")
-        .bind(version).bind(why).execute(c).await.map(drop))?;
-    for key in key.into_iter().chain([keys::sidecar(clip, version)]) {
+    let plays: Option<At> = on!(tx, c => sqlx::query_scalar(
+            "update clip_versions set original_key = null, original_gone = $2, sidecar_rev = sidecar_rev + 1
+             where id = $1 returning playable_at")
+        .bind(version).bind(why).fetch_one(c).await)?;
+    let sidecar = plays.is_none().then(|| keys::sidecar(clip, version));
+    for key in key.into_iter().chain(sidecar) {
         trash::put(tx, now, &key, None).await?;
     }
     Ok(())
+}
+
+/// Nothing of it is to stay: neither the file she sent nor anything that was made of it or found out about it.
+pub(crate) async fn let_go_of_all(tx: &mut Tx, now: At, clip: &ClipId, version: &VersionId) -> Result<()> {
+    drop_all(tx, now, version).await?;
+    on!(tx, c => sqlx::query(
+            "update clip_versions set facts = null, width = null, height = null, duration_ms = null, playable_at = null
+             where id = $1")
+        .bind(version).execute(c).await.map(drop))?;
+    let_go_of_original(tx, now, clip, version, "released").await
 }
 
 /// Has everything made anew of a version whose file is there. What plays goes on playing until the new catches up.
 /// `false`: there is nothing to make it from.
 pub async fn make_again(tx: &mut Tx, now: At, version: &VersionId, owner: &UserId) -> Result<bool> {
     let rows = on!(tx, c => sqlx::query(
-            "update clip_versions set state = 'processing', ready_at = null
+            "update clip_versions set state = 'processing', ready_at = null, sidecar_rev = sidecar_rev + 1
              where id = $1 and state in ('received', 'processing', 'ready')
                and original_key is not null and original_gone is null")
         .bind(version).execute(c).await.map(|r| r.rows_affected()))?;
@@ -278,7 +297,8 @@ pub async fn make_again(tx: &mut Tx, now: At, version: &VersionId, owner: &UserI
 async fn settle(tx: &mut Tx, now: At, version: &VersionId, to: MediaState, why: Option<RefusalCode>) -> Result<()> {
     on!(tx, c => sqlx::query(
             "update clip_versions set state = $1, reason_code = $2, ready_at = case when $1 = 'ready' then $3 end,
-                 playable_at = case when $1 = 'failed' then null else playable_at end
+                 playable_at = case when $1 = 'failed' then null else playable_at end,
+                 sidecar_rev = sidecar_rev + 1
              where id = $4 and state in ('received', 'processing')")
         .bind(to).bind(why.map(RefusalCode::code)).bind(now).bind(version).execute(c).await.map(drop))?;
     Ok(())
@@ -321,7 +341,8 @@ async fn drop_all(tx: &mut Tx, now: At, version: &VersionId) -> Result<()> {
         trash::put(tx, now, &key, None).await?;
     }
     on!(tx, c => sqlx::query(
-            "update clip_versions set poster_key = null, mp4_key = null, storyboard_key = null, storyboard_vtt_key = null
+            "update clip_versions set poster_key = null, mp4_key = null, storyboard_key = null, storyboard_vtt_key = null,
+                 poster_bytes = null, mp4_bytes = null, storyboard_bytes = null, storyboard_vtt_bytes = null
              where id = $1")
         .bind(version).execute(c).await.map(drop))?;
     Ok(())

@@ -73,6 +73,7 @@ async fn grow(db: &Db, lease: &Lease, segments: i64) -> RenditionId {
         bandwidth: 1,
         codecs: "avc1".into(),
         init_key: format!("{attempt}/init"),
+        init_bytes: 9,
     };
     let id = rendition(&mut tx, lease, &new).await.unwrap();
     for n in 0..segments {
@@ -110,20 +111,20 @@ both_databases! {
         let mut tx = db.write().await.unwrap();
         let found = Facts { width: 480, height: 854, duration_ms: 3_000, detail: json!({"warnings": ["这条没有声音。"]}) };
         facts(&mut tx, &lease, &found).await.unwrap();
-        poster(&mut tx, &lease, NOW, "poster").await.unwrap();
+        poster(&mut tx, &lease, NOW, "poster", 9).await.unwrap();
         tx.commit().await.unwrap();
         assert!(!row(&db, &version).await.playable());
         let id = grow(&db, &lease, 2).await;
         assert!(row(&db, &version).await.playable());
         end(&db, &lease, &id).await;
         let mut tx = db.write().await.unwrap();
-        mp4(&mut tx, &lease, At(5_000), "mp4").await.unwrap();
+        mp4(&mut tx, &lease, At(5_000), "mp4", 9).await.unwrap();
         prepared(&mut tx, &lease, NOW).await.unwrap();
         tx.commit().await.unwrap();
         let lease = begin(&db).await;
         assert_eq!(lease.kind, JobKind::Ladder);
         let mut tx = db.write().await.unwrap();
-        storyboard(&mut tx, &lease, NOW, "board", "vtt").await.unwrap();
+        storyboard(&mut tx, &lease, NOW, ("board", 9), ("vtt", 9)).await.unwrap();
         ready(&mut tx, &lease, At(9_000)).await.unwrap();
         tx.commit().await.unwrap();
         let v = row(&db, &version).await;
@@ -141,7 +142,7 @@ both_databases! {
         let first = begin(&db).await;
         let old = grow(&db, &first, 2).await;
         let mut tx = db.write().await.unwrap();
-        poster(&mut tx, &first, NOW, "poster1").await.unwrap();
+        poster(&mut tx, &first, NOW, "poster1", 9).await.unwrap();
         tx.commit().await.unwrap();
         try_again(&db, &first).await;
         let second = begin(&db).await;
@@ -150,7 +151,7 @@ both_databases! {
         let mut tx = db.write().await.unwrap();
         let more = NewSegment { n: 1, duration_ms: 2000, bytes: 9, key: "2/1".into() };
         segment(&mut tx, &second, NOW, &new, &more).await.unwrap();
-        poster(&mut tx, &second, NOW, "poster2").await.unwrap();
+        poster(&mut tx, &second, NOW, "poster2", 9).await.unwrap();
         tx.commit().await.unwrap();
         assert_eq!(column(&db, SEGMENTS).await, ["2/0", "2/1"]);
         assert_eq!(column(&db, TRASH).await, ["1/0", "1/1", "1/init", "poster1"]);
@@ -164,11 +165,11 @@ both_databases! {
         try_again(&db, &first).await;
         let _second = begin(&db).await;
         let mut tx = db.write().await.unwrap();
-        let new = NewRendition { name: "480".into(), width: 2, height: 2, bandwidth: 1, codecs: "a".into(), init_key: "i".into() };
+        let new = NewRendition { name: "480".into(), width: 2, height: 2, bandwidth: 1, codecs: "a".into(), init_key: "i".into(), init_bytes: 9 };
         assert!(rendition(&mut tx, &first, &new).await.is_err());
-        assert!(mp4(&mut tx, &first, NOW, "late").await.is_err());
-        assert!(poster(&mut tx, &first, NOW, "late").await.is_err());
-        assert!(storyboard(&mut tx, &first, NOW, "late", "late").await.is_err());
+        assert!(mp4(&mut tx, &first, NOW, "late", 9).await.is_err());
+        assert!(poster(&mut tx, &first, NOW, "late", 9).await.is_err());
+        assert!(storyboard(&mut tx, &first, NOW, ("late", 9), ("late", 9)).await.is_err());
         assert!(prepared(&mut tx, &first, NOW).await.is_err());
         assert!(ready(&mut tx, &first, NOW).await.is_err());
         assert!(refused(&mut tx, &first, NOW, RefusalCode::Empty).await.is_err());
@@ -182,7 +183,7 @@ both_databases! {
         let lease = begin(&db).await;
         grow(&db, &lease, 1).await;
         let mut tx = db.write().await.unwrap();
-        poster(&mut tx, &lease, NOW, "poster").await.unwrap();
+        poster(&mut tx, &lease, NOW, "poster", 9).await.unwrap();
         refused(&mut tx, &lease, NOW, RefusalCode::Incomplete).await.unwrap();
         tx.commit().await.unwrap();
         let v = row(&db, &version).await;
@@ -196,7 +197,7 @@ both_databases! {
         let id = grow(&db, &lease, 1).await;
         end(&db, &lease, &id).await;
         let mut tx = db.write().await.unwrap();
-        poster(&mut tx, &lease, NOW, "poster").await.unwrap();
+        poster(&mut tx, &lease, NOW, "poster", 1).await.unwrap();
         prepared(&mut tx, &lease, NOW).await.unwrap();
         tx.commit().await.unwrap();
         let lease = begin(&db).await;

@@ -1,12 +1,18 @@
 //! What the bucket knows of a version without the database: a small object beside the file, put before the version is
-//! received. From these alone the clips come back. It names its owner, but never her phone.
+//! received and kept as long as anything of the version is. From these alone the clips come back, and play.
+//!
+//! Whoever changes what a sidecar tells counts up `sidecar_rev` in the same transaction ([`touch`]); [`catch_up`] writes
+//! it anew a moment later, and what nobody came to write before a crash is written after it. It names its owner and holds
+//! her phone as the database does: as a keyed hash and a ciphertext, of no use without the secret.
 
 use serde::{Deserialize, Serialize};
 
-use crate::db::Tx;
+use super::{ClipState, Rendition, Segment, sql};
+use crate::db::{Db, Tx};
 use crate::error::{Error, OrNotFound, Result};
 use crate::ids::{ClipId, CohortId, UploadId, UserId, VersionId};
 use crate::on;
+use crate::storage::{Storage, keys};
 use crate::time::At;
 use crate::upload::{Part, rules};
 
@@ -14,6 +20,8 @@ use crate::upload::{Part, rules};
 pub struct Sidecar {
     pub clip: About,
     pub upload: Stored,
+    /// What plays, once everything is made.
+    pub media: Option<Media>,
 }
 
 /// Whose it is and what she said of it.
@@ -23,12 +31,18 @@ pub struct About {
     pub version: VersionId,
     pub n: i64,
     pub title: String,
+    pub state: ClipState,
     pub filename: String,
     pub content_type: String,
+    pub clip_created_at: At,
     pub created_at: At,
+    /// Why the file is not kept any more.
+    pub original_gone: Option<String>,
     pub owner: UserId,
     pub owner_name: String,
     pub owner_region_path: String,
+    pub owner_phone_hash: String,
+    pub owner_phone_enc: String,
     pub cohort: Option<CohortId>,
     pub assignment: Option<String>,
     pub region_path: String,
@@ -45,6 +59,35 @@ pub struct Stored {
     pub part_sha256: Vec<String>,
 }
 
+/// What was made of it, as the rows name it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, sqlx::FromRow)]
+pub struct Media {
+    pub facts: Option<String>,
+    pub width: Option<i64>,
+    pub height: Option<i64>,
+    pub duration_ms: Option<i64>,
+    pub poster_key: Option<String>,
+    pub poster_bytes: Option<i64>,
+    pub mp4_key: Option<String>,
+    pub mp4_bytes: Option<i64>,
+    pub storyboard_key: Option<String>,
+    pub storyboard_bytes: Option<i64>,
+    pub storyboard_vtt_key: Option<String>,
+    pub storyboard_vtt_bytes: Option<i64>,
+    pub playable_at: Option<At>,
+    pub ready_at: Option<At>,
+    #[sqlx(skip)]
+    pub rungs: Vec<Rung>,
+}
+
+/// A rendition with its segments in playing order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rung {
+    #[serde(flatten)]
+    pub rendition: Rendition,
+    pub segments: Vec<Segment>,
+}
+
 impl Stored {
     pub fn new(id: &UploadId, key: &str, part_size: i64, parts: &[Part]) -> Stored {
         Stored {
@@ -56,21 +99,132 @@ impl Stored {
             part_sha256: parts.iter().map(|part| part.sha256.clone()).collect(),
         }
     }
+
+    /// What the upload recorded that a version's file came in.
+    pub async fn of(tx: &mut Tx, version: &VersionId) -> Result<Option<Stored>> {
+        let upload: Option<(UploadId, String, i64)> = on!(&mut *tx, c => sqlx::query_as(
+                "select id, key, part_size from uploads
+                 where version_id = $1 and state = 'complete' and key is not null order by id desc limit 1")
+            .bind(version).fetch_optional(c).await)?;
+        let Some((id, key, part_size)) = upload else { return Ok(None) };
+        let parts: Vec<Part> = on!(&mut *tx, c => sqlx::query_as(
+                "select no, len, etag, sha256 from upload_parts where upload_id = $1 order by no")
+            .bind(&id).fetch_all(c).await)?;
+        Ok((!parts.is_empty()).then(|| Stored::new(&id, &key, part_size, &parts)))
+    }
+}
+
+impl Media {
+    async fn of(tx: &mut Tx, version: &VersionId) -> Result<Option<Media>> {
+        let media: Option<Media> = on!(&mut *tx, c => sqlx::query_as(
+                "select facts, width, height, duration_ms, poster_key, poster_bytes, mp4_key, mp4_bytes, storyboard_key,
+                        storyboard_bytes, storyboard_vtt_key, storyboard_vtt_bytes, playable_at, ready_at
+                 from clip_versions where id = $1 and state = 'ready'")
+            .bind(version).fetch_optional(c).await)?;
+        let Some(mut media) = media else { return Ok(None) };
+        let renditions: Vec<Rendition> = on!(&mut *tx, c => sqlx::query_as(
+                "select * from renditions where version_id = $1 and complete order by id")
+            .bind(version).fetch_all(c).await)?;
+        for rendition in renditions {
+            let segments = sql::segments(tx, &rendition.id).await?;
+            media.rungs.push(Rung { rendition, segments });
+        }
+        Ok(Some(media))
+    }
 }
 
 impl Sidecar {
     pub async fn of(tx: &mut Tx, version: &VersionId, upload: Stored) -> Result<Sidecar> {
-        let clip = on!(tx, c => sqlx::query_as(
-                "select c.id as clip, v.id as version, v.n, c.title, v.filename, v.content_type, v.created_at,
-                        c.owner_id as owner, u.display_name as owner_name, u.region_path as owner_region_path,
+        let clip = on!(&mut *tx, c => sqlx::query_as(
+                "select c.id as clip, v.id as version, v.n, c.title, c.state, v.filename, v.content_type,
+                        c.created_at as clip_created_at, v.created_at, v.original_gone, c.owner_id as owner,
+                        u.display_name as owner_name, u.region_path as owner_region_path,
+                        u.phone_hash as owner_phone_hash, u.phone_enc as owner_phone_enc,
                         c.cohort_id as cohort, c.assignment_code as assignment, c.region_path
                  from clip_versions v join clips c on c.id = v.clip_id join users u on u.id = c.owner_id where v.id = $1")
             .bind(version).fetch_optional(c).await)
         .or_not_found()?;
-        Ok(Sidecar { clip, upload })
+        let media = Media::of(tx, version).await?;
+        Ok(Sidecar { clip, upload, media })
     }
 
     pub fn to_bytes(&self) -> Result<bytes::Bytes> {
         Ok(serde_json::to_vec(self).map_err(|e| Error::Damaged(e.to_string()))?.into())
+    }
+}
+
+/// What a sidecar tells of this clip has changed.
+pub async fn touch(tx: &mut Tx, clip: &ClipId) -> Result<()> {
+    on!(tx, c => sqlx::query("update clip_versions set sidecar_rev = sidecar_rev + 1 where clip_id = $1")
+        .bind(clip).execute(c).await.map(drop))?;
+    Ok(())
+}
+
+/// Which versions have a sidecar: those of which anything is kept, also one whose file came and is not named, which a
+/// repair finds by its hashes. What she took back does not come back.
+pub(crate) const KEPT: &str = "c.state <> 'withdrawn' and (v.original_key is not null or v.playable_at is not null
+    or v.original_gone is null and v.state in ('received', 'processing', 'ready'))";
+
+/// The sidecar that the rows want a version to have.
+pub struct Wanted {
+    /// It has changed and is about to be written.
+    pub due: bool,
+    /// None: no upload tells where its file came from.
+    pub sidecar: Option<Sidecar>,
+}
+
+/// None: it is to have none.
+pub async fn wanted(tx: &mut Tx, version: &VersionId) -> Result<Option<Wanted>> {
+    let sql = sqlx::AssertSqlSafe(format!(
+        "select v.sidecar_put < v.sidecar_rev from clip_versions v join clips c on c.id = v.clip_id
+         where v.id = $1 and {KEPT}"
+    ));
+    let due: Option<bool> = on!(&mut *tx, c => sqlx::query_scalar(sql).bind(version).fetch_optional(c).await)?;
+    let Some(due) = due else { return Ok(None) };
+    let sidecar = match Stored::of(tx, version).await? {
+        Some(stored) => Some(Sidecar::of(tx, version, stored).await?),
+        None => None,
+    };
+    Ok(Some(Wanted { due, sidecar }))
+}
+
+/// Writes a version's sidecar as the rows are now. `false`: they do not say enough.
+pub async fn put(db: &Db, storage: &Storage, version: &VersionId) -> Result<bool> {
+    let mut tx = db.read().await?;
+    let sidecar = wanted(&mut tx, version).await?.and_then(|wanted| wanted.sidecar);
+    let rev: i64 = on!(&mut tx, c => sqlx::query_scalar("select sidecar_rev from clip_versions where id = $1")
+        .bind(version).fetch_one(c).await)?;
+    drop(tx);
+    if let Some(sidecar) = &sidecar {
+        let key = keys::sidecar(&sidecar.clip.clip, version);
+        storage.put(&key, "application/json", sidecar.to_bytes()?).await?;
+    }
+    let mut tx = db.write().await?;
+    on!(&mut tx, c => sqlx::query("update clip_versions set sidecar_put = $2 where id = $1 and sidecar_put < $2")
+        .bind(version).bind(rev).execute(c).await.map(drop))?;
+    tx.commit().await?;
+    Ok(sidecar.is_some())
+}
+
+/// Writes the sidecars that are not as the rows are any more. Answers how many. What cannot be written now is tried
+/// again in the next round.
+pub async fn catch_up(db: &Db, storage: &Storage) -> Result<usize> {
+    let (mut written, mut after) = (0, String::new());
+    loop {
+        let mut tx = db.read().await?;
+        // Of what is still being sent nothing is kept yet.
+        let due: Vec<VersionId> = on!(&mut tx, c => sqlx::query_scalar(
+                "select id from clip_versions where sidecar_put < sidecar_rev and id > $1 and state <> 'uploading'
+                 order by id limit 100")
+            .bind(&after).fetch_all(c).await)?;
+        drop(tx);
+        let Some(last) = due.last().map(VersionId::to_string) else { return Ok(written) };
+        for version in due {
+            match put(db, storage, &version).await {
+                Ok(put) => written += usize::from(put),
+                Err(error) => tracing::warn!(%version, %error, "its sidecar is not written yet"),
+            }
+        }
+        after = last;
     }
 }

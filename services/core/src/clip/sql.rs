@@ -2,7 +2,7 @@
 //! acts on one clip happen one after another, on PostgreSQL too.
 
 use super::rules::{Standing, what_next, why_not_submit};
-use super::{Clip, ClipEvent, ClipState, MediaState, Rendition, Segment, Version};
+use super::{Clip, ClipEvent, ClipState, MediaState, Rendition, Segment, Version, sidecar};
 use crate::db::{Db, Tx};
 use crate::error::{Error, OrNotFound, Refusal, Result};
 use crate::ids::{ClipId, CohortId, RenditionId, UserId, VersionId};
@@ -140,7 +140,11 @@ pub async fn advance(tx: &mut Tx, now: At, clip: &Clip, event: ClipEvent) -> Res
     let to = clip.state.after(event).ok_or_else(moved_on)?;
     let rows = on!(tx, c => sqlx::query("update clips set state = $3, updated_at = $4 where id = $1 and state = $2")
         .bind(&clip.id).bind(clip.state).bind(to).bind(now).execute(c).await.map(|r| r.rows_affected()))?;
-    if rows == 1 { Ok(to) } else { Err(moved_on()) }
+    if rows == 0 {
+        return Err(moved_on());
+    }
+    sidecar::touch(tx, &clip.id).await?;
+    Ok(to)
 }
 
 fn moved_on() -> Error {
@@ -156,7 +160,7 @@ pub async fn rename(tx: &mut Tx, clip: &Clip, title: &str) -> Result<()> {
     }
     on!(tx, c => sqlx::query("update clips set title = $2 where id = $1")
         .bind(&clip.id).bind(title).execute(c).await.map(drop))?;
-    Ok(())
+    sidecar::touch(tx, &clip.id).await
 }
 
 /// Takes the clip back, out of every queue. Asking again changes nothing.

@@ -139,7 +139,7 @@ pub async fn add_member(
     let lock = tx.locking("select id from cohorts where id = $1");
     let _: CohortId =
         on!(&mut *tx, c => sqlx::query_scalar(lock).bind(cohort).fetch_optional(c).await).or_not_found()?;
-    let (user, is_new) = match account::find_by_phone(tx, keys, new.phone).await? {
+    let (user, mut is_new) = match account::find_by_phone(tx, keys, new.phone).await? {
         Some(user) => {
             let sql = "select display_name, region_path from users where id = $1";
             let (name, path): (String, String) =
@@ -200,6 +200,13 @@ pub async fn add_member(
             on!(&mut *tx, c => sqlx::query(sql).bind(cohort).bind(&user).bind(new.part).bind(new.group_no).bind(now)
                 .execute(c).await.map(drop))?;
         }
+    }
+    // Who came back from the bucket alone has no password any more.
+    if let Some(hash) = password_hash
+        && !account::has_password(tx, keys, new.phone).await?
+    {
+        account::set_password(tx, &user, hash).await?;
+        is_new = true;
     }
     let detail = serde_json::json!({"user": user, "part": new.part, "new": is_new});
     audit::append(tx, now, Some(&by.user), "cohort.member", cohort.as_str(), &detail).await?;

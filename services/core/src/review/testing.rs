@@ -125,10 +125,12 @@ pub async fn rendition(
     let id = RenditionId::new();
     let width: i64 = name.parse().expect("a rung's name");
     on!(tx, c => sqlx::query(
-            "insert into renditions (id, version_id, attempt, name, width, height, bandwidth, codecs, init_key, complete)
-             values ($1, $2, $3, $4, $5, $6, $7, 'avc1.64001f,mp4a.40.2', $8, $9)")
+            "insert into renditions (id, version_id, attempt, name, width, height, bandwidth, codecs, init_key,
+                                     init_bytes, complete)
+             values ($1, $2, $3, $4, $5, $6, $7, 'avc1.64001f,mp4a.40.2', $8, 50, $9)")
         .bind(&id).bind(version).bind(attempt).bind(name).bind(width).bind(width * 16 / 9).bind(width * 2000)
-        .bind(format!("{id}/init")).bind(complete).execute(c).await.map(drop)).expect("a rendition");
+        .bind(format!("{id}/init")).bind(complete).execute(c).await.map(drop))
+    .expect("a rendition");
     for n in 0..segments {
         on!(tx, c => sqlx::query("insert into rendition_segments (rendition_id, n, duration_ms, bytes, key) values ($1, $2, 2000, 100, $3)")
             .bind(&id).bind(n).bind(format!("{id}/{n}")).execute(c).await.map(drop)).expect("a segment");

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use crate::clip::{ClipState, MediaState, Rendition, Segment};
+use crate::clip::{ClipState, MediaState, Rendition, Segment, sidecar};
 use crate::db::Tx;
 use crate::error::Result;
-use crate::ids::{ClipId, RenditionId, SnapshotId, UploadId, VersionId};
+use crate::ids::{ClipId, RenditionId, SnapshotId, VersionId};
 use crate::on;
-use crate::upload::{Part, Upload};
+use crate::upload::Upload;
 
 /// Versions, clips or snapshots in one page.
 pub const PAGE: i64 = 100;
@@ -38,6 +38,10 @@ pub struct VersionRow {
     pub mp4_key: Option<String>,
     pub storyboard_key: Option<String>,
     pub storyboard_vtt_key: Option<String>,
+    pub poster_bytes: Option<i64>,
+    pub mp4_bytes: Option<i64>,
+    pub storyboard_bytes: Option<i64>,
+    pub storyboard_vtt_bytes: Option<i64>,
 }
 
 impl VersionRow {
@@ -49,7 +53,8 @@ impl VersionRow {
 
 const VERSION: &str =
     "select v.id, v.clip_id, c.title, c.state as clip_state, v.n, v.state, v.bytes, v.sha256, v.original_key,
-    v.original_gone, v.poster_key, v.mp4_key, v.storyboard_key, v.storyboard_vtt_key
+    v.original_gone, v.poster_key, v.mp4_key, v.storyboard_key, v.storyboard_vtt_key, v.poster_bytes, v.mp4_bytes,
+    v.storyboard_bytes, v.storyboard_vtt_bytes
     from clip_versions v join clips c on c.id = v.clip_id";
 
 /// The versions behind `after`.
@@ -100,15 +105,12 @@ async fn with_media(tx: &mut Tx, after: &str, rows: Vec<VersionRow>) -> Result<V
     Ok(rows.into_iter().map(book).collect())
 }
 
-/// Clips behind `after`, each with those of its versions that must have a sidecar: who takes a clip back takes that
-/// back too.
+/// Clips behind `after`, each with those of its versions that must have a sidecar.
 pub async fn clips_with_sidecars(tx: &mut Tx, after: &str) -> Result<Vec<(ClipId, Vec<VersionRow>)>> {
     let clips: Vec<ClipId> = on!(&mut *tx, c => sqlx::query_scalar("select id from clips where id > $1 order by id limit $2")
         .bind(after).bind(PAGE).fetch_all(c).await)?;
     let Some(last) = clips.last().cloned() else { return Ok(Vec::new()) };
-    let sql = sqlx::AssertSqlSafe(format!(
-        "{VERSION} where v.clip_id > $1 and v.clip_id <= $2 and c.state <> 'withdrawn' and v.original_key is not null"
-    ));
+    let sql = sqlx::AssertSqlSafe(format!("{VERSION} where v.clip_id > $1 and v.clip_id <= $2 and {}", sidecar::KEPT));
     let rows: Vec<VersionRow> = on!(&mut *tx, c => sqlx::query_as(sql).bind(after).bind(&last).fetch_all(c).await)?;
     let mut found: Vec<(ClipId, Vec<VersionRow>)> = clips.into_iter().map(|clip| (clip, Vec::new())).collect();
     for row in rows {
@@ -123,11 +125,12 @@ pub async fn clips_with_sidecars(tx: &mut Tx, after: &str) -> Result<Vec<(ClipId
 pub struct EvidenceRow {
     pub id: SnapshotId,
     pub evidence_key: String,
+    pub evidence_sha256: String,
 }
 
 pub async fn evidence(tx: &mut Tx, after: &str) -> Result<Vec<EvidenceRow>> {
     Ok(
-        on!(&mut *tx, c => sqlx::query_as("select id, evidence_key from growth_snapshots where id > $1 order by id limit $2")
+        on!(&mut *tx, c => sqlx::query_as("select id, evidence_key, evidence_sha256 from growth_snapshots where id > $1 order by id limit $2")
         .bind(after).bind(PAGE).fetch_all(c).await)?,
     )
 }
@@ -137,18 +140,6 @@ pub async fn uploads(tx: &mut Tx, after: &str) -> Result<Vec<Upload>> {
     Ok(on!(&mut *tx, c => sqlx::query_as(
             "select * from uploads where id > $1 and state in ('open', 'completing') order by id limit $2")
         .bind(after).bind(PAGE).fetch_all(c).await)?)
-}
-
-/// What a version's bytes must hash to, part by part, as its upload recorded them.
-pub async fn hashes(tx: &mut Tx, version: &VersionId) -> Result<Option<(i64, Vec<Part>)>> {
-    let upload: Option<(UploadId, i64)> = on!(&mut *tx, c => sqlx::query_as(
-            "select id, part_size from uploads where version_id = $1 and state = 'complete' order by id desc limit 1")
-        .bind(version).fetch_optional(c).await)?;
-    let Some((id, part_size)) = upload else { return Ok(None) };
-    let parts: Vec<Part> = on!(&mut *tx, c => sqlx::query_as(
-            "select no, len, etag, sha256 from upload_parts where upload_id = $1 order by no")
-        .bind(&id).fetch_all(c).await)?;
-    Ok(if parts.is_empty() { None } else { Some((part_size, parts)) })
 }
 
 pub async fn counts(tx: &mut Tx) -> Result<(i64, i64)> {

@@ -70,24 +70,34 @@ pub fn version(book: &VersionBook, listed: &Listed) -> Vec<Finding> {
 /// What is to be played of a ready version and isn't there as its row says.
 fn missing_media(book: &VersionBook, listed: &Listed) -> Vec<String> {
     let row = &book.row;
-    let pictures = [&row.poster_key, &row.mp4_key, &row.storyboard_key, &row.storyboard_vtt_key];
+    let whole = [
+        (&row.poster_key, row.poster_bytes),
+        (&row.mp4_key, row.mp4_bytes),
+        (&row.storyboard_key, row.storyboard_bytes),
+        (&row.storyboard_vtt_key, row.storyboard_vtt_bytes),
+    ];
+    let named = whole.into_iter().filter_map(|(key, bytes)| Some((key.as_ref()?, bytes)));
     let mut missing: Vec<String> =
-        pictures.into_iter().flatten().filter(|key| !listed.contains_key(*key)).cloned().collect();
+        named.filter(|(key, bytes)| !is_there(listed, key, *bytes)).map(|(key, _)| key.clone()).collect();
     if row.mp4_key.is_none() && book.renditions.is_empty() {
         missing.push("能放的画面一档也没有".into());
     }
     for (rendition, segments) in &book.renditions {
-        if !listed.contains_key(&rendition.init_key) {
+        if !is_there(listed, &rendition.init_key, Some(rendition.init_bytes)) {
             missing.push(rendition.init_key.clone());
         }
         let first = segments.first().map_or(0, |s| s.n);
         if segments.is_empty() || segments.iter().zip(first..).any(|(s, n)| s.n != n) {
             missing.push(format!("{} 档的分段不连着", rendition.name));
         }
-        missing
-            .extend(segments.iter().filter(|s| listed.get(&s.key) != Some(&(s.bytes as u64))).map(|s| s.key.clone()));
+        missing.extend(segments.iter().filter(|s| !is_there(listed, &s.key, Some(s.bytes))).map(|s| s.key.clone()));
     }
     missing
+}
+
+/// An object without a byte is as good as none, however long it should be.
+pub fn is_there(listed: &Listed, key: &str, bytes: Option<i64>) -> bool {
+    listed.get(key).is_some_and(|len| *len > 0 && bytes.is_none_or(|bytes| *len == bytes as u64))
 }
 
 /// The first of them, and how many there are.

@@ -17,6 +17,7 @@ fn book(state: MediaState) -> VersionBook {
         bandwidth: 1,
         codecs: String::new(),
         init_key: "init".into(),
+        init_bytes: 3,
         complete: true,
     };
     VersionBook {
@@ -35,6 +36,10 @@ fn book(state: MediaState) -> VersionBook {
             mp4_key: None,
             storyboard_key: None,
             storyboard_vtt_key: None,
+            poster_bytes: Some(5),
+            mp4_bytes: None,
+            storyboard_bytes: None,
+            storyboard_vtt_bytes: None,
         },
         renditions: vec![(rendition, vec![segment(0), segment(1)])],
         has_job: false,
@@ -101,6 +106,12 @@ fn everything_that_is_played_must_be_there() {
     let mut short = bucket();
     short.insert("s1".into(), 9);
     assert_eq!(kinds(&book(MediaState::Ready), &short), [Kind::MediaMissing]);
+    for (key, len) in [("poster", 4), ("poster", 0), ("init", 2), ("s0", 0)] {
+        let mut short = bucket();
+        short.insert(key.into(), len);
+        let found = version(&book(MediaState::Ready), &short);
+        assert!(found.len() == 1 && found[0].seen.contains(key), "{key} of {len} bytes: {found:?}");
+    }
     let mut gap = book(MediaState::Ready);
     gap.renditions[0].1[1].n = 2;
     assert_eq!(kinds(&gap, &bucket()), [Kind::MediaMissing]);

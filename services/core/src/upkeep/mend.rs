@@ -6,8 +6,7 @@ use serde_json::json;
 use super::books::VersionRow;
 use super::judge::Listed;
 use super::{Finding, Kind, Report, Subject, books, judge, orphans, survey};
-use crate::clip::sidecar::{Sidecar, Stored};
-use crate::clip::{publish, sql as clips};
+use crate::clip::{publish, sidecar, sql as clips};
 use crate::db::{Db, Tx};
 use crate::error::Result;
 use crate::ids::{ClipId, UploadId, VersionId};
@@ -63,7 +62,11 @@ pub async fn mend(db: &Db, storage: &Storage, now: At, finding: &Finding) -> Res
             let came = upload::sql::durable(&mut tx, &upload).await?.offset;
             Ok(if judge::is_stuck(&upload, came, now) { Mended::ByHand } else { Mended::Fixed })
         }
-        (Subject::Version { version, .. }, Kind::SidecarMissing) => put_sidecar(db, storage, version).await,
+        (Subject::Version { version, .. }, Kind::SidecarMissing | Kind::SidecarStale) => {
+            Ok(if sidecar::put(db, storage, version).await? { Mended::Fixed } else { Mended::ByHand })
+        }
+        // The store may come to itself again.
+        (_, Kind::OriginalUnreadable) => Ok(Mended::ByHand),
         (Subject::Version { version, .. }, kind) => mend_version(db, storage, now, version, kind).await,
         _ => Ok(Mended::ByHand),
     }
@@ -94,7 +97,7 @@ async fn mend_version(db: &Db, storage: &Storage, now: At, version: &VersionId, 
 
 /// Whether the original is what she sent, as far as anybody knows its hashes.
 async fn is_whole(db: &Db, storage: &Storage, row: &VersionRow) -> Result<bool> {
-    match (&row.original_key, survey::hashes(db, storage, row).await?) {
+    match (&row.original_key, survey::stored(db, storage, row).await?) {
         (Some(key), Some(wanted)) => Ok(survey::first_wrong_part(storage, key, &wanted).await?.is_none()),
         _ => Ok(true),
     }
@@ -105,7 +108,7 @@ async fn is_whole(db: &Db, storage: &Storage, row: &VersionRow) -> Result<bool> 
 async fn mend_original(db: &Db, storage: &Storage, now: At, row: &VersionRow, kind: Kind) -> Result<Mended> {
     let mut listed = Listed::new();
     survey::all(storage, &keys::originals(&row.id), &mut listed).await?;
-    let wanted = survey::hashes(db, storage, row).await?;
+    let wanted = survey::stored(db, storage, row).await?;
     if let Some(wanted) = &wanted {
         for (key, len) in &listed {
             if survey::first_wrong_part(storage, key, wanted).await?.is_none() {
@@ -194,23 +197,4 @@ pub(super) async fn forget_from(tx: &mut Tx, now: At, upload: &Upload, offset: i
             .bind(&upload.id).execute(c).await.map(drop))?;
     }
     Ok(true)
-}
-
-/// Puts the sidecar again, from the rows.
-async fn put_sidecar(db: &Db, storage: &Storage, version: &VersionId) -> Result<Mended> {
-    let mut tx = db.read().await?;
-    let Some(stored) = stored(&mut tx, version).await? else { return Ok(Mended::ByHand) };
-    let sidecar = Sidecar::of(&mut tx, version, stored).await?;
-    drop(tx);
-    storage.put(&keys::sidecar(&sidecar.clip.clip, version), "application/json", sidecar.to_bytes()?).await?;
-    Ok(Mended::Fixed)
-}
-
-pub(super) async fn stored(tx: &mut Tx, version: &VersionId) -> Result<Option<Stored>> {
-    let upload: Option<Upload> = on!(&mut *tx, c => sqlx::query_as(
-            "select * from uploads where version_id = $1 and state = 'complete' order by id desc limit 1")
-        .bind(version).fetch_optional(c).await)?;
-    let (Some(upload), Some((part_size, parts))) = (upload, books::hashes(tx, version).await?) else { return Ok(None) };
-    let Some(key) = upload.key else { return Ok(None) };
-    Ok(Some(Stored::new(&upload.id, &key, part_size, &parts)))
 }

@@ -60,6 +60,8 @@ pub enum Kind {
     OriginalLength,
     /// It is there with other bytes.
     OriginalBytes,
+    /// The store has it and does not give it out to its end.
+    OriginalUnreadable,
     /// A received version that names no file, though nobody let go of it.
     OriginalUnnamed,
     /// A picture, a film or a segment that is to be played is not there as its row says.
@@ -68,8 +70,14 @@ pub enum Kind {
     OriginalFound,
     /// What the bucket would need to bring a clip back without the database is not there.
     SidecarMissing,
+    /// It tells something else than the rows, or nothing.
+    SidecarStale,
+    /// It cannot be read, and no row tells what it should say: its clip does not come back by itself.
+    SidecarUnreadable,
     /// The screenshot behind numbers is not there.
     EvidenceMissing,
+    /// It is there with other bytes.
+    EvidenceBytes,
     /// What was acknowledged of an unfinished upload is not there.
     PartsMissing,
     /// An upload that should have come to its end long ago.
@@ -120,5 +128,7 @@ impl Report {
     }
 }
 
+#[cfg(test)]
+mod rebuild_tests;
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use crate::clip::sidecar;
 use crate::db::{Tx, marks};
 use crate::error::Result;
 use crate::ids::{ClipId, VersionId};
@@ -94,7 +95,8 @@ async fn of_area(tx: &mut Tx, area: Area, ids: &[&str]) -> Result<Needed> {
         Area::Sidecars => {
             let sql = format!(
                 "select v.clip_id || '/' || v.id from clip_versions v join clips c on c.id = v.clip_id
-                 where v.id in ($ids) and c.state <> 'withdrawn' and (v.original_key is not null or {UNNAMED})"
+                 where v.id in ($ids) and {}",
+                sidecar::KEPT
             );
             for pair in texts(tx, &sql, ids).await? {
                 if let Some((clip, version)) = pair.split_once('/')

@@ -1,8 +1,8 @@
 //! How long the file she sent is kept. What was made of it plays on for ever; the original goes
 //!
 //! - half a year after her class ended, unless the clip passed or she holds a star: those may be asked for again;
-//! - a month after she took the clip back;
-//! - a month after it came where nothing could be made of it.
+//! - a month after it came, where no clip could be made of it;
+//! - a month after she took the clip back, and with it all that was made of it.
 //!
 //! Never while it is needed: before everything is made of it, while a mentor has it, and of who learns in no class, of
 //! whom nobody knows when she is done.
@@ -18,7 +18,7 @@ use crate::{audit, on};
 
 pub const AFTER_CLASS_DAYS: i64 = 180;
 pub const AFTER_TAKEN_BACK_DAYS: i64 = 30;
-pub const AFTER_FAILED_DAYS: i64 = 30;
+const AFTER_FAILED_DAYS: i64 = 30;
 /// She is told so long before.
 pub const TOLD_DAYS: i64 = 60;
 
@@ -41,13 +41,9 @@ pub fn goes_on(facts: &Facts) -> Option<Day> {
         return None;
     }
     let days_after = |at: At, days| Day::from((at + Millis::days(days)).china_date()).plus_days(1);
-    let taken_back = (facts.clip == ClipState::Withdrawn).then(|| days_after(facts.moved_at, AFTER_TAKEN_BACK_DAYS));
-    let failed = facts.received_at.filter(|_| facts.version == MediaState::Failed);
-    let failed = failed.map(|at| days_after(at, AFTER_FAILED_DAYS));
-    if let Some(day) = taken_back.into_iter().chain(failed).min() {
-        return Some(day);
-    }
     match facts.clip {
+        ClipState::Withdrawn => Some(days_after(facts.moved_at, AFTER_TAKEN_BACK_DAYS)),
+        _ if facts.version == MediaState::Failed => facts.received_at.map(|at| days_after(at, AFTER_FAILED_DAYS)),
         ClipState::Draft | ClipState::Returned if facts.version == MediaState::Ready && !facts.starred => {
             facts.class_ends_on.map(|day| day.plus_days(AFTER_CLASS_DAYS))
         }
@@ -57,15 +53,15 @@ pub fn goes_on(facts: &Facts) -> Option<Day> {
 
 /// What to tell her about it, if it is near or over.
 pub fn note(facts: &Facts, gone: Option<&str>, now: At) -> Option<String> {
-    // Of what could not be made into anything she has been told why.
-    if facts.version == MediaState::Failed {
+    // Nothing of these plays: she is told other things.
+    if facts.clip == ClipState::Withdrawn || facts.version == MediaState::Failed {
         return None;
     }
     if gone == Some("released") {
         return Some("这条的原片已经不留了，放起来和原来一样。".into());
     }
     let (day, today) = (goes_on(facts)?, Day::from(now.china_date()));
-    (facts.clip != ClipState::Withdrawn && day.days_since(today) <= TOLD_DAYS)
+    (day.days_since(today) <= TOLD_DAYS)
         .then(|| format!("从 {day} 起我们只留能播放的画面，不再留原片。想要原片，就在手机里存好。"))
 }
 
@@ -114,17 +110,20 @@ pub async fn note_of(tx: &mut Tx, now: At, version: &VersionId) -> Result<Option
     Ok(row(tx, version).await?.and_then(|row| note(&row.facts(), row.original_gone.as_deref(), now)))
 }
 
-/// Lets go of every original whose time has come. Answers how many.
+/// Of a version that was taken back anything may be left, of another the file she sent.
+const LEFT: &str = "(c.state = 'withdrawn' and (v.original_key is not null or v.facts is not null
+         or v.poster_key is not null or v.mp4_key is not null or v.playable_at is not null
+         or exists (select 1 from renditions r where r.version_id = v.id))
+     or v.original_key is not null
+         and (v.state = 'failed' or k.ends_on <= $2 and c.state in ('draft', 'returned')))";
+
+/// Lets go of every original whose time has come. Answers of how many versions.
 pub async fn release(db: &Db, now: At) -> Result<usize> {
     let today = Day::from(now.china_date());
     let (mut released, mut after) = (0, String::new());
     loop {
         // The versions that may be due, a page at a time; the rule decides.
-        let sql = sqlx::AssertSqlSafe(format!(
-            "{FACTS} where v.id > $1 and v.original_key is not null
-             and (c.state = 'withdrawn' or v.state = 'failed' or k.ends_on <= $2 and c.state in ('draft', 'returned'))
-             order by v.id limit 200"
-        ));
+        let sql = sqlx::AssertSqlSafe(format!("{FACTS} where v.id > $1 and {LEFT} order by v.id limit 200"));
         let long_ago = today.plus_days(-AFTER_CLASS_DAYS).to_string();
         let mut tx = db.read().await?;
         let rows: Vec<Row> = on!(&mut tx, c => sqlx::query_as(sql).bind(&after).bind(&long_ago).fetch_all(c).await)?;
@@ -147,10 +146,11 @@ async fn release_one(db: &Db, now: At, today: Day, clip: &ClipId, version: &Vers
     let mut tx = db.write().await?;
     clips::lock(&mut tx, clip).await?;
     // As it is now, with the clip held.
-    if !row(&mut tx, version).await?.is_some_and(|row| is_due(&row, today)) {
-        return Ok(false);
+    let Some(due) = row(&mut tx, version).await?.filter(|row| is_due(row, today)) else { return Ok(false) };
+    match due.clip {
+        ClipState::Withdrawn => publish::let_go_of_all(&mut tx, now, clip, version).await?,
+        _ => publish::let_go_of_original(&mut tx, now, clip, version, "released").await?,
     }
-    publish::let_go_of_original(&mut tx, now, clip, version, "released").await?;
     let detail = json!({ "version": version });
     audit::append(&mut tx, now, None, "clip.original_released", clip.as_str(), &detail).await?;
     tx.commit().await?;
@@ -177,7 +177,7 @@ mod tests {
             clip: ClipState::Draft,
             moved_at: at("2026-10-01"),
             version: MediaState::Ready,
-            received_at: Some(at("2026-09-01")),
+            received_at: Some(at("2026-10-01")),
             at_work: false,
             class_ends_on: LAST.parse().ok(),
             starred: false,
@@ -194,17 +194,16 @@ mod tests {
         }
         assert_eq!(day(Facts { starred: true, ..facts() }), None);
         assert_eq!(day(Facts { class_ends_on: None, ..facts() }), None);
-        let others =
-            MediaState::ALL.into_iter().filter(|state| !matches!(state, MediaState::Ready | MediaState::Failed));
-        for version in others {
+        for version in
+            MediaState::ALL.into_iter().filter(|state| !matches!(state, MediaState::Ready | MediaState::Failed))
+        {
             assert_eq!(day(Facts { version, ..facts() }), None, "{version:?}");
         }
-        // What nothing could be made of goes a month after it came, whatever its clip is about.
-        let failed = Facts { version: MediaState::Failed, starred: true, ..facts() };
-        assert_eq!(day(Facts { clip: ClipState::Reviewing, ..failed.clone() }).as_deref(), Some("2026-10-02"));
-        assert_eq!(day(Facts { clip: ClipState::Withdrawn, ..failed.clone() }).as_deref(), Some("2026-10-02"));
-        assert_eq!(day(Facts { received_at: None, ..failed.clone() }), None, "it never came");
-        assert_eq!(note(&failed, None, at("2026-10-01")), None);
+        // No clip could be made of it: a month after it came, whatever became of the clip.
+        let failed = Facts { version: MediaState::Failed, clip: ClipState::Passed, class_ends_on: None, ..facts() };
+        assert_eq!(day(failed.clone()).as_deref(), Some("2026-11-01"));
+        assert_eq!(day(Facts { received_at: None, ..failed.clone() }), None);
+        assert_eq!(note(&failed, Some("released"), at("2026-12-01")), None);
         let back = Facts { clip: ClipState::Withdrawn, starred: true, class_ends_on: None, ..facts() };
         assert_eq!(day(back.clone()).as_deref(), Some("2026-11-01"));
         for waiting in
@@ -258,16 +257,40 @@ mod tests {
             // Taken back: a month later it goes, whatever class there is.
             on!(&mut tx, c => sqlx::query("update clips set state = 'withdrawn', updated_at = $2 where id = (select clip_id from clip_versions where id = $1)")
                 .bind(&elsewhere).bind(at("2026-01-01")).execute(c).await.map(drop)).unwrap();
+            school::rendition(&mut tx, &elsewhere, 1, "480", 2, true).await;
             tx.commit().await.unwrap();
             assert_eq!(release(&db, at("2026-01-31")).await.unwrap(), 0);
             assert_eq!(release(&db, at("2026-02-01")).await.unwrap(), 1);
-            // A mentor has another version of it: this one failed.
+            assert_eq!(release(&db, at("2026-02-01")).await.unwrap(), 0);
+            // Nothing that was made of it stays either.
             let mut tx = db.write().await.unwrap();
-            on!(&mut tx, c => sqlx::query("update clip_versions set state = 'failed', received_at = $2 where id = $1")
-                .bind(&passed).bind(at("2026-03-01")).execute(c).await.map(drop)).unwrap();
+            let now = clips::version(&mut tx, &elsewhere).await.unwrap();
+            assert_eq!((now.original_key, now.poster_key, now.mp4_key, now.facts, now.playable_at), (None, None, None, None, None));
+            assert!(clips::renditions(&mut tx, &elsewhere).await.unwrap().is_empty());
+            let gone: Vec<String> = trash::due(&mut tx, at("2027-06-29"), 100).await.unwrap().into_iter().map(|t| t.key).collect();
+            for key in [format!("{elsewhere}/poster"), format!("{elsewhere}/mp4"), format!("originals/{elsewhere}/1")] {
+                assert!(gone.contains(&key), "{key}");
+            }
+            assert_eq!(gone.iter().filter(|key| key.starts_with("ren_")).count(), 3, "{gone:?}");
+        }
+
+        what_no_clip_came_of_is_kept_for_a_month(db) {
+            let room = Classroom::open(&db).await;
+            let mut tx = db.write().await.unwrap();
+            let (clip, version) = school::clip(&mut tx, &room.stranger, None, None).await;
+            keep(&mut tx, &version).await;
+            school::set_media_state(&mut tx, &version, "failed", Some("incomplete")).await;
+            on!(&mut tx, c => sqlx::query("update clip_versions set received_at = $2 where id = $1")
+                .bind(&version).bind(at("2026-01-01")).execute(c).await.map(drop)).unwrap();
             tx.commit().await.unwrap();
-            assert_eq!(release(&db, at("2026-03-31")).await.unwrap(), 0);
-            assert_eq!(release(&db, at("2026-04-01")).await.unwrap(), 1);
+            assert_eq!(release(&db, at("2026-01-31")).await.unwrap(), 0);
+            assert_eq!(release(&db, at("2026-02-01")).await.unwrap(), 1);
+            assert_eq!(release(&db, at("2026-02-01")).await.unwrap(), 0);
+            let mut tx = db.read().await.unwrap();
+            assert_eq!(clips::version(&mut tx, &version).await.unwrap().original_key, None);
+            let gone: Vec<String> = trash::due(&mut tx, at("2027-06-29"), 100).await.unwrap().into_iter().map(|t| t.key).collect();
+            assert_eq!(gone.len(), 2, "the file and its sidecar: {gone:?}");
+            assert!(gone.contains(&crate::storage::keys::sidecar(&clip, &version)));
         }
     }
 }

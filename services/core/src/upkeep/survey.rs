@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use futures_util::StreamExt;
 use sha2::{Digest, Sha256};
 
 use super::books::{self, VersionBook, VersionRow};
 use super::judge::{self, Listed};
 use super::{Finding, Kind, Report, Subject, orphans};
-use crate::clip::sidecar::Sidecar;
+use crate::clip::sidecar::{self, Sidecar, Stored};
 use crate::db::Db;
 use crate::error::Result;
 use crate::ids::{UploadId, VersionId};
@@ -74,7 +75,7 @@ impl Walk<'_> {
                 let whole = !findings.iter().any(|f| f.kind != Kind::MediaMissing && f.kind != Kind::JobMissing);
                 self.report.findings.extend(findings);
                 if self.look.deep && whole {
-                    self.read_original(book).await?;
+                    self.original(book).await?;
                 }
             }
             after = last;
@@ -100,14 +101,34 @@ impl Walk<'_> {
         Ok(())
     }
 
-    async fn read_original(&mut self, book: &VersionBook) -> Result<()> {
+    fn found(&mut self, kind: Kind, row: &VersionRow, seen: String) {
+        let subject = Subject::Version { clip: row.clip_id.clone(), version: row.id.clone() };
+        self.report.findings.push(Finding { kind, subject, about: row.about(), seen });
+    }
+
+    async fn original(&mut self, book: &VersionBook) -> Result<()> {
         let (Some(key), None) = (&book.row.original_key, &book.row.original_gone) else { return Ok(()) };
-        let Some(wanted) = hashes(self.db, self.storage, &book.row).await? else { return Ok(()) };
+        let Some(wanted) = stored(self.db, self.storage, &book.row).await? else { return Ok(()) };
         self.report.counted.originals_read += 1;
-        if let Some(part) = first_wrong_part(self.storage, key, &wanted).await? {
-            let subject = Subject::Version { clip: book.row.clip_id.clone(), version: book.row.id.clone() };
-            let seen = format!("{key} 的第 {part} 段和她传来的不一样");
-            self.report.findings.push(Finding { kind: Kind::OriginalBytes, subject, about: book.row.about(), seen });
+        let mut read = first_wrong_part(self.storage, key, &wanted).await;
+        if read.is_err() {
+            read = first_wrong_part(self.storage, key, &wanted).await;
+        }
+        match read {
+            Ok(None) => {}
+            Ok(Some(part)) => {
+                let seen = format!("{key} 的第 {part} 段和她传来的不一样");
+                self.found(Kind::OriginalBytes, &book.row, seen);
+            }
+            // One that the store does not give out says nothing of the others.
+            Err(error) => {
+                let mut tx = self.db.read().await?;
+                let now = books::version(&mut tx, &book.row.id).await?;
+                drop(tx);
+                if now.is_some_and(|now| now.row.original_key.as_ref() == Some(key)) {
+                    self.found(Kind::OriginalUnreadable, &book.row, format!("{key} 读了两次都没读完：{error}"));
+                }
+            }
         }
         Ok(())
     }
@@ -122,16 +143,36 @@ impl Walk<'_> {
             let mut listed = Listed::new();
             self.list(Area::Sidecars, &after, &last, &mut listed).await?;
             for row in clips.iter().flat_map(|(_, rows)| rows) {
-                let key = keys::sidecar(&row.clip_id, &row.id);
-                if listed.contains_key(&key) || self.storage.head(&key).await?.is_some() {
-                    continue;
-                }
-                let subject = Subject::Version { clip: row.clip_id.clone(), version: row.id.clone() };
-                let seen = format!("没有 {key}");
-                self.report.findings.push(Finding { kind: Kind::SidecarMissing, subject, about: row.about(), seen });
+                self.sidecar(row, &listed).await?;
             }
             after = last;
         }
+    }
+
+    /// Its length tells most of what it could say wrong without reading it.
+    async fn sidecar(&mut self, row: &VersionRow, listed: &Listed) -> Result<()> {
+        let key = keys::sidecar(&row.clip_id, &row.id);
+        let wanted = sidecar_of(self.db, &row.id).await?;
+        let len = wanted.as_ref().and_then(|wanted| wanted.as_ref()).map(|bytes| bytes.len() as i64);
+        if !self.look.deep && judge::is_there(listed, &key, len) {
+            return Ok(());
+        }
+        let found = match get(self.storage, &key).await {
+            Ok(bytes) => Ok(bytes),
+            Err(StorageError::NotFound) => Ok(Bytes::new()),
+            Err(error) => Err(error),
+        };
+        // Asked for once more: it may have changed, or be gone for good, since the page was read.
+        let Some(wanted) = sidecar_of(self.db, &row.id).await? else { return Ok(()) };
+        match found {
+            Ok(found) if found.is_empty() => self.found(Kind::SidecarMissing, row, format!("没有 {key}，或者是空的")),
+            Ok(found) if wanted.is_some_and(|wanted| wanted != found) => {
+                self.found(Kind::SidecarStale, row, format!("{key} 和数据库里的不一样"));
+            }
+            Ok(_) => {}
+            Err(error) => self.found(Kind::SidecarStale, row, format!("{key} 读不出来：{error}")),
+        }
+        Ok(())
     }
 
     async fn evidence(&mut self) -> Result<()> {
@@ -144,15 +185,19 @@ impl Walk<'_> {
             let mut listed = Listed::new();
             self.list(Area::Evidence, &after, &last, &mut listed).await?;
             for row in rows {
-                if listed.contains_key(&row.evidence_key) || self.storage.head(&row.evidence_key).await?.is_some() {
+                let key = row.evidence_key;
+                if !self.look.deep && judge::is_there(&listed, &key, None) {
                     continue;
                 }
-                self.report.findings.push(Finding {
-                    kind: Kind::EvidenceMissing,
-                    about: format!("账号数据 {} 的截图", row.id),
-                    seen: format!("没有 {}", row.evidence_key),
-                    subject: Subject::Object(row.evidence_key),
-                });
+                let (kind, seen) = match get(self.storage, &key).await {
+                    Ok(found) if found.is_empty() => (Kind::EvidenceMissing, format!("{key} 是空的")),
+                    Ok(found) if hex::encode(Sha256::digest(&found)) == row.evidence_sha256 => continue,
+                    Ok(_) => (Kind::EvidenceBytes, format!("{key} 和登记时的不一样")),
+                    Err(StorageError::NotFound) => (Kind::EvidenceMissing, format!("没有 {key}")),
+                    Err(error) => (Kind::EvidenceBytes, format!("{key} 读不出来：{error}")),
+                };
+                let about = format!("账号数据 {} 的截图", row.id);
+                self.report.findings.push(Finding { kind, subject: Subject::Object(key), about, seen });
             }
             after = last;
         }
@@ -244,6 +289,14 @@ struct Unknown {
     first: String,
 }
 
+/// Once more where the store stumbles: one object that it does not give out says nothing of the others.
+async fn get(storage: &Storage, key: &str) -> std::result::Result<Bytes, StorageError> {
+    match storage.get(key).await {
+        Err(error) if error != StorageError::NotFound => storage.get(key).await,
+        answer => answer,
+    }
+}
+
 /// One version, looked at by itself.
 pub async fn again(db: &Db, storage: &Storage, id: &VersionId) -> Result<Vec<Finding>> {
     let mut tx = db.read().await?;
@@ -257,6 +310,7 @@ pub async fn again(db: &Db, storage: &Storage, id: &VersionId) -> Result<Vec<Fin
     Ok(judge::version(&book, &listed))
 }
 
+/// Everything under a prefix.
 pub(super) async fn all(storage: &Storage, prefix: &str, into: &mut Listed) -> Result<()> {
     let mut after = None;
     loop {
@@ -289,39 +343,42 @@ pub async fn lost_from(db: &Db, storage: &Storage, id: &UploadId) -> Result<(upl
     Ok((upload, lost))
 }
 
-/// What an original must hash to.
-pub(super) struct Hashes {
-    part_size: u64,
-    parts: Vec<String>,
+/// The bytes that a version's sidecar must be. None: it is to have none. Some(None): it is about to be written anew, or
+/// the rows do not say enough.
+async fn sidecar_of(db: &Db, id: &VersionId) -> Result<Option<Option<Bytes>>> {
+    let mut tx = db.read().await?;
+    let Some(wanted) = sidecar::wanted(&mut tx, id).await? else { return Ok(None) };
+    let settled = wanted.sidecar.filter(|_| !wanted.due);
+    Ok(Some(settled.map(|sidecar| sidecar.to_bytes()).transpose()?))
 }
 
-/// From the rows of its upload, or from its sidecar where the database has none.
-pub(super) async fn hashes(db: &Db, storage: &Storage, row: &VersionRow) -> Result<Option<Hashes>> {
+/// What an original must hash to: from the rows of its upload, or from its sidecar where the database has none.
+pub(super) async fn stored(db: &Db, storage: &Storage, row: &VersionRow) -> Result<Option<Stored>> {
     let mut tx = db.read().await?;
-    if let Some((part_size, parts)) = books::hashes(&mut tx, &row.id).await? {
-        let parts = parts.into_iter().map(|part| part.sha256).collect();
-        return Ok(Some(Hashes { part_size: part_size as u64, parts }));
-    }
+    let recorded = Stored::of(&mut tx, &row.id).await?;
     drop(tx);
-    let sidecar = match storage.get(&keys::sidecar(&row.clip_id, &row.id)).await {
-        Ok(bytes) => serde_json::from_slice::<Sidecar>(&bytes).ok(),
-        Err(StorageError::NotFound) => None,
-        Err(error) => return Err(error.into()),
-    };
-    Ok(sidecar.map(|s| Hashes { part_size: s.upload.part_size as u64, parts: s.upload.part_sha256 }))
+    if recorded.is_some() {
+        return Ok(recorded);
+    }
+    match storage.get(&keys::sidecar(&row.clip_id, &row.id)).await {
+        Ok(bytes) => Ok(serde_json::from_slice::<Sidecar>(&bytes).ok().map(|sidecar| sidecar.upload)),
+        Err(StorageError::NotFound) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Reads the whole object. Answers the number of the first part, from 1, that is not what it was.
-pub(super) async fn first_wrong_part(storage: &Storage, key: &str, wanted: &Hashes) -> Result<Option<usize>> {
+pub(super) async fn first_wrong_part(storage: &Storage, key: &str, wanted: &Stored) -> Result<Option<usize>> {
+    let part_size = wanted.part_size.max(1) as u64;
     let mut body = storage.get_range(key, Range::All).await?;
     let (mut hash, mut filled, mut found) = (Sha256::new(), 0, Vec::new());
     while let Some(chunk) = body.stream.next().await {
         let mut chunk = chunk.map_err(|e| StorageError::Transient(e.to_string()))?;
         while !chunk.is_empty() {
-            let piece = chunk.split_to(chunk.len().min((wanted.part_size - filled) as usize));
+            let piece = chunk.split_to(chunk.len().min((part_size - filled) as usize));
             hash.update(&piece);
             filled += piece.len() as u64;
-            if filled == wanted.part_size {
+            if filled == part_size {
                 found.push(hex::encode(hash.finalize_reset()));
                 filled = 0;
             }
@@ -330,7 +387,7 @@ pub(super) async fn first_wrong_part(storage: &Storage, key: &str, wanted: &Hash
     if filled > 0 {
         found.push(hex::encode(hash.finalize()));
     }
-    let same = found.iter().zip(&wanted.parts).take_while(|(found, wanted)| found == wanted).count();
-    let whole = same == found.len() && same == wanted.parts.len();
+    let same = found.iter().zip(&wanted.part_sha256).take_while(|(found, wanted)| found == wanted).count();
+    let whole = same == found.len() && same == wanted.part_sha256.len();
     Ok(if whole { None } else { Some(same + 1) })
 }

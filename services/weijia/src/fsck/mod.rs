@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use tokio_util::sync::CancellationToken;
 use weijia_api::upload::{Limits, Uploads};
+use weijia_core::account::Keys;
 use weijia_core::db::Db;
 use weijia_core::storage::Storage;
 use weijia_core::time::{At, Millis};
@@ -31,7 +32,7 @@ pub async fn run(settings: &Settings, options: &FsckOptions) -> Result<ExitCode,
     let opened =
         if options.rebuild { settings.open_database().await } else { settings.open_database_unchanged().await };
     let db = opened.map_err(stopped)?;
-    let done = check(&db, &reached.storage, limits, options).await;
+    let done = check(settings, &db, &reached.storage, limits, options).await;
     db.close().await;
     reached.close().await;
     let outcome = done?;
@@ -71,14 +72,22 @@ impl Outcome {
     }
 }
 
-async fn check(db: &Db, storage: &Storage, limits: Limits, options: &FsckOptions) -> Result<Outcome, String> {
+async fn check(
+    settings: &Settings,
+    db: &Db,
+    storage: &Storage,
+    limits: Limits,
+    options: &FsckOptions,
+) -> Result<Outcome, String> {
     let mut outcome = Outcome::default();
     if options.rebuild {
         load_reference_data(db).await?;
     }
     store::is_the_one(storage, db).await.map_err(stopped)?;
     if options.rebuild {
-        outcome.rebuilt = Some(rebuild::rebuild(db, storage, At::now()).await.map_err(failed)?);
+        // Not remembered yet: where it is another secret than the phones were encrypted with, the right one may be found.
+        let keys = Keys::from_master(Secret::load_or_create(&settings.secret_file())?.bytes());
+        outcome.rebuilt = Some(rebuild::rebuild(db, storage, &keys, At::now()).await.map_err(failed)?);
     }
     let look = || Look { now: At::now(), grace: Millis::minutes(options.grace.into()), deep: options.deep };
     outcome.report = survey::survey(db, storage, look()).await.map_err(failed)?;
@@ -86,6 +95,7 @@ async fn check(db: &Db, storage: &Storage, limits: Limits, options: &FsckOptions
         outcome.repaired = repair(db, storage, limits, &outcome.report).await?;
         outcome.report = survey::survey(db, storage, look()).await.map_err(failed)?;
     }
+    outcome.report.findings.extend(outcome.rebuilt.iter().flat_map(Rebuilt::findings));
     Ok(outcome)
 }
 

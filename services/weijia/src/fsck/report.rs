@@ -20,14 +20,26 @@ pub fn words(outcome: &Outcome) -> String {
             rebuilt.sidecars, rebuilt.back, rebuilt.known
         );
         if rebuilt.without_file > 0 {
-            let _ = writeln!(text, "  {} 个只剩说明，原片不在了，没有找回。", rebuilt.without_file);
+            let _ = writeln!(text, "  {} 个只剩说明，原片和能放的画面都不在了，没有找回。", rebuilt.without_file);
         }
-        for key in &rebuilt.unreadable {
-            let _ = writeln!(text, "  {key} 读不懂，跳过了。");
+        for path in &rebuilt.places {
+            let _ = writeln!(text, "  区划 {path} 现在没有了，那里的人和片子先放在离它最近的上一级。");
+        }
+        if !rebuilt.strangers.is_empty() {
+            let _ = writeln!(
+                text,
+                "  {} 个人的手机号读不出来（{} 等），因为密钥不是原来那份，她们还不能登录。先别启动服务：把原来的 \
+                 secret.key 放回数据文件夹，再运行一次 weijia fsck --rebuild，她们就回来了。密钥真的没了，请县里把她们重新加进班，从前的片子还在原来的名下。",
+                rebuilt.strangers.len(),
+                rebuilt.strangers.iter().take(3).map(String::as_str).collect::<Vec<_>>().join("、"),
+            );
         }
         if rebuilt.back > 0 {
-            text.push_str(
-                "  片子的主人只有名字，还不能登录；点评、数据和星不在存储里，要从数据库的备份恢复。\n  启动 weijia serve，片子会重新处理，好了就能放。\n",
+            let again = rebuilt.back - rebuilt.playing;
+            let _ = writeln!(
+                text,
+                "  密码、班级、点评、数据和星不在存储里，要从数据库的备份恢复。没有备份，就请县里照手机号把她加进班，会给她新密码。\n  {} 个版本现在就能放；{again} 个在启动 weijia serve 以后重新处理，好了就能放。",
+                rebuilt.playing
             );
         }
     }
@@ -111,11 +123,15 @@ fn title(kind: Kind) -> &'static str {
         Kind::OriginalMissing => "原片不见了",
         Kind::OriginalLength => "原片的长度不对",
         Kind::OriginalBytes => "原片的内容不对",
+        Kind::OriginalUnreadable => "原片读不出来",
         Kind::OriginalUnnamed => "没有记下原片在哪里",
         Kind::OriginalFound => "丢过的原片又在了",
         Kind::MediaMissing => "播放用的文件不全",
         Kind::SidecarMissing => "缺找回片子用的说明",
+        Kind::SidecarStale => "找回片子用的说明过时了",
+        Kind::SidecarUnreadable => "找回片子用的说明读不懂",
         Kind::EvidenceMissing => "账号数据的截图不见了",
+        Kind::EvidenceBytes => "账号数据的截图不对",
         Kind::PartsMissing => "没传完的上传缺了存好的部分",
         Kind::UploadStuck => "上传卡住了",
         Kind::JobMissing => "收到的片子没人处理",
@@ -140,10 +156,16 @@ fn next_step(kind: Kind) -> String {
         Kind::Unknown => {
             return "数据库不是最新的。先恢复备份，再 weijia fsck --rebuild。两样都做过还剩下的，是没传完的、收回了的或缺说明的，我们不会自己删。".into();
         }
-        Kind::EvidenceMissing => return "从备份拿回来；没有备份就请县里重新登记一次这份数据。".into(),
+        Kind::OriginalUnreadable => return "先看看对象存储和它的磁盘，好了再查一次；东西都没有动。".into(),
+        Kind::SidecarUnreadable => {
+            return "从存储的备份把这份说明拿回来，再运行 weijia fsck --rebuild；它旁边的原片都没有动。".into();
+        }
+        Kind::EvidenceMissing | Kind::EvidenceBytes => {
+            return "从备份拿回来；没有备份就请县里重新登记一次这份数据。".into();
+        }
         Kind::MediaMissing => "会用原片重做。原片也不在或坏了的不动，从备份拿回来再修",
         Kind::OriginalFound => "会核对一遍，没坏就接着用",
-        Kind::SidecarMissing => "会照数据库补上",
+        Kind::SidecarMissing | Kind::SidecarStale => "会照数据库补上",
         Kind::PartsMissing => "会从还在的地方接着传，她手机里有原片，不会丢",
         Kind::UploadStuck => "会替它收尾；修不动就看看服务的日志和存储",
         Kind::JobMissing => "会重新排上队",
@@ -163,11 +185,15 @@ mod tests {
             Kind::OriginalMissing,
             Kind::OriginalLength,
             Kind::OriginalBytes,
+            Kind::OriginalUnreadable,
             Kind::OriginalUnnamed,
             Kind::OriginalFound,
             Kind::MediaMissing,
             Kind::SidecarMissing,
+            Kind::SidecarStale,
+            Kind::SidecarUnreadable,
             Kind::EvidenceMissing,
+            Kind::EvidenceBytes,
             Kind::PartsMissing,
             Kind::UploadStuck,
             Kind::JobMissing,
