@@ -63,7 +63,7 @@ impl Uploads {
         swept.expired = sql::expire(&mut tx, now).await?;
         tx.commit().await?;
         let began = Instant::now();
-        while self.empty_batch(now, &mut swept).await? == BATCH as usize {
+        while self.empty_batch(now, &mut swept).await? {
             if began.elapsed() > LONGEST || self.stopping.is_cancelled() {
                 break;
             }
@@ -72,22 +72,23 @@ impl Uploads {
         Ok(swept)
     }
 
-    /// Answers how many were due.
-    async fn empty_batch(&self, now: At, swept: &mut Swept) -> Result<usize> {
+    /// Whether there may be more that can be deleted.
+    async fn empty_batch(&self, now: At, swept: &mut Swept) -> Result<bool> {
+        let before = swept.emptied;
         let mut tx = self.db.read().await?;
         let due = trash::due(&mut tx, now - trash::GRACE, BATCH).await?;
         drop(tx);
-        for trash in &due {
-            let Err(error) = self.empty(trash).await else {
+        for each in &due {
+            let Err(error) = self.empty(each).await else {
                 swept.emptied += 1;
                 continue;
             };
-            tracing::warn!(key = trash.key, %error, "not deleted yet");
+            tracing::warn!(key = each.key, %error, "not deleted yet");
             let mut tx = self.db.write().await?;
-            trash::put_off(&mut tx, now, trash).await?;
+            trash::put_off(&mut tx, now - trash::GRACE, each).await?;
             tx.commit().await?;
         }
-        Ok(due.len())
+        Ok(due.len() == BATCH as usize && swept.emptied > before)
     }
 
     async fn empty(&self, trash: &Trash) -> Result<()> {

@@ -35,9 +35,9 @@ pub async fn due(tx: &mut Tx, before: At, limit: i64) -> Result<Vec<Trash>> {
 }
 
 /// It could not be deleted. It goes to the end of the line, so that what always fails does not keep the rest waiting.
-pub async fn put_off(tx: &mut Tx, now: At, trash: &Trash) -> Result<()> {
+pub async fn put_off(tx: &mut Tx, since: At, trash: &Trash) -> Result<()> {
     on!(tx, c => sqlx::query("update object_trash set since = $3 where key = $1 and s3_upload_id = $2")
-        .bind(&trash.key).bind(&trash.s3_upload_id).bind(now).execute(c).await.map(drop))?;
+        .bind(&trash.key).bind(&trash.s3_upload_id).bind(since).execute(c).await.map(drop))?;
     Ok(())
 }
 
