@@ -113,6 +113,10 @@ fn said(name: &str) -> &str {
         "review.claimed" => "拿去点评",
         "review.sent" => "发出了点评",
         "clip.withdrawn" => "收回了这条片子",
+        "clip.original_released" => "原片到期，不再留着",
+        "clip.original_lost" => "对账时发现原片丢了",
+        "clip.original_found" => "对账时原片找回来了",
+        "clip.made_again" => "对账后用原片重做",
         other => other,
     }
 }
