@@ -149,6 +149,23 @@ async fn a_body_with_a_checksum_that_is_cut_off_counts_for_nothing() {
 }
 
 #[tokio::test]
+async fn whether_it_is_a_video_is_asked_of_what_adds_up() {
+    let app = App::start().await;
+    let she = app.trainee("13800000001").await;
+    let (upload, film) = (she.create(LENGTH).await, film(LENGTH));
+    let mut spoilt = film[..MIB].to_vec();
+    spoilt[..2000].fill(b'x');
+    let answer = patch(&she, &upload, 0, &spoilt, &[("upload-checksum", &sum(&film[..MIB]))]).await;
+    assert_eq!(code(answer).await, (460, "checksum_mismatch".into()));
+    assert_eq!(patch(&she, &upload, 0, &film, &[("upload-checksum", &sum(&film))]).await.status(), 204);
+    assert_eq!(sha256(&original(&app, &upload).await), sha256(&film));
+    let upload = she.create(LENGTH).await;
+    let answer = patch(&she, &upload, 0, &spoilt, &[("upload-checksum", &sum(&spoilt))]).await;
+    assert_eq!(code(answer).await, (422, "not_a_video".into()));
+    assert_eq!(app.version(&upload.clip).await.0, "failed");
+}
+
+#[tokio::test]
 async fn slow_bodies_with_a_checksum_need_no_memory_of_their_own() {
     let app = App::with(Limits { memory: 8 * MIB, ..quiet() }).await;
     let she = app.trainee("13800000001").await;

@@ -19,7 +19,9 @@ use super::memory::{Buffer, UNIT};
 use super::parts::Failure;
 use super::protocol::UPLOAD_CHECKSUM;
 use super::writers::Seat;
+use held::Held;
 
+mod held;
 mod judge;
 mod pieces;
 
@@ -92,13 +94,6 @@ pub struct Condition {
     pub length: Option<i64>,
 }
 
-/// What the store has of such a request before all of it has come.
-struct Held {
-    condition: Condition,
-    parts: Vec<Part>,
-    tails: Vec<String>,
-}
-
 impl Writer {
     pub fn new(
         uploads: Uploads,
@@ -124,7 +119,7 @@ impl Writer {
             head: judges.then(Vec::new),
             last_byte: Instant::now(),
             dirty_since: None,
-            held: condition.map(|condition| Held { condition, parts: Vec::new(), tails: Vec::new() }),
+            held: condition.map(|condition| Held { condition, refusal: None, parts: Vec::new(), tails: Vec::new() }),
             upload,
         }
     }
@@ -137,9 +132,10 @@ impl Writer {
             // said must not make a file whole.
             (end @ (End::Refused(_) | End::Failed(_) | End::Wrong(_)), _) => end,
             (End::TooLong, _) if self.upload.length.is_some() => End::TooLong,
-            (End::Body, Some(held)) => match held.condition.check.verdict() {
-                Ok(()) => self.count_held().await.err().map_or(End::Body, End::Failed),
-                Err(wrong) => End::Wrong(wrong),
+            (End::Body, Some(held)) => match (held.condition.check.verdict(), held.refusal) {
+                (Ok(()), None) => self.count_held().await.err().map_or(End::Body, End::Failed),
+                (Ok(()), Some(code)) => End::Refused(code),
+                (Err(wrong), _) => End::Wrong(wrong),
             },
             (end, Some(_)) => end,
             (end, None) => self.flush().await.err().map_or(end, End::Failed),
@@ -381,19 +377,6 @@ impl Writer {
         if let Some(held) = &mut self.held {
             held.parts.push(part);
         }
-        Ok(())
-    }
-
-    /// The body adds up: all of it counts, at once.
-    async fn count_held(&mut self) -> Result<(), Failure> {
-        self.flush().await?;
-        let Some(held) = self.held.take() else { return Ok(()) };
-        let mut tails = held.tails;
-        let fresh: Vec<_> = self.pieces.iter().filter(|piece| tails.contains(&piece.key)).cloned().collect();
-        self.uploads.count(&self.upload, held.condition.length, &held.parts, &fresh).await?;
-        // The others have become part of a part.
-        tails.retain(|key| fresh.iter().all(|piece| piece.key != *key));
-        self.uploads.let_go(&self.upload, &[], tails).await;
         Ok(())
     }
 }

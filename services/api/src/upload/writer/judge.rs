@@ -36,7 +36,14 @@ impl Writer {
         match sniff::sniff(head, whole) {
             Verdict::Video => self.head = None,
             Verdict::NeedMore => {}
-            Verdict::Refused(code) => return Err(End::Refused(code)),
+            Verdict::Refused(code) => match &mut self.held {
+                // What came may have been spoilt on its way: the checksum speaks first.
+                Some(held) => {
+                    held.refusal = Some(code);
+                    self.head = None;
+                }
+                None => return Err(End::Refused(code)),
+            },
         }
         Ok(())
     }
