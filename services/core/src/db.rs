@@ -125,7 +125,10 @@ impl Db {
     pub async fn write(&self) -> sqlx::Result<Tx> {
         Ok(match self {
             Db::Sqlite { write, .. } => Tx::Sqlite(write.begin_with("begin immediate").await?),
-            Db::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+            Db::Postgres(pool) => {
+                let pool = pool.clone();
+                Tx::Postgres(begun(async move { pool.begin().await }).await?)
+            }
         })
     }
 
@@ -134,7 +137,8 @@ impl Db {
         Ok(match self {
             Db::Sqlite { read, .. } => Tx::Sqlite(read.begin().await?),
             Db::Postgres(pool) => {
-                Tx::Postgres(pool.begin_with("begin isolation level repeatable read read only").await?)
+                let (pool, begin) = (pool.clone(), "begin isolation level repeatable read read only");
+                Tx::Postgres(begun(async move { pool.begin_with(begin).await }).await?)
             }
         })
     }
@@ -156,6 +160,13 @@ impl Db {
             Db::Postgres(pool) => pool.close().await,
         }
     }
+}
+
+/// Goes on though nobody waits for it any more, as when a client hangs up. sqlx (0.9) forgets a `begin` whose future is
+/// dropped before its answer came: the connection would go back to the pool inside a transaction, perhaps one that may
+/// only read, and fail whoever gets it next.
+async fn begun<T: Send + 'static>(begin: impl Future<Output = sqlx::Result<T>> + Send + 'static) -> sqlx::Result<T> {
+    tokio::spawn(begin).await.unwrap_or(Err(sqlx::Error::PoolClosed))
 }
 
 impl Tx {
@@ -333,6 +344,28 @@ mod tests {
             let url = format!("sqlite:{}", folder.path().join("none.db").display());
             assert!(is_unbuilt(&Db::connect(&url).await.unwrap_err()));
             assert!(!folder.path().join("none.db").exists(), "who only looks makes no database");
+        }
+
+        a_begin_that_nobody_waits_for_leaves_nothing_behind(db) {
+            for n in 0..60 {
+                let mut begin = Box::pin(db.read());
+                // Given up at any of the moments at which it waits: a single thread looks at its sockets only now and then.
+                for _ in 0..n * 33 {
+                    if futures_util::poll!(&mut begin).is_ready() {
+                        break;
+                    }
+                    tokio::task::yield_now().await;
+                }
+                drop(begin);
+                // Whichever connection comes next, it may write.
+                for _ in 0..3 {
+                    let mut tx = db.write().await.unwrap();
+                    let touch = "update clips set updated_at = 0 where id = 'none'";
+                    on!(&mut tx, c => sqlx::query(touch).execute(c).await.map(drop)).unwrap_or_else(|e| panic!("{n}: {e}"));
+                    tx.commit().await.unwrap();
+                    tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+                }
+            }
         }
 
         a_bad_state_is_refused_by_the_schema(db) {
