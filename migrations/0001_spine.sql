@@ -165,6 +165,7 @@ create table clip_versions (
   created_at bigint not null,
   received_at bigint,
   ready_at bigint,
+  failed_at bigint,
   -- how often what its sidecar tells has changed, and up to which change the sidecar was written
   sidecar_rev bigint not null default 0,
   sidecar_put bigint not null default 0,

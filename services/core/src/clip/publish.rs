@@ -297,6 +297,7 @@ pub async fn make_again(tx: &mut Tx, now: At, version: &VersionId, owner: &UserI
 async fn settle(tx: &mut Tx, now: At, version: &VersionId, to: MediaState, why: Option<RefusalCode>) -> Result<()> {
     on!(tx, c => sqlx::query(
             "update clip_versions set state = $1, reason_code = $2, ready_at = case when $1 = 'ready' then $3 end,
+                 failed_at = case when $1 = 'failed' then $3 end,
                  playable_at = case when $1 = 'failed' then null else playable_at end,
                  sidecar_rev = sidecar_rev + 1
              where id = $4 and state in ('received', 'processing')")

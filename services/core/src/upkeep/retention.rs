@@ -29,7 +29,8 @@ pub struct Facts {
     /// When the clip last moved: of one that was taken back, when that was.
     pub moved_at: At,
     pub version: MediaState,
-    pub received_at: Option<At>,
+    /// When it was found out that nothing can be made of it. None: that may change.
+    pub failed_at: Option<At>,
     pub at_work: bool,
     pub class_ends_on: Option<Day>,
     pub starred: bool,
@@ -43,7 +44,7 @@ pub fn goes_on(facts: &Facts) -> Option<Day> {
     let days_after = |at: At, days| Day::from((at + Millis::days(days)).china_date()).plus_days(1);
     match facts.clip {
         ClipState::Withdrawn => Some(days_after(facts.moved_at, AFTER_TAKEN_BACK_DAYS)),
-        _ if facts.version == MediaState::Failed => facts.received_at.map(|at| days_after(at, AFTER_FAILED_DAYS)),
+        _ if facts.version == MediaState::Failed => facts.failed_at.map(|at| days_after(at, AFTER_FAILED_DAYS)),
         ClipState::Draft | ClipState::Returned if facts.version == MediaState::Ready && !facts.starred => {
             facts.class_ends_on.map(|day| day.plus_days(AFTER_CLASS_DAYS))
         }
@@ -67,7 +68,7 @@ pub fn note(facts: &Facts, gone: Option<&str>, now: At) -> Option<String> {
 
 const FACTS: &str =
     "select v.id as version_id, v.clip_id, c.state as clip, c.updated_at as moved_at, v.state as version,
-    v.received_at, v.original_gone, k.ends_on,
+    coalesce(v.failed_at, v.received_at) as failed_at, v.original_gone, k.ends_on,
     (select count(*) from jobs j where j.subject = v.id and j.state in ('ready', 'leased')) as jobs,
     (select count(*) from star_awards a where a.user_id = c.owner_id) as stars
     from clip_versions v join clips c on c.id = v.clip_id left join cohorts k on k.id = c.cohort_id";
@@ -79,7 +80,7 @@ struct Row {
     clip: ClipState,
     moved_at: At,
     version: MediaState,
-    received_at: Option<At>,
+    failed_at: Option<At>,
     original_gone: Option<String>,
     ends_on: Option<String>,
     jobs: i64,
@@ -92,7 +93,8 @@ impl Row {
             clip: self.clip,
             moved_at: self.moved_at,
             version: self.version,
-            received_at: self.received_at,
+            // A lost one may come back from a backup, and is waited for.
+            failed_at: self.failed_at.filter(|_| self.original_gone.is_none()),
             at_work: self.jobs > 0,
             class_ends_on: self.ends_on.as_deref().and_then(|day| day.parse().ok()),
             starred: self.stars > 0,
@@ -115,7 +117,7 @@ const LEFT: &str = "(c.state = 'withdrawn' and (v.original_key is not null or v.
          or v.poster_key is not null or v.mp4_key is not null or v.playable_at is not null
          or exists (select 1 from renditions r where r.version_id = v.id))
      or v.original_key is not null
-         and (v.state = 'failed' or k.ends_on <= $2 and c.state in ('draft', 'returned')))";
+         and (v.state = 'failed' and v.original_gone is null or k.ends_on <= $2 and c.state in ('draft', 'returned')))";
 
 /// Lets go of every original whose time has come. Answers of how many versions.
 pub async fn release(db: &Db, now: At) -> Result<usize> {
@@ -177,7 +179,7 @@ mod tests {
             clip: ClipState::Draft,
             moved_at: at("2026-10-01"),
             version: MediaState::Ready,
-            received_at: Some(at("2026-10-01")),
+            failed_at: Some(at("2026-10-01")),
             at_work: false,
             class_ends_on: LAST.parse().ok(),
             starred: false,
@@ -202,7 +204,7 @@ mod tests {
         // No clip could be made of it: a month after it came, whatever became of the clip.
         let failed = Facts { version: MediaState::Failed, clip: ClipState::Passed, class_ends_on: None, ..facts() };
         assert_eq!(day(failed.clone()).as_deref(), Some("2026-11-01"));
-        assert_eq!(day(Facts { received_at: None, ..failed.clone() }), None);
+        assert_eq!(day(Facts { failed_at: None, ..failed.clone() }), None);
         assert_eq!(note(&failed, Some("released"), at("2026-12-01")), None);
         let back = Facts { clip: ClipState::Withdrawn, starred: true, class_ends_on: None, ..facts() };
         assert_eq!(day(back.clone()).as_deref(), Some("2026-11-01"));
