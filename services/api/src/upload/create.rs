@@ -168,10 +168,8 @@ impl Uploads {
             Ok(reached) => Ok(reached),
             // The checksum is wrong or never came, or it is longer than it says: as if it had not been asked for.
             Err(error) if matches!(error.status.as_u16(), 400 | 413 | 460) => {
-                if is_new {
-                    self.undo(&upload).await?;
-                }
-                Err(error)
+                // What cannot be taken back has been made, and its client has to know where.
+                if is_new && !self.undo(&upload).await? { self.standing_of(&upload).await } else { Err(error) }
             }
             Err(error) => {
                 let reached = self.standing_of(&upload).await?;
@@ -181,11 +179,12 @@ impl Uploads {
         }
     }
 
-    async fn undo(&self, upload: &Upload) -> CoreResult<()> {
+    async fn undo(&self, upload: &Upload) -> CoreResult<bool> {
         let _seat = self.writers.sit(&upload.id, self.limits.handover).await;
         let mut tx = self.db.write().await?;
-        giving_up::undo(&mut tx, At::now(), upload).await?;
-        tx.commit().await.map_err(Error::from)
+        let undone = giving_up::undo(&mut tx, At::now(), upload).await?;
+        tx.commit().await?;
+        Ok(undone)
     }
 
     /// What it has come to, without disturbing anybody.
@@ -214,7 +213,11 @@ async fn clip_for(
         assignment: metadata.get("assignment"),
         clip: clip.as_ref(),
     };
-    create::create(tx, now, owner, &draft).await
+    let created = create::create(tx, now, owner, &draft).await?;
+    if let Some(clip) = &clip {
+        giving_up::clear_bare(tx, now, clip).await?;
+    }
+    Ok(created)
 }
 
 /// Whether what this creation made before is still there: its file was not refused, and its clip not taken back.

@@ -149,8 +149,11 @@ impl Uploads {
         let now = At::now();
         let mut tx = self.db.write().await.map_err(Error::from)?;
         let begins = parts.iter().any(|part| part.no == 1) || pieces.iter().any(|p| (p.part_no, p.start) == (1, 0));
+        // Its creation has counted a length that it said.
+        let unsaid = length.is_some() || upload.length.is_none();
+        let mut adds = parts.iter().map(|p| p.len).chain(pieces.iter().map(|p| p.len)).sum();
         let counted = async {
-            if upload.length.is_none() {
+            if unsaid {
                 sql::lock_owner(&mut tx, &upload.owner_id).await?;
             }
             if begins {
@@ -158,6 +161,7 @@ impl Uploads {
             }
             if let Some(length) = length {
                 let durable = sql::durable(&mut tx, upload).await?;
+                adds = length - durable.offset;
                 sql::declare_length(&mut tx, now, upload.clone(), &durable, length).await?;
             }
             if upload.is_single() && !parts.is_empty() {
@@ -169,9 +173,8 @@ impl Uploads {
             for piece in pieces {
                 sql::add_tail(&mut tx, now, upload, piece).await?;
             }
-            if upload.length.is_none() {
-                let bytes = parts.iter().map(|p| p.len).chain(pieces.iter().map(|p| p.len)).sum();
-                quota::check_counted(&mut tx, &self.limits.quota, now, &upload.owner_id, bytes).await?;
+            if unsaid {
+                quota::check_counted(&mut tx, &self.limits.quota, now, &upload.owner_id, adds).await?;
             }
             Ok::<_, Error>(())
         };

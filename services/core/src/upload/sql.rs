@@ -176,7 +176,7 @@ async fn drop_tails(tx: &mut Tx, now: At, id: &UploadId, part_no: i64, from: i64
 
 /// Still the newest writer of an open upload? Locks the row until the commit. What it brings counts for today, unless it
 /// has been counted with its length.
-async fn hold(tx: &mut Tx, now: At, id: &UploadId, epoch: i64) -> Result<()> {
+pub(super) async fn hold(tx: &mut Tx, now: At, id: &UploadId, epoch: i64) -> Result<()> {
     held(on!(tx, c => sqlx::query(
             "update uploads set updated_at = $3, expires_at = $4,
                                 counts_at = case when length is null then $3 else counts_at end

@@ -9,6 +9,7 @@ use crate::time::At;
 
 /// One piece in place of those that it is joined from: it is as durable as they were, and they are let go of.
 pub async fn join(tx: &mut Tx, now: At, upload: &Upload, piece: &TailPiece) -> Result<()> {
+    sql::hold(tx, now, &upload.id, upload.epoch).await?;
     let keys: Vec<String> = on!(tx, c => sqlx::query_scalar(
             "delete from upload_tails where upload_id = $1 and part_no = $2 and start >= $3 and start < $4 returning key")
         .bind(&upload.id).bind(piece.part_no).bind(piece.start).bind(piece.start + piece.len).fetch_all(c).await)?;
