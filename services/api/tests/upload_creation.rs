@@ -161,3 +161,18 @@ async fn a_body_of_another_type_is_not_overlooked() {
     assert_eq!(app.count("select count(*) from clips").await, 0);
     assert_eq!(post().header("content-type", "text/plain").body("").send().await.unwrap().status(), 201);
 }
+
+/// A part of it counts by the time that one byte too many comes: it is there, and its client has to know where.
+#[tokio::test]
+async fn a_creation_that_cannot_be_undone_says_where_it_is() {
+    let app = App::start().await;
+    let she = app.trainee("13800000001").await;
+    let chunks = film(9 * MIB).chunks(MIB).map(<[u8]>::to_vec).map(Ok::<_, std::io::Error>).collect::<Vec<_>>();
+    let body = reqwest::Body::wrap_stream(futures_util::stream::iter(chunks));
+    let request =
+        she.request(Method::POST, UPLOADS).header("upload-length", 9 * MIB - 1).header("content-type", STREAM);
+    let answer = request.body(body).send().await.unwrap();
+    let upload = made(&answer);
+    assert_eq!((upload_offset(&answer), she.offset(&upload).await), (8 * MIB, 8 * MIB));
+    assert_eq!(app.version(&upload.clip).await.0, "uploading");
+}

@@ -6,7 +6,11 @@ mod support;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use futures_util::StreamExt;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use support::{App, MIB, Trainee, film, quiet, sha256, upload_offset};
 use weijia_api::upload::{Limits, Room};
 use weijia_core::db::testing::folder;
@@ -224,6 +228,35 @@ async fn one_that_says_its_length_late_is_judged_by_what_it_brings() {
     let reached = upload_offset(&answer) as i64;
     assert!((5 * MB..=6 * MB).contains(&reached), "{reached}");
     refused(answer, 422, "quota_day").await;
+}
+
+/// All of them say a length that fits, and are counted only when their checksums have been seen.
+#[tokio::test]
+async fn lengths_said_late_by_several_at_once_share_what_is_left() {
+    let quota = Quota { per_file: 10 * MB, per_day: 12 * MB, per_person: 100 * MB };
+    let app = App::with(Limits { quota, ..quiet() }).await;
+    let she = app.trainee("13800000001").await;
+    let film = film(5 * MB as usize);
+    let sum = format!("sha256 {}", STANDARD.encode(Sha256::digest(&film)));
+    let together = std::sync::Arc::new(tokio::sync::Barrier::new(3));
+    let one = async || {
+        let create = she.request(reqwest::Method::POST, "/api/v1/uploads").header("upload-defer-length", "1");
+        let path = create.send().await.unwrap().headers()["location"].to_str().unwrap().to_owned();
+        let (begin, end, together) = (film[..MIB].to_vec(), film[MIB..].to_vec(), together.clone());
+        let end = async move {
+            together.wait().await;
+            Ok(end)
+        };
+        let begin = futures_util::stream::iter([Ok::<_, std::io::Error>(begin)]);
+        let body = reqwest::Body::wrap_stream(begin.chain(futures_util::stream::once(end)));
+        let request = she.request(reqwest::Method::PATCH, &path).header("content-type", support::STREAM);
+        let request = request.header("upload-offset", 0).header("upload-length", film.len());
+        request.header("upload-checksum", &sum).body(body).send().await.unwrap().status().as_u16()
+    };
+    let (a, b, c) = tokio::join!(one(), one(), one());
+    let mut statuses = [a, b, c];
+    statuses.sort();
+    assert_eq!(statuses, [204, 204, 422]);
 }
 
 async fn original(app: &App) -> Vec<u8> {

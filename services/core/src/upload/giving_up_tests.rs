@@ -56,12 +56,24 @@ both_databases! {
         tx.commit().await.unwrap();
     }
 
+    what_brought_nothing_goes_when_the_next_is_begun(db) {
+        let (first, second) = two_versions(&db).await;
+        let mut tx = db.write().await.unwrap();
+        let clip = first.clip_id.clone().unwrap();
+        clear_bare(&mut tx, NOW + SILENT - Millis(1), &clip).await.unwrap();
+        assert_eq!((states(&mut tx, &first).await, states(&mut tx, &second).await), (SENDING, SENDING));
+        clear_bare(&mut tx, NOW + SILENT, &clip).await.unwrap();
+        let ended = (State::Terminated, MediaState::Abandoned, ClipState::Draft);
+        assert_eq!((states(&mut tx, &first).await, states(&mut tx, &second).await), (SENDING, ended), "one has bytes");
+        tx.commit().await.unwrap();
+    }
+
     a_creation_that_is_undone_takes_only_what_it_made(db) {
         let (first, second) = two_versions(&db).await;
         let mut tx = db.write().await.unwrap();
         undo(&mut tx, NOW, &second).await.unwrap();
         assert_eq!(states(&mut tx, &second).await, (State::Terminated, MediaState::Abandoned, ClipState::Draft));
-        undo(&mut tx, NOW, &first).await.unwrap();
+        assert!(!undo(&mut tx, NOW, &first).await.unwrap());
         assert_eq!(states(&mut tx, &first).await, SENDING, "it has bytes");
         // A draft that was there before stays, even with nothing in it.
         sql::terminate(&mut tx, NOW, &first).await.unwrap();
@@ -70,7 +82,7 @@ both_databases! {
         undo(&mut tx, NOW, &third).await.unwrap();
         assert_eq!(states(&mut tx, &third).await.2, ClipState::Draft);
         let alone = begun(&mut tx, &she, None).await;
-        undo(&mut tx, NOW, &alone).await.unwrap();
+        assert!(undo(&mut tx, NOW, &alone).await.unwrap());
         assert_eq!(states(&mut tx, &alone).await, (State::Terminated, MediaState::Abandoned, ClipState::Withdrawn));
         tx.commit().await.unwrap();
     }
