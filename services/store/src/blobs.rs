@@ -112,6 +112,11 @@ impl Blobs {
         }
     }
 
+    /// Whether its file lies where it belongs.
+    pub fn exists(&self, id: &BlobId) -> bool {
+        !matches!(self.path(id).symlink_metadata(), Err(error) if error.kind() == ErrorKind::NotFound)
+    }
+
     /// How many bytes of it there are.
     pub fn len(&self, id: &BlobId) -> io::Result<u64> {
         match self.path(id).symlink_metadata() {

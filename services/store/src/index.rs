@@ -124,7 +124,12 @@ pub async fn put_blob(tx: &mut Tx, owner: &str, blob: &Blob) -> Result<Option<Bl
 
 pub async fn delete_blob(tx: &mut Tx, owner: &str, no: i64) -> Result<Option<BlobId>> {
     let sql = "delete from blobs where owner = $1 and no = $2 returning id";
-    Ok(on!(tx, c => sqlx::query_scalar(sql).bind(owner).bind(no).fetch_optional(c).await)?)
+    let id: Option<BlobId> = on!(tx, c => sqlx::query_scalar(sql).bind(owner).bind(no).fetch_optional(c).await)?;
+    if let Some(id) = &id {
+        let sql = "insert into freed (id) values ($1)";
+        on!(tx, c => sqlx::query(sql).bind(id).execute(c).await.map(drop))?;
+    }
+    Ok(id)
 }
 
 pub async fn blobs(tx: &mut Tx, owner: &str) -> Result<Vec<Blob>> {
@@ -138,14 +143,41 @@ pub async fn blobs_after(tx: &mut Tx, owner: &str, no: i64, limit: i64) -> Resul
 }
 
 async fn release(tx: &mut Tx, owner: &str) -> Result<Vec<BlobId>> {
+    let sql = "insert into freed (id) select id from blobs where owner = $1";
+    on!(tx, c => sqlx::query(sql).bind(owner).execute(c).await.map(drop))?;
+    disown(tx, owner).await
+}
+
+/// Takes the rows of blobs away without saying that nobody needs the bytes.
+async fn disown(tx: &mut Tx, owner: &str) -> Result<Vec<BlobId>> {
     let sql = "delete from blobs where owner = $1 returning id";
     Ok(on!(tx, c => sqlx::query_scalar(sql).bind(owner).fetch_all(c).await)?)
+}
+
+/// What was let go of since the last time these were forgotten.
+pub async fn freed(tx: &mut Tx) -> Result<Vec<BlobId>> {
+    Ok(on!(tx, c => sqlx::query_scalar("select id from freed order by id").fetch_all(c).await)?)
+}
+
+/// Once their files are gone for good.
+pub async fn forget_freed(tx: &mut Tx, ids: &[BlobId]) -> Result<()> {
+    for id in ids {
+        on!(tx, c => sqlx::query("delete from freed where id = $1").bind(id).execute(c).await.map(drop))?;
+    }
+    Ok(())
 }
 
 /// The blobs whose names begin like this, sorted: what must lie in one folder.
 pub async fn blobs_named(tx: &mut Tx, prefix: &str) -> Result<Vec<BlobId>> {
     let end = format!("{prefix}~");
     let sql = "select id from blobs where id >= $1 and id < $2 order by id";
+    Ok(on!(tx, c => sqlx::query_scalar(sql).bind(prefix).bind(&end).fetch_all(c).await)?)
+}
+
+/// Those let go of whose names begin like this: they may still lie in that folder.
+pub async fn freed_named(tx: &mut Tx, prefix: &str) -> Result<Vec<BlobId>> {
+    let end = format!("{prefix}~");
+    let sql = "select id from freed where id >= $1 and id < $2 order by id";
     Ok(on!(tx, c => sqlx::query_scalar(sql).bind(prefix).bind(&end).fetch_all(c).await)?)
 }
 
@@ -185,6 +217,12 @@ pub async fn close_upload(tx: &mut Tx, id: &str) -> Result<()> {
 pub async fn abort_upload(tx: &mut Tx, id: &str) -> Result<Vec<BlobId>> {
     close_upload(tx, id).await?;
     release(tx, id).await
+}
+
+/// The same, for an upload that only seems to be abandoned.
+pub async fn disown_upload(tx: &mut Tx, id: &str) -> Result<Vec<BlobId>> {
+    close_upload(tx, id).await?;
+    disown(tx, id).await
 }
 
 /// Uploads that began before a moment and to which nothing was added since.

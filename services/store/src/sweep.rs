@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use weijia_core::db::Db;
 use weijia_core::time::{At, Millis};
 
-use crate::blobs::{BlobId, Blobs, prefixes};
+use crate::blobs::{BlobId, Blobs, prefixes, sync_folder};
 use crate::errors::Result;
 use crate::{EmbeddedStore, index};
 
@@ -69,6 +69,7 @@ pub async fn regularly(store: EmbeddedStore, shutdown: CancellationToken) {
 /// Looks first and judges what it sees as a whole, before anything is cleared away.
 pub async fn everything(blobs: &Blobs, index: &Db, now: At) -> Result<Swept> {
     let returned = bring_back(blobs, index).await?;
+    finish_deleting(blobs, index).await?;
     let seen = Swept { returned, ..look(blobs, index).await? };
     if seen.unexplained > 0 {
         return Ok(seen);
@@ -147,18 +148,38 @@ async fn lay_aside(blobs: &Blobs, files: Vec<(String, String)>, now: At) -> Resu
     on_disk(blobs, work).await
 }
 
-/// The bytes are laid aside like all that has lost its row: in an older index an upload looks abandoned that has long
-/// become an object.
-async fn uploads(blobs: &Blobs, index: &Db, now: At) -> Result<usize> {
+/// Deletes what was let go of before a stop came in between, and forgets it once that is durable. What is still being
+/// read waits for the next sweep.
+async fn finish_deleting(blobs: &Blobs, index: &Db) -> Result<()> {
+    let freed = index::freed(&mut index.read().await?).await?;
+    let (gone, left): (Vec<_>, Vec<_>) =
+        on_disk(blobs, |blobs| Ok(freed.into_iter().partition(|id| !blobs.exists(id)))).await?;
+    let folders: HashSet<String> = gone.iter().map(|id| id.0[0..2].to_owned()).collect();
+    on_disk(blobs, move |blobs| folders.iter().try_for_each(|prefix| sync_folder(&blobs.leaf_folder(prefix)))).await?;
     let mut tx = index.write().await?;
-    let abandoned = index::abandoned_uploads(&mut tx, now - ABANDONED_AFTER).await?;
-    let mut freed = Vec::new();
-    for id in &abandoned {
-        freed.extend(index::abort_upload(&mut tx, id).await?);
-    }
+    index::forget_freed(&mut tx, &gone).await?;
     tx.commit().await?;
-    lay_aside(blobs, freed.into_iter().map(|id| (id.0[0..2].to_owned(), id.0)).collect(), now).await?;
-    Ok(abandoned.len())
+    blobs.discard(left);
+    Ok(())
+}
+
+/// The bytes are laid aside like all that has lost its row: in an older index an upload looks abandoned that has long
+/// become an object. Aside first, where readers and a sweep find them if the commit never comes.
+async fn uploads(blobs: &Blobs, index: &Db, now: At) -> Result<usize> {
+    let abandoned = index::abandoned_uploads(&mut index.read().await?, now - ABANDONED_AFTER).await?;
+    let mut count = 0;
+    for id in abandoned {
+        let mut tx = index.write().await?;
+        // A part may have come meanwhile.
+        if !index::abandoned_uploads(&mut tx, now - ABANDONED_AFTER).await?.contains(&id) {
+            continue;
+        }
+        let disowned = index::disown_upload(&mut tx, &id).await?;
+        lay_aside(blobs, disowned.into_iter().map(|id| (id.0[0..2].to_owned(), id.0)).collect(), now).await?;
+        tx.commit().await?;
+        count += 1;
+    }
+    Ok(count)
 }
 
 struct Folder {
@@ -174,9 +195,12 @@ async fn folder(blobs: &Blobs, index: &Db, prefix: String) -> Result<Folder> {
     let reader = blobs.reader();
     let begin = prefix.clone();
     let (there, busy) = on_disk(blobs, move |blobs| Ok((blobs.list(&begin)?, blobs.busy()))).await?;
-    let named = index::blobs_named(&mut index.read().await?, &prefix).await?;
+    let mut tx = index.read().await?;
+    let named = index::blobs_named(&mut tx, &prefix).await?;
+    let freed = index::freed_named(&mut tx, &prefix).await?;
+    drop(tx);
     let leaving = blobs.busy();
-    let rows: HashSet<&str> = named.iter().map(|id| id.0.as_str()).collect();
+    let rows: HashSet<&str> = named.iter().chain(&freed).map(|id| id.0.as_str()).collect();
     let known = |name: &str| rows.contains(name) || busy.contains(name) || leaving.contains(name);
     let orphans: Vec<String> = there.iter().filter(|name| !known(name)).cloned().collect();
     let missing = move |blobs: &Blobs| {

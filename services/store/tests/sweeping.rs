@@ -185,6 +185,46 @@ async fn so_many_strangers_are_no_accident() {
     assert_eq!(swept, Swept { orphans: 100, drafts: 1, ..Swept::default() });
 }
 
+/// A stop between the answer and the deletion of the files: however many they are, this index let go of them.
+#[tokio::test]
+async fn what_a_stop_left_of_a_deletion_is_deleted_and_alarms_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = start(folder.path()).await;
+    write(&running, 0..3).await;
+    let id = running.storage.create_multipart("many", "video/mp4").await.unwrap();
+    for no in 1..=120 {
+        running.storage.upload_part("many", &id, no, format!("part {no}")).await.unwrap();
+    }
+    let blobs = folder.path().join("blobs");
+    let before: Vec<_> =
+        files(&blobs).into_iter().map(|path| (path.clone(), std::fs::read(blobs.join(&path)).unwrap())).collect();
+    running.storage.abort_multipart("many", &id).await.unwrap();
+    running.storage.put("0", "video/mp4", "film 0").await.unwrap();
+    settles_at(folder.path(), 3).await;
+    running.stop().await;
+    // As if the deletions had not reached the disk.
+    for (path, bytes) in &before {
+        std::fs::write(blobs.join(path), bytes).unwrap();
+    }
+    let store = EmbeddedStore::open_to_look(folder.path()).await.unwrap();
+    assert_eq!(store.swept(), Swept::default());
+    store.close().await;
+    drop(store);
+
+    let running = start(folder.path()).await;
+    assert_eq!(running.swept, Swept::default());
+    settles_at(folder.path(), 3).await;
+    assert_eq!(laid_aside(folder.path()), 0);
+    read_all(&running, 0..3).await;
+    // Forgotten once they are gone.
+    running.store.sweep(At::now()).await.unwrap();
+    running.stop().await;
+    let url = format!("sqlite:{}", folder.path().join("index.db").display());
+    let mut index = sqlx::SqliteConnection::connect(&url).await.unwrap();
+    let left: i64 = sqlx::query_scalar("select count(*) from freed").fetch_one(&mut index).await.unwrap();
+    assert_eq!(left, 0);
+}
+
 #[tokio::test]
 async fn who_only_looks_leaves_everything_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
