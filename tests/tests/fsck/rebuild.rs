@@ -1,14 +1,16 @@
 //! Where the database is lost, the bucket alone brings the clips back.
 
+use std::time::Duration;
+
 use reqwest::Method;
 use serde_json::Value;
 use weijia_core::ids::{ClipId, VersionId};
 use weijia_core::storage::keys;
 use weijia_tests::fsck::Fsck;
 use weijia_tests::tus::About;
-use weijia_tests::{Database, TestServer, media, sha256};
+use weijia_tests::{Database, TestServer, media, sha256, until};
 
-use crate::{ORIGINAL, at_rest, run, text};
+use crate::{ORIGINAL, at_rest, half_sent, run, text};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn clips_come_back_from_the_bucket_alone() {
@@ -86,6 +88,58 @@ async fn clips_come_back_from_the_bucket_alone() {
     assert_eq!(server.count("select count(*) from clips where id = $1", &taken_back.clip).await, 0);
     only_unknown(&server.fsck(&["--deep"]).await);
     server.end().await;
+}
+
+/// The backup is from before the last byte came: what it says about the film may not cost it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_that_is_older_than_a_film_does_not_cost_it() {
+    let mut server = TestServer::start_on(Database::Sqlite).await.expect("SQLite is always there");
+    let trainee = server.sign_in("trainee", 5).await;
+    let (upload, film) = half_sent(&trainee).await;
+    at_rest(&server).await;
+    server.stop();
+    let (db, backup) = (server.data().join("weijia.db"), server.data().join("backup.db"));
+    std::fs::copy(&db, &backup).unwrap();
+    server.restart();
+    let trainee = server.sign_in("trainee", 5).await;
+    trainee.resume(&upload, &film).await;
+    trainee.wait_ready(&upload.clip).await;
+    at_rest(&server).await;
+    let key = text(&server, ORIGINAL, &upload.version).await;
+    server.stop();
+    lose_database(&server);
+    std::fs::rename(&backup, &db).unwrap();
+
+    // Nobody comes for a week, and then what was let go of is deleted.
+    run(&server, "update uploads set expires_at = 1 where id = $1", upload.id()).await;
+    server.restart();
+    none_left(&server, "select count(*) from uploads where state = 'open' and id = $1", upload.id()).await;
+    server.stop();
+    run(&server, "update object_trash set since = 1 where key <> $1", "").await;
+    server.restart();
+    none_left(&server, "select count(*) from object_trash where since = 1 and key <> $1", "").await;
+    let storage = server.storage().await;
+    assert!(storage.head(&key).await.unwrap().is_some(), "the bucket says that it came");
+    let seen = server.fsck(&["--repair", "--grace", "0"]).await;
+    assert_eq!(seen.kinds(), ["unknown"], "{}", seen.outcome);
+    server.stop();
+    let rebuilt = server.fsck(&["--rebuild"]).await;
+    assert_eq!(rebuilt.outcome["rebuilt"]["back"], 1, "{}", rebuilt.outcome);
+    server.restart();
+    at_rest(&server).await;
+    assert_eq!(sha256(&server.original(&upload.version).await), sha256(&film));
+    server.fsck(&["--deep"]).await.is_clean();
+    server.end().await;
+}
+
+async fn none_left(server: &TestServer, count: &str, bound: &str) {
+    until(count, Duration::from_secs(60), || async {
+        match server.count(count, bound).await {
+            0 => Ok(()),
+            n => Err(format!("{n} left")),
+        }
+    })
+    .await;
 }
 
 fn lose_database(server: &TestServer) {

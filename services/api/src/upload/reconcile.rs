@@ -109,8 +109,15 @@ impl Uploads {
         } else {
             let mut tx = self.db.read().await?;
             // Whoever let go of it was wrong then. Nothing that a row names is ever deleted.
-            if needed::is_named(&mut tx, &trash.key).await? {
+            let named = needed::is_named(&mut tx, &trash.key).await?;
+            drop(tx);
+            if named {
                 tracing::error!(key = trash.key, "let go of, and named by a row: it stays");
+            } else if sidecar::tells_more(&self.db, &self.storage, &trash.key).await? {
+                tracing::error!(
+                    key = trash.key,
+                    "let go of by a database that is not the newest one: it stays; see weijia fsck"
+                );
             } else {
                 self.storage.delete(&trash.key).await?;
             }

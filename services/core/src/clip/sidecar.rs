@@ -12,7 +12,8 @@ use crate::db::{Db, Tx};
 use crate::error::{Error, OrNotFound, Result};
 use crate::ids::{ClipId, CohortId, UploadId, UserId, VersionId};
 use crate::on;
-use crate::storage::{Storage, keys};
+use crate::storage::keys::{self, Area};
+use crate::storage::{Storage, StorageError};
 use crate::time::At;
 use crate::upload::{Part, rules};
 
@@ -186,6 +187,26 @@ pub async fn wanted(tx: &mut Tx, version: &VersionId) -> Result<Option<Wanted>> 
         None => None,
     };
     Ok(Some(Wanted { due, sidecar }))
+}
+
+/// Whether the bucket says that this file came, of which the database knows only that it was being sent: then the
+/// database is from before its last byte, and nothing that it says about the file may be believed.
+pub async fn tells_more(db: &Db, storage: &Storage, original_key: &str) -> Result<bool> {
+    let Some((Area::Originals, version)) = Area::of(original_key) else { return Ok(false) };
+    let mut tx = db.read().await?;
+    let row: Option<(ClipId, VersionId)> = on!(&mut tx, c => sqlx::query_as(
+            "select c.id, v.id from clip_versions v join clips c on c.id = v.clip_id
+             where v.id = $1 and v.received_at is null and c.state <> 'withdrawn'")
+        .bind(version).fetch_optional(c).await)?;
+    drop(tx);
+    let Some((clip, version)) = row else { return Ok(false) };
+    let told = match storage.get(&keys::sidecar(&clip, &version)).await {
+        Ok(bytes) => bytes,
+        Err(StorageError::NotFound) => return Ok(false),
+        Err(error) => return Err(error.into()),
+    };
+    // One that cannot be read may be about this file.
+    Ok(serde_json::from_slice::<Sidecar>(&told).map_or(true, |sidecar| sidecar.upload.key == original_key))
 }
 
 /// Writes a version's sidecar as the rows are now. `false`: they do not say enough.

@@ -20,8 +20,8 @@ pub enum Standing {
     Needed,
     /// What it belongs to is known, and does not need it.
     Free,
-    /// What it belongs to is not known. The rows of versions and uploads are committed before their first byte and
-    /// never deleted, so no crash does this: the database is not the newest one.
+    /// What it belongs to is not known, or not that it ever came. The rows of versions and uploads are committed before
+    /// their first byte and never deleted, so no crash does this: the database is not the newest one.
     Unknown,
 }
 
@@ -37,7 +37,13 @@ struct Needed {
 /// Those of these ids that have a row. A screenshot is put before its row, so of one without nothing can be said.
 async fn known(tx: &mut Tx, area: Area, ids: &[&str]) -> Result<HashSet<String>> {
     let sql = match area {
-        Area::Originals | Area::Media | Area::Sidecars => "select id from clip_versions where id in ($ids)",
+        // One that no row names may be left by a writer that died.
+        Area::Originals => "select id from clip_versions where id in ($ids)",
+        // Before the last byte has come there is none of these.
+        Area::Media | Area::Sidecars => {
+            "select v.id from clip_versions v join clips c on c.id = v.clip_id
+             where v.id in ($ids) and (v.received_at is not null or c.state = 'withdrawn')"
+        }
         Area::Partials | Area::Tails => "select id from uploads where id in ($ids)",
         Area::Evidence => return Ok(ids.iter().map(|id| (*id).to_owned()).collect()),
     };

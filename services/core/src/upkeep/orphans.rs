@@ -12,8 +12,9 @@ use crate::upload::EXPIRES_AFTER;
 
 /// How old something that no row names must be: whoever put it there has named it by then, or is dead.
 pub const GRACE: Millis = Millis::hours(1);
-/// A screenshot is put before its row. One without may be that of a database that has not been restored yet.
-const EVIDENCE_GRACE: Millis = Millis::days(30);
+/// A screenshot is put before its row. One without may be that of a database that has not been restored yet, and so may
+/// the pieces of an upload that this one does not know.
+const RESTORED_BY: Millis = Millis::days(30);
 
 /// What a page of a listing leaves over.
 #[derive(Debug, Default)]
@@ -44,11 +45,6 @@ impl<'a> Walk<'a> {
         Walk { db, storage, now, grace, place: Place::Objects(None) }
     }
 
-    /// Whether it is old enough. What has no age is taken for young.
-    fn is_old(&self, since: Option<At>, grace: Millis) -> bool {
-        grace == Millis(0) || since.is_some_and(|at| at + grace <= self.now)
-    }
-
     /// What the next page leaves over, or None at the end.
     pub async fn next(&mut self, counted: &mut Counted) -> Result<Option<LeftOver>> {
         match std::mem::replace(&mut self.place, Place::End) {
@@ -69,12 +65,11 @@ impl<'a> Walk<'a> {
         let mut left = LeftOver::default();
         for (object, standing) in page.objects.into_iter().zip(standings) {
             let area = Area::of(&object.key).map(|(area, _)| area);
-            let grace = if area == Some(Area::Evidence) { self.grace.max(EVIDENCE_GRACE) } else { self.grace };
-            match standing {
-                Standing::Needed => counted.foreign += u64::from(area.is_none() && object.key != keys::STORE),
-                Standing::Unknown => left.unknown.push(object),
-                Standing::Free if self.is_old(object.written_at, grace) => left.objects.push(object),
-                Standing::Free => {}
+            let age = object.written_at.map(|at| self.now - at);
+            match verdict(standing, area, age, self.grace) {
+                Verdict::Stays => counted.foreign += u64::from(area.is_none() && object.key != keys::STORE),
+                Verdict::Unknown => left.unknown.push(object),
+                Verdict::LeftOver => left.objects.push(object),
             }
         }
         self.place = page.next.map_or(Place::Multiparts, |after| Place::Objects(Some(after)));
@@ -92,12 +87,39 @@ impl<'a> Walk<'a> {
                 // Nobody goes on with it after that, whatever the newest database knows.
                 Standing::Unknown => self.grace.max(EXPIRES_AFTER),
             };
-            if self.is_old(open.begun_at, grace) {
+            if is_old(open.begun_at.map(|at| self.now - at), grace) {
                 left.multiparts.push(open);
             }
         }
         Ok(left)
     }
+}
+
+/// What a walk says of an object.
+#[derive(Debug, PartialEq, Eq)]
+enum Verdict {
+    Stays,
+    LeftOver,
+    Unknown,
+}
+
+fn verdict(standing: Standing, area: Option<Area>, age: Option<Millis>, grace: Millis) -> Verdict {
+    match (standing, area) {
+        (Standing::Needed, _) => Verdict::Stays,
+        (Standing::Free, Some(Area::Evidence)) if !is_old(age, grace.max(RESTORED_BY)) => Verdict::Stays,
+        (Standing::Free, _) if !is_old(age, grace) => Verdict::Stays,
+        (Standing::Free, _) => Verdict::LeftOver,
+        // Nobody goes on with it after that, whatever the newest database knows, and no clip comes of it.
+        (Standing::Unknown, Some(Area::Tails | Area::Partials)) if is_old(age, grace.max(RESTORED_BY)) => {
+            Verdict::LeftOver
+        }
+        (Standing::Unknown, _) => Verdict::Unknown,
+    }
+}
+
+/// Whether it is old enough. What has no age is taken for young.
+fn is_old(age: Option<Millis>, grace: Millis) -> bool {
+    grace == Millis(0) || age.is_some_and(|age| age >= grace)
 }
 
 /// What a sweep let go of.
@@ -172,14 +194,20 @@ impl Swept {
     }
 }
 
-/// Puts objects into the trash, in one transaction, unless a row needs them by now. Answers for each whether it went.
+/// Puts what a walk left over into the trash, in one transaction, unless a row needs it by now. Nothing that may become a
+/// clip again goes. Answers for each whether it went.
 pub async fn let_go(db: &Db, now: At, keys: &[&str]) -> Result<Vec<bool>> {
     if keys.is_empty() {
         return Ok(Vec::new());
     }
     let mut tx = db.write().await?;
     let standings = needed::standings(&mut tx, keys).await?;
-    let gone: Vec<bool> = standings.into_iter().map(|standing| standing == Standing::Free).collect();
+    let may_go = |(key, standing): (&&str, Standing)| match (standing, Area::of(key)) {
+        (Standing::Needed, _) => false,
+        (Standing::Free, _) => true,
+        (Standing::Unknown, area) => matches!(area, Some((Area::Tails | Area::Partials, _))),
+    };
+    let gone: Vec<bool> = keys.iter().zip(standings).map(may_go).collect();
     for (key, _) in keys.iter().zip(&gone).filter(|(_, gone)| **gone) {
         trash::put(&mut tx, now, key, None).await?;
     }
@@ -200,6 +228,29 @@ pub async fn let_go_multipart(db: &Db, now: At, open: &OpenMultipart) -> Result<
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_object_without_a_row_is_left_over_once_nobody_can_come_for_it() {
+        use Standing::*;
+        let (hour, month) = (Some(Millis::hours(1)), Some(Millis::days(30)));
+        for (standing, area, age, expected) in [
+            (Needed, Area::Originals, month, Verdict::Stays),
+            (Free, Area::Originals, None, Verdict::Stays),
+            (Free, Area::Originals, Some(Millis::minutes(59)), Verdict::Stays),
+            (Free, Area::Originals, hour, Verdict::LeftOver),
+            (Free, Area::Evidence, hour, Verdict::Stays),
+            (Free, Area::Evidence, month, Verdict::LeftOver),
+            (Unknown, Area::Originals, month, Verdict::Unknown),
+            (Unknown, Area::Media, month, Verdict::Unknown),
+            (Unknown, Area::Sidecars, month, Verdict::Unknown),
+            (Unknown, Area::Tails, None, Verdict::Unknown),
+            (Unknown, Area::Tails, Some(Millis::days(29)), Verdict::Unknown),
+            (Unknown, Area::Tails, month, Verdict::LeftOver),
+            (Unknown, Area::Partials, month, Verdict::LeftOver),
+        ] {
+            assert_eq!(verdict(standing, Some(area), age, GRACE), expected, "{standing:?} {area:?} {age:?}");
+        }
+    }
 
     #[test]
     fn a_sweep_that_would_take_much_takes_nothing() {

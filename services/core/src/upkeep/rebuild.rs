@@ -14,7 +14,7 @@ use super::judge::{Listed, is_there};
 use super::{Finding, Kind, Subject, survey};
 use crate::account::{Keys, Phone};
 use crate::clip::sidecar::{self, About, Media, Sidecar, Stored};
-use crate::clip::{ClipState, MediaState, create};
+use crate::clip::{ClipState, create};
 use crate::db::{Db, Tx};
 use crate::error::{OrNotFound, Result};
 use crate::ids::{UserId, VersionId};
@@ -232,13 +232,21 @@ async fn version(tx: &mut Tx, about: &About, stored: &Stored, file: bool) -> Res
     let clip: ClipState = on!(&mut *tx, c => sqlx::query_scalar("select state from clips where id = $1")
         .bind(&about.clip).fetch_optional(c).await)
     .or_not_found()?;
-    let known: Option<MediaState> = on!(&mut *tx, c => sqlx::query_scalar("select state from clip_versions where id = $1")
+    if clip == ClipState::Withdrawn {
+        return Ok(false);
+    }
+    let received_at: Option<Option<At>> = on!(&mut *tx, c => sqlx::query_scalar(
+            "select received_at from clip_versions where id = $1")
         .bind(&about.version).fetch_optional(c).await)?;
-    match known {
-        _ if clip == ClipState::Withdrawn => return Ok(false),
-        // The database is from before its last byte came.
-        Some(MediaState::Uploading) => return Ok(file),
-        Some(_) => return Ok(false),
+    match received_at {
+        Some(Some(_)) => return Ok(false),
+        // The database is from before its last byte came, and may have given it up since.
+        Some(None) if file => {
+            on!(tx, c => sqlx::query("update clip_versions set state = 'uploading', reason_code = null where id = $1")
+                .bind(&about.version).execute(c).await.map(drop))?;
+            return Ok(true);
+        }
+        Some(None) => return Ok(false),
         None => {}
     }
     // She may have sent it again since the backup that the database is from: then it stands behind that.

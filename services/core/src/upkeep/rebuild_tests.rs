@@ -192,20 +192,31 @@ both_databases! {
         let before = sidecar_of(&mut tx, version).await;
         forget(&mut tx, clip).await;
         assert!(back(&mut tx, &before, &with_file()).await);
-        for sql in [
-            "update clip_versions set state = 'uploading', original_key = null where id = $1",
-            "update uploads set state = 'open', key = null where version_id = $1",
-            "delete from upload_parts where upload_id in (select id from uploads where version_id = $1)",
+        // And what it has made of that since.
+        for since in [
+            "update uploads set state = 'open' where version_id = $1",
+            "update uploads set state = 'expired' where version_id = $1",
+            "update clip_versions set state = 'abandoned' where id = $1",
+            "update clip_versions set state = 'failed', reason_code = 'incomplete' where id = $1",
         ] {
-            run(&mut tx, sql, version.as_str()).await;
+            for sql in [
+                "update clip_versions set state = 'uploading', original_key = null, received_at = null where id = $1",
+                "update uploads set state = 'open', key = null where version_id = $1",
+                "delete from upload_parts where upload_id in (select id from uploads where version_id = $1)",
+                since,
+            ] {
+                run(&mut tx, sql, version.as_str()).await;
+            }
+            assert!(!back(&mut tx, &before, &Found { file: false, media: before.media.clone(), attempts: 0 }).await);
+            assert!(back(&mut tx, &before, &with_file()).await);
+            let seen = row(&mut tx, version).await;
+            assert_eq!((seen.state, seen.reason_code), (MediaState::Received, None));
+            assert_eq!(seen.original_key, done.key.clone());
+            assert_eq!(uploads::find(&mut tx, &done.id).await.unwrap().state, crate::upload::State::Complete);
+            assert_eq!(sidecar_of(&mut tx, version).await, before);
         }
-        assert!(!back(&mut tx, &before, &Found { file: false, media: before.media.clone(), attempts: 0 }).await);
-        assert!(back(&mut tx, &before, &with_file()).await);
-        assert_eq!(row(&mut tx, version).await.original_key, done.key.clone());
-        assert_eq!(uploads::find(&mut tx, &done.id).await.unwrap().state, crate::upload::State::Complete);
-        assert_eq!(sidecar_of(&mut tx, version).await, before);
         run(&mut tx, "update clips set state = 'withdrawn' where id = $1", clip.as_str()).await;
-        run(&mut tx, "update clip_versions set state = 'uploading' where id = $1", version.as_str()).await;
+        run(&mut tx, "update clip_versions set received_at = null where id = $1", version.as_str()).await;
         assert!(!back(&mut tx, &before, &with_file()).await, "what she took back does not come back");
         tx.commit().await.unwrap();
     }
