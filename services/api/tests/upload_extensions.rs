@@ -291,13 +291,18 @@ async fn a_length_is_said_once_and_holds_what_is_there() {
 async fn nothing_may_come_of_a_length_said_late() {
     let app = App::start().await;
     let she = app.trainee("13800000001").await;
-    let upload = deferred(&she).await;
-    for _ in 0..2 {
-        let answer = patch(&she, &upload, 0, b"", &[("upload-length", "0")]).await;
-        assert_eq!(code(answer).await, (422, "empty".into()));
+    for (n, checksum) in [(1, None), (2, Some(sum(b"")))] {
+        let upload = deferred(&she).await;
+        let checksum = checksum.as_deref().map(|sum| ("upload-checksum", sum));
+        let more: Vec<_> = [("upload-length", "0")].into_iter().chain(checksum).collect();
+        for _ in 0..2 {
+            let answer = patch(&she, &upload, 0, b"", &more).await;
+            assert_eq!(code(answer).await, (422, "empty".into()), "{checksum:?}");
+        }
+        assert_eq!(app.version(&upload.clip).await.0, "abandoned");
+        let withdrawn = app.count("select count(*) from clips where state = 'withdrawn'").await;
+        assert_eq!(withdrawn, n, "no draft of nothing stays");
     }
-    assert_eq!(app.version(&upload.clip).await.0, "abandoned");
-    assert_eq!(app.count("select count(*) from clips where state = 'withdrawn'").await, 1, "no draft of nothing stays");
     let upload = deferred(&she).await;
     assert_eq!(patch(&she, &upload, 0, b"hello", &[]).await.status(), 204);
     let answer = patch(&she, &upload, 5, b"", &[("upload-length", "5")]).await;

@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use weijia_core::access::{self, Permission, Resource};
-use weijia_core::clip::create::{self, Created, Draft};
+use weijia_core::clip::create::{self, Created, Draft, Renamed};
 use weijia_core::clip::{self, ClipState};
 use weijia_core::db::Tx;
 use weijia_core::ids::ClipId;
@@ -92,6 +92,7 @@ pub(super) struct Begun {
     pub upload: Upload,
     /// By this request, not by an earlier one for the same creation.
     is_new: bool,
+    renamed: Option<Renamed>,
 }
 
 impl Uploads {
@@ -107,7 +108,7 @@ impl Uploads {
                 return Err(creation::key_used_otherwise());
             }
             still_meant(&mut tx, &upload).await?;
-            return Ok(Begun { upload, is_new: false });
+            return Ok(Begun { upload, is_new: false, renamed: None });
         }
         let length = match &creation.plan {
             Plan::Whole { length } | Plan::Partial { length } => *length,
@@ -142,13 +143,13 @@ impl Uploads {
             return Err(refusal);
         }
         tx.commit().await?;
-        Ok(Begun { upload, is_new: true })
+        Ok(Begun { upload, is_new: true, renamed: made.and_then(|made| made.renamed) })
     }
 
     /// What can be done at once: the bytes that came along, or the joining. What did not get through can be sent again
     /// to `Location`, and what isn't joined yet will be; only a refusal is final, and leaves nothing behind.
     async fn first_bytes(&self, begun: Begun, creation: Creation, body: Body) -> Result<Reached, ApiError> {
-        let Begun { upload, is_new } = begun;
+        let Begun { upload, is_new, renamed } = begun;
         let done = if upload.state != UploadState::Open {
             return self.standing_of(&upload).await;
         } else if matches!(creation.plan, Plan::Final { .. }) {
@@ -169,7 +170,11 @@ impl Uploads {
             // The checksum is wrong or never came, or it is longer than it says: as if it had not been asked for.
             Err(error) if matches!(error.status.as_u16(), 400 | 413 | 460) => {
                 // What cannot be taken back has been made, and its client has to know where.
-                if is_new && !self.undo(&upload).await? { self.standing_of(&upload).await } else { Err(error) }
+                if is_new && !self.undo(&upload, renamed.as_ref()).await? {
+                    self.standing_of(&upload).await
+                } else {
+                    Err(error)
+                }
             }
             Err(error) => {
                 let reached = self.standing_of(&upload).await?;
@@ -179,10 +184,10 @@ impl Uploads {
         }
     }
 
-    async fn undo(&self, upload: &Upload) -> CoreResult<bool> {
+    async fn undo(&self, upload: &Upload, renamed: Option<&Renamed>) -> CoreResult<bool> {
         let _seat = self.writers.sit(&upload.id, self.limits.handover).await;
         let mut tx = self.db.write().await?;
-        let undone = giving_up::undo(&mut tx, At::now(), upload).await?;
+        let undone = giving_up::undo(&mut tx, At::now(), upload, renamed).await?;
         tx.commit().await?;
         Ok(undone)
     }

@@ -34,6 +34,22 @@ pub struct Created {
     pub clip: ClipId,
     pub version: VersionId,
     pub n: i64,
+    /// Where it is a version of an older clip.
+    pub renamed: Option<Renamed>,
+}
+
+/// What she says a clip is.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Naming {
+    pub title: String,
+    pub assignment_code: Option<String>,
+}
+
+/// What an older clip was called, and what it is called since it got another version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Renamed {
+    pub from: Naming,
+    pub to: Naming,
 }
 
 /// A clip with its first version, or the next version of one of her own. An earlier version that is still being sent
@@ -46,9 +62,9 @@ pub async fn create(tx: &mut Tx, now: At, owner: &Principal, draft: &Draft<'_>) 
             return Err(Refusal::new("no_such_assignment", "没有这份要交片子的作业。", next_step).into());
         }
     }
-    let clip = match draft.clip {
-        Some(id) => next_version_of(tx, now, owner, id, draft).await?,
-        None => new_clip(tx, now, owner, draft).await?,
+    let (clip, renamed) = match draft.clip {
+        Some(id) => (id.clone(), Some(next_version_of(tx, now, owner, id, draft).await?)),
+        None => (new_clip(tx, now, owner, draft).await?, None),
     };
     let n: i64 = on!(tx, c => sqlx::query_scalar("select coalesce(max(n), 0) + 1 from clip_versions where clip_id = $1")
         .bind(&clip).fetch_one(c).await)?;
@@ -58,7 +74,7 @@ pub async fn create(tx: &mut Tx, now: At, owner: &Principal, draft: &Draft<'_>) 
              values ($1, $2, $3, 'uploading', $4, $5, $6, $7)")
         .bind(&version).bind(&clip).bind(n).bind(clean(draft.filename, FILENAME_MAX))
         .bind(clean(draft.content_type, 100)).bind(draft.bytes).bind(now).execute(c).await.map(drop))?;
-    Ok(Created { clip, version, n })
+    Ok(Created { clip, version, n, renamed })
 }
 
 async fn new_clip(tx: &mut Tx, now: At, owner: &Principal, draft: &Draft<'_>) -> Result<ClipId> {
@@ -77,7 +93,7 @@ async fn new_clip(tx: &mut Tx, now: At, owner: &Principal, draft: &Draft<'_>) ->
 }
 
 /// Locks the clip, so that two versions begun at once get two numbers.
-async fn next_version_of(tx: &mut Tx, now: At, owner: &Principal, id: &ClipId, draft: &Draft<'_>) -> Result<ClipId> {
+async fn next_version_of(tx: &mut Tx, now: At, owner: &Principal, id: &ClipId, draft: &Draft<'_>) -> Result<Renamed> {
     let clip: Clip = on!(tx, c => sqlx::query_as(
             "update clips set updated_at = $3 where id = $1 and owner_id = $2 and state <> 'withdrawn' returning *")
         .bind(id).bind(&owner.user).bind(now).fetch_optional(c).await)
@@ -98,11 +114,23 @@ async fn next_version_of(tx: &mut Tx, now: At, owner: &Principal, id: &ClipId, d
     let assignment = draft.assignment.or(clip.assignment_code.as_deref());
     // What was handed in for one assignment isn't turned into an answer to another.
     let assignment = if clip.state == ClipState::Draft { assignment } else { clip.assignment_code.as_deref() };
-    let title = draft.title.map(|_| title(draft)).unwrap_or(clip.title);
+    let title = draft.title.map(|_| title(draft)).unwrap_or_else(|| clip.title.clone());
+    let to = Naming { title, assignment_code: assignment.map(str::to_owned) };
+    name(tx, id, &to).await?;
+    Ok(Renamed { from: Naming { title: clip.title, assignment_code: clip.assignment_code }, to })
+}
+
+async fn name(tx: &mut Tx, clip: &ClipId, naming: &Naming) -> Result<()> {
     on!(tx, c => sqlx::query("update clips set assignment_code = $2, title = $3 where id = $1")
-        .bind(id).bind(assignment).bind(title).execute(c).await.map(drop))?;
-    sidecar::touch(tx, id).await?;
-    Ok(clip.id)
+        .bind(clip).bind(&naming.assignment_code).bind(&naming.title).execute(c).await.map(drop))?;
+    sidecar::touch(tx, clip).await
+}
+
+/// Its version came to nothing: the clip, which must be locked, is called as before, unless it has got yet another name.
+pub async fn name_back(tx: &mut Tx, clip: &ClipId, renamed: &Renamed) -> Result<()> {
+    let now: Naming = on!(&mut *tx, c => sqlx::query_as("select title, assignment_code from clips where id = $1")
+        .bind(clip).fetch_one(c).await)?;
+    if now == renamed.to { name(tx, clip, &renamed.from).await } else { Ok(()) }
 }
 
 /// The object is whole and verified: the version is received, and the worker is asked for, together. `false`: the

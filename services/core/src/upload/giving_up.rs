@@ -3,9 +3,9 @@
 
 use super::sql::{Ending, durable, end, give_up};
 use super::{State, Upload};
-use crate::clip::create;
+use crate::clip::create::{self, Renamed};
 use crate::clip::refusal::RefusalCode;
-use crate::clip::sql::{lock, version};
+use crate::clip::sql::lock;
 use crate::db::Tx;
 use crate::error::{OrNotFound, Result};
 use crate::ids::ClipId;
@@ -50,7 +50,7 @@ async fn give_all_up(tx: &mut Tx, now: At, clip: &ClipId, uploads: Vec<Upload>) 
 
 /// The bytes that came with a creation were refused: what it made goes, as if it had not been asked for. Not what has
 /// bytes by now: some of them came through, or the same creation was asked for again. `false`: it stays.
-pub async fn undo(tx: &mut Tx, now: At, made: &Upload) -> Result<bool> {
+pub async fn undo(tx: &mut Tx, now: At, made: &Upload, renamed: Option<&Renamed>) -> Result<bool> {
     if let Some(clip) = &made.clip_id {
         lock(tx, clip).await?;
     }
@@ -61,10 +61,10 @@ pub async fn undo(tx: &mut Tx, now: At, made: &Upload) -> Result<bool> {
         return Ok(false);
     }
     give_up(tx, now, &upload, Ending::Terminated).await?;
-    if let (Some(clip), Some(of)) = (&upload.clip_id, &upload.version_id)
-        && version(tx, of).await?.n == 1
-    {
-        create::discard_if_bare(tx, now, clip).await?;
+    match (&upload.clip_id, renamed) {
+        (Some(clip), Some(renamed)) => create::name_back(tx, clip, renamed).await?,
+        (Some(clip), None) => create::discard_if_bare(tx, now, clip).await?,
+        (None, _) => {}
     }
     Ok(true)
 }

@@ -11,13 +11,23 @@ use crate::upload::sql::{self, NewUpload, Purpose};
 const NOW: At = At(1_000_000);
 
 async fn begun(tx: &mut Tx, owner: &crate::access::Principal, clip: Option<&ClipId>) -> Upload {
-    let draft = Draft { filename: "村口.mp4", content_type: "video/mp4", bytes: 20, clip, ..Default::default() };
+    named(tx, owner, clip, None).await.0
+}
+
+async fn named(
+    tx: &mut Tx,
+    owner: &crate::access::Principal,
+    clip: Option<&ClipId>,
+    title: Option<&str>,
+) -> (Upload, Option<Renamed>) {
+    let draft =
+        Draft { filename: "村口.mp4", content_type: "video/mp4", bytes: 20, clip, title, ..Default::default() };
     let made = create::create(tx, NOW, owner, &draft).await.unwrap();
     let purpose = Purpose::Whole { clip: &made.clip, version: &made.version };
     let (length, most) = (Some(20), 2 << 30);
     let new = NewUpload { owner: &owner.user, purpose, length, most, metadata: "", idempotency_key: None };
     let upload = sql::create(tx, NOW, new).await.unwrap();
-    sql::take_over(tx, NOW, &upload.id).await.unwrap().0
+    (sql::take_over(tx, NOW, &upload.id).await.unwrap().0, made.renamed)
 }
 
 async fn bytes(tx: &mut Tx, upload: &Upload) {
@@ -33,6 +43,10 @@ async fn states(tx: &mut Tx, upload: &Upload) -> (State, MediaState, ClipState) 
 }
 
 const SENDING: (State, MediaState, ClipState) = (State::Open, MediaState::Uploading, ClipState::Draft);
+
+fn naming(title: &str) -> create::Naming {
+    create::Naming { title: title.into(), assignment_code: None }
+}
 
 async fn two_versions(db: &Db) -> (Upload, Upload) {
     let mut tx = db.write().await.unwrap();
@@ -71,18 +85,29 @@ both_databases! {
     a_creation_that_is_undone_takes_only_what_it_made(db) {
         let (first, second) = two_versions(&db).await;
         let mut tx = db.write().await.unwrap();
-        undo(&mut tx, NOW, &second).await.unwrap();
+        let renamed = Renamed { from: naming("村口"), to: naming("村口") };
+        undo(&mut tx, NOW, &second, Some(&renamed)).await.unwrap();
         assert_eq!(states(&mut tx, &second).await, (State::Terminated, MediaState::Abandoned, ClipState::Draft));
-        assert!(!undo(&mut tx, NOW, &first).await.unwrap());
+        assert!(!undo(&mut tx, NOW, &first, None).await.unwrap());
         assert_eq!(states(&mut tx, &first).await, SENDING, "it has bytes");
         // A draft that was there before stays, even with nothing in it.
         sql::terminate(&mut tx, NOW, &first).await.unwrap();
         let she = crate::access::Principal { user: first.owner_id.clone(), ..person(&mut tx).await };
-        let third = begun(&mut tx, &she, first.clip_id.as_ref()).await;
-        undo(&mut tx, NOW, &third).await.unwrap();
-        assert_eq!(states(&mut tx, &third).await.2, ClipState::Draft);
+        let clip = first.clip_id.clone().unwrap();
+        let title = async |tx: &mut Tx| crate::clip::sql::get(tx, &clip).await.unwrap().title;
+        for (since, after) in [(None, "村口"), (Some("晒秋"), "晒秋")] {
+            let (third, renamed) = named(&mut tx, &she, Some(&clip), Some("改过的")).await;
+            assert_eq!(title(&mut tx).await, "改过的");
+            if let Some(since) = since {
+                let now = crate::clip::sql::get(&mut tx, &clip).await.unwrap();
+                crate::clip::sql::rename(&mut tx, &now, since).await.unwrap();
+            }
+            undo(&mut tx, NOW, &third, renamed.as_ref()).await.unwrap();
+            assert_eq!(states(&mut tx, &third).await.2, ClipState::Draft);
+            assert_eq!(title(&mut tx).await, after);
+        }
         let alone = begun(&mut tx, &she, None).await;
-        assert!(undo(&mut tx, NOW, &alone).await.unwrap());
+        assert!(undo(&mut tx, NOW, &alone, None).await.unwrap());
         assert_eq!(states(&mut tx, &alone).await, (State::Terminated, MediaState::Abandoned, ClipState::Withdrawn));
         tx.commit().await.unwrap();
     }

@@ -21,7 +21,11 @@ pub fn sniff(head: &[u8], whole: bool) -> Verdict {
     if let Some(code) = known_stranger(head) {
         return Verdict::Refused(code);
     }
-    if head.len() < ENOUGH && !whole { Verdict::NeedMore } else { Verdict::Refused(RefusalCode::NotAVideo) }
+    match (head, whole) {
+        ([], true) => Verdict::Refused(RefusalCode::Empty),
+        _ if head.len() < ENOUGH && !whole => Verdict::NeedMore,
+        _ => Verdict::Refused(RefusalCode::NotAVideo),
+    }
 }
 
 /// ISO media (mp4, mov, 3gp): a size and a type, and the type one that such a file begins with. Old QuickTime has no
@@ -114,6 +118,7 @@ mod tests {
         assert_eq!(sniff(b"hello", true), Refused(NotAVideo));
         assert_eq!(sniff(&[0xb0; 2000], false), Refused(NotAVideo));
         assert_eq!(sniff(&[], false), NeedMore);
+        assert_eq!(sniff(&[], true), Refused(Empty));
         assert_eq!(sniff(&b"\x00\x00\x00\x20ftyp"[..], false), NeedMore);
         assert!(sniff(&[7; ENOUGH], false) != NeedMore);
     }

@@ -274,6 +274,12 @@ pub async fn complete(tx: &mut Tx, now: At, upload: &Upload, parts: &[Part]) -> 
 /// The file is refused, or the store has lost it: nothing more will come of it. `false`: it is not for this writer to
 /// say, because a newer one has taken over or the upload has ended.
 pub async fn fail(tx: &mut Tx, now: At, upload: &Upload, code: RefusalCode) -> Result<bool> {
+    if code == RefusalCode::Empty {
+        if let Some(clip) = &upload.clip_id {
+            lock(tx, clip).await?;
+        }
+        return Ok(giving_up::refuse_empty(tx, now, upload).await?.state == State::Failed);
+    }
     let ended = end(tx, now, &upload.id, Ending::Failed { epoch: upload.epoch, code }).await?;
     if ended && let Some(version) = &upload.version_id {
         create::refused(tx, version, code).await?;
