@@ -47,7 +47,7 @@ pub struct ClipSummary {
     pub title: String,
     pub state: ClipState,
     pub playable: bool,
-    /// Of the newest version.
+    /// Of the newest version of which something came, like all that is told of the clip here.
     pub media_state: MediaState,
     pub version_n: i64,
     #[schema(required)]
@@ -95,7 +95,7 @@ pub struct Clip {
     pub title: String,
     pub owner: Person,
     pub state: ClipState,
-    /// Of the newest version.
+    /// Of the newest version of which something came, like all that is told of the clip here.
     pub media_state: MediaState,
     pub state_since: At,
     /// What is happening and what comes next, in a sentence.
@@ -106,6 +106,9 @@ pub struct Clip {
     pub reason: Option<String>,
     #[schema(required)]
     pub refusal: Option<Refusal>,
+    /// Why nothing came of a version that was sent after the one that this tells of.
+    #[schema(required)]
+    pub refused_since: Option<Refusal>,
     /// Hints about picture and sound, with their place in the clip.
     pub warnings: Vec<String>,
     /// What becomes of the file she sent, when that is near or over: a sentence for its owner.
@@ -118,7 +121,7 @@ pub struct Clip {
     /// Of the newest version.
     #[schema(required)]
     pub media: Option<Media>,
-    /// The newest version.
+    /// The newest version of which something came.
     pub version: VersionId,
     pub version_n: i64,
     /// The newest first.
@@ -206,6 +209,7 @@ pub async fn clip(state: &AppState, tx: &mut Tx, reader: &Principal, id: &ClipId
         playable: newest.playable() && shown,
         reason: refusal.as_ref().map(|r| r.message.clone()),
         refusal: refusal.as_ref().map(Refusal::from),
+        refused_since: detail.refused_since().and_then(refusal_of).as_ref().map(Refusal::from),
         warnings: newest.warnings(),
         original_note: if own { retention::note_of(tx, now, &newest.id).await? } else { None },
         assignment: detail.clip.assignment_code.as_deref().map(AssignmentRef::of),

@@ -75,11 +75,21 @@ pub async fn detail(tx: &mut Tx, clip: Clip) -> Result<Detail> {
 }
 
 impl Detail {
-    /// The version the clip now stands for: the newest that anybody still means. An upload given up half-way
-    /// doesn't hide what was there before.
+    /// The version the clip now stands for: the newest that anybody still means. Neither an upload given up half-way
+    /// nor a file that nothing could be made of hides what was there before.
     pub fn newest(&self) -> Result<&Version> {
-        let meant = self.versions.iter().find(|v| v.state != MediaState::Abandoned);
-        meant.or(self.versions.first()).ok_or_else(|| Error::Damaged(format!("{} has no version", self.clip.id)))
+        let came = |v: &&Version| v.state != MediaState::Abandoned;
+        let meant = |v: &&Version| came(v) && (v.state != MediaState::Failed || v.playable());
+        let all = || self.versions.iter();
+        let newest = all().find(meant).or_else(|| all().find(came)).or(self.versions.first());
+        newest.ok_or_else(|| Error::Damaged(format!("{} has no version", self.clip.id)))
+    }
+
+    /// The newest version, if it is one that nothing could be made of and another one stands for the clip.
+    pub fn refused_since(&self) -> Option<&Version> {
+        let standing = &self.newest().ok()?.id;
+        let since = self.versions.iter().take_while(|v| v.id != *standing);
+        since.into_iter().find(|v| v.state == MediaState::Failed)
     }
 
     /// A mentor has answered the newest version.

@@ -46,8 +46,30 @@ both_databases! {
         let detail = detail(&mut tx, clip).await.unwrap();
         assert_eq!((&detail.newest().unwrap().id, detail.versions.len()), (&first, 2));
         assert_eq!(detail.newest().unwrap().warnings(), ["第 8 秒有点暗"]);
-        assert!(detail.why_not_submit().is_none());
+        assert!(detail.why_not_submit().is_none() && detail.refused_since().is_none());
         assert!(matches!(version(&mut tx, &VersionId::new()).await, Err(Error::NotFound)));
+    }
+
+    a_version_that_was_refused_hides_only_what_was_refused_too(db) {
+        let room = Classroom::open(&db).await;
+        let mut tx = db.write().await.unwrap();
+        let (id, first) = testing::clip(&mut tx, &room.trainee, None, None).await;
+        let second = testing::version(&mut tx, &id, 2).await;
+        testing::set_media_state(&mut tx, &second, "failed", Some("not_a_video")).await;
+        let clip = get(&mut tx, &id).await.unwrap();
+        let seen = detail(&mut tx, clip.clone()).await.unwrap();
+        assert_eq!((&seen.newest().unwrap().id, &seen.refused_since().unwrap().id), (&first, &second));
+        assert!(seen.why_not_submit().is_none(), "what plays may be handed in");
+        let third = testing::version(&mut tx, &id, 3).await;
+        let seen = detail(&mut tx, clip.clone()).await.unwrap();
+        assert_eq!((&seen.newest().unwrap().id, seen.refused_since()), (&third, None));
+        testing::set_media_state(&mut tx, &third, "abandoned", None).await;
+        let seen = detail(&mut tx, clip.clone()).await.unwrap();
+        assert_eq!((&seen.newest().unwrap().id, &seen.refused_since().unwrap().id), (&first, &second));
+        on!(&mut tx, c => sqlx::query("update clip_versions set state = 'failed', playable_at = null where id = $1")
+            .bind(&first).execute(c).await.map(drop)).unwrap();
+        let seen = detail(&mut tx, clip).await.unwrap();
+        assert_eq!((&seen.newest().unwrap().id, seen.refused_since()), (&second, None));
     }
 
     what_is_taken_back_is_no_work_any_more(db) {
