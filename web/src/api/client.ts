@@ -16,6 +16,10 @@ export class Failure extends Error {
   get offline() {
     return this.status === 0
   }
+  /** Our server said so: it names each request. A proxy's or a portal's page says nothing about what was asked for. */
+  get ours() {
+    return this.request_id !== undefined
+  }
 }
 
 export function offlineFailure() {
@@ -51,8 +55,9 @@ export const tellSignedOut = () => listeners.forEach((tell) => tell())
 const oneShape: Middleware = {
   async onResponse({ response, schemaPath }) {
     if (response.ok) return
-    if (response.status === 401 && schemaPath !== '/api/v1/session') tellSignedOut()
-    throw await failureOf(response)
+    const failure = await failureOf(response)
+    if (failure.status === 401 && failure.ours && schemaPath !== '/api/v1/session') tellSignedOut()
+    throw failure
   },
   onError({ error }) {
     return error instanceof Failure ? error : offlineFailure()

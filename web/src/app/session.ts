@@ -14,9 +14,10 @@ export function whoIsHere(): Promise<void> {
     .then(settle)
     .catch((error) => {
       const kept = localStorage.getItem(KEPT)
-      if (asFailure(error).status !== 401 && kept) me.value = JSON.parse(kept)
+      const { status, ours, offline } = asFailure(error)
+      if (kept && !(status === 401 && ours)) me.value = JSON.parse(kept)
       else settle(null)
-      if (asFailure(error).offline) asked = null
+      if (offline) asked = null
     })
   return asked
 }
@@ -42,6 +43,12 @@ function settle(now: Me | null | undefined) {
   if (now) localStorage.setItem(KEPT, JSON.stringify(now))
   else localStorage.removeItem(KEPT)
 }
+
+// The phone goes from hand to hand: whoever signs in on one page is who is there on all of them, before anything more
+// is sent in the name of the one before.
+window.addEventListener('storage', ({ key, newValue }) => {
+  if (key === KEPT) me.value = newValue ? JSON.parse(newValue) : null
+})
 
 /** She was in, and the server no longer knows her: the door says so. */
 export const ended = ref(false)
