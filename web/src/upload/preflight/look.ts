@@ -1,10 +1,14 @@
 // A look at her film before it goes: in under three seconds, on the phone alone, and whatever cannot be seen is left out.
 import { picturesOf, type Pictures } from './frames'
 import { readMovie, type Movie } from './mp4'
+import { within } from './patience'
 import { loudest } from './sound'
 import type { Seen } from './verdict'
 
+/** What has been seen by then is said. */
 const ENOUGH_MS = 2500
+/** Then it is over, whatever still hangs: she is waiting to press the button. */
+export const MOST_LOOK_MS = 3000
 
 export interface Look extends Seen {
   poster: Blob | null
@@ -12,17 +16,23 @@ export interface Look extends Seen {
   unseen: boolean
 }
 
-export async function lookAt(file: Blob): Promise<Look> {
+const UNSEEN: Look = { duration_ms: null, sideways: null, lights: [], sound: null, poster: null, unseen: true }
+
+export const lookAt = (file: Blob): Promise<Look> => within(MOST_LOOK_MS, look(file), UNSEEN)
+
+async function look(file: Blob): Promise<Look> {
   const enough = new Promise<void>((resolve) => window.setTimeout(resolve, ENOUGH_MS))
   const url = URL.createObjectURL(file)
-  const inTime = <T>(work: Promise<T>): Promise<T | null> => Promise.race([work.catch(() => null), enough.then(() => null)])
   let unseen = false
   const shown = picturesOf(url, enough).catch(() => ((unseen = true), null))
+  void shown.finally(() => URL.revokeObjectURL(url))
   const read = readMovie(file)
-  const sound = read.then((movie) => soundOf(file, movie))
-  const [movie, pictures, heard] = await Promise.all([inTime(read), shown, inTime(sound)])
-  URL.revokeObjectURL(url)
-  return { ...seenOf(movie, pictures), sound: heard, poster: pictures?.poster ?? null, unseen }
+  const [movie, pictures, sound] = await Promise.all([
+    within(ENOUGH_MS, read, null),
+    within(ENOUGH_MS + 200, shown, null),
+    within(ENOUGH_MS, read.then((movie) => soundOf(file, movie)), null),
+  ])
+  return { ...seenOf(movie, pictures), sound, poster: pictures?.poster ?? null, unseen }
 }
 
 /** The index knows best; where there is none, what the phone shows. */

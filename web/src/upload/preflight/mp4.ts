@@ -18,6 +18,9 @@ export interface Aac {
 }
 
 const MOST_INDEX = 32 << 20
+/** A damaged file may claim anything; half an hour of sound has 85,000 frames, and no film has more boxes at the top. */
+const MOST_FRAMES = 100_000
+const MOST_BOXES = 1000
 
 /** Null: not such a file, or one that cannot be read. */
 export async function readMovie(file: Blob): Promise<Movie | null> {
@@ -26,7 +29,7 @@ export async function readMovie(file: Blob): Promise<Movie | null> {
 }
 
 async function findMoov(file: Blob): Promise<ArrayBuffer | null> {
-  for (let at = 0; at + 8 <= file.size; ) {
+  for (let at = 0, n = 0; at + 8 <= file.size && n < MOST_BOXES; n++) {
     const head = new DataView(await file.slice(at, at + 16).arrayBuffer())
     const type = word(head, 4)
     if (at === 0 && type !== 'ftyp' && type !== 'moov' && type !== 'wide' && type !== 'mdat') return null
@@ -133,7 +136,7 @@ function framesOf(view: DataView, stbl: Box): Aac['frames'] {
   const chunks = stco ?? co64
   if (!stsz || !stsc || !chunks) return []
   const same = view.getUint32(stsz.from + 4)
-  const count = view.getUint32(stsz.from + 8)
+  const count = Math.min(view.getUint32(stsz.from + 8), MOST_FRAMES)
   const runs = view.getUint32(stsc.from + 4)
   const frames: Aac['frames'] = []
   let run = 0

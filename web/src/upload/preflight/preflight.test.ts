@@ -1,6 +1,7 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { brighterParts } from './frames'
 import { movieOf, readMovie } from './mp4'
+import { within } from './patience'
 import { decibels } from './sound'
 import { findings, findingWords, spanOf, type Seen } from './verdict'
 
@@ -45,6 +46,18 @@ describe('what is worth saying before it goes', () => {
   })
 })
 
+it('keeps nobody waiting for what hangs or fails', async () => {
+  vi.useFakeTimers()
+  const hanging = within(3000, new Promise<string>(() => undefined), 'enough')
+  const seen = within(3000, Promise.resolve('seen'), 'enough')
+  const failed = within(3000, Promise.reject(new Error('unreadable')), 'enough')
+  await vi.advanceTimersByTimeAsync(2999)
+  expect(await Promise.race([hanging, Promise.resolve('waiting')])).toBe('waiting')
+  await vi.advanceTimersByTimeAsync(1)
+  expect([await hanging, await seen, await failed]).toEqual(['enough', 'seen', 'enough'])
+  vi.useRealTimers()
+})
+
 it('measures the brighter parts of a picture', () => {
   const pixels = (...grey: number[]) => new Uint8ClampedArray(grey.flatMap((v) => [v, v, v, 255]))
   expect(brighterParts(pixels(...Array(9).fill(10), 200))).toBeCloseTo(200)
@@ -70,10 +83,11 @@ describe('the index of an MP4', () => {
     box('trak', box('tkhd', u32(0), zeros(36), matrix(...m), u32(1920 << 16, 1080 << 16)), box('mdia', box('hdlr', u32(0, 0), [...'vide'].map((c) => c.charCodeAt(0)))))
   // AAC-LC, 44.1 kHz, mono: two chunks, of two frames and of one.
   const esds = box('esds', u32(0), [3, 25, 0, 0, 0, 4, 17], zeros(13), [5, 2, 0x12, 0x08])
-  const stbl = box('stbl',
-    box('stsd', u32(0, 1), box('mp4a', zeros(28), esds)), box('stsz', u32(0, 0, 3, 10, 20, 30)),
-    box('stsc', u32(0, 2, 1, 2, 1, 2, 1, 1)), box('stco', u32(0, 2, 100, 500)))
-  const sound = box('trak', box('mdia', box('hdlr', u32(0, 0), [...'soun'].map((c) => c.charCodeAt(0))), box('minf', stbl)))
+  const soundOf = (stsz: number[], stsc: number[]) => {
+    const stbl = box('stbl', box('stsd', u32(0, 1), box('mp4a', zeros(28), esds)), stsz, stsc, box('stco', u32(0, 2, 100, 500)))
+    return box('trak', box('mdia', box('hdlr', u32(0, 0), [...'soun'].map((c) => c.charCodeAt(0))), box('minf', stbl)))
+  }
+  const sound = soundOf(box('stsz', u32(0, 0, 3, 10, 20, 30)), box('stsc', u32(0, 2, 1, 2, 1, 2, 1, 1)))
   const view = (...inside: number[][]) => new DataView(new Uint8Array(inside.flat()).buffer)
 
   it('tells length, way up and sound', () => {
@@ -81,6 +95,15 @@ describe('the index of an MP4', () => {
     expect(upright).toMatchObject({ duration_ms: 8000, width: 1080, height: 1920, has_sound: true })
     expect(upright.aac).toEqual({ frequency: 4, channels: 1, frames: [{ at: 100, size: 10 }, { at: 110, size: 20 }, { at: 500, size: 30 }] })
     expect(movieOf(view(mvhd, video(0x10000, 0, 0, 0x10000)))).toMatchObject({ width: 1920, height: 1080, has_sound: false, aac: null })
+  })
+  it('does not keep the phone busy when it is damaged', async () => {
+    const most = 0xffff_ffff
+    const endless = soundOf(box('stsz', u32(0, 7, most)), box('stsc', u32(0, 1, 1, most, 1)))
+    expect(movieOf(view(mvhd, endless))!.aac!.frames.length).toBeLessThan(1_000_000)
+    const crumbs = new Blob([new Uint8Array(box('ftyp', zeros(8))), ...Array(20_000).fill(new Uint8Array(box('free')))])
+    const began = Date.now()
+    expect(await readMovie(crumbs)).toBe(null)
+    expect(Date.now() - began).toBeLessThan(2000)
   })
   it('is found behind the film, and not in what is none', async () => {
     const whole = [...box('ftyp', zeros(8)), ...box('mdat', zeros(100)), ...box('moov', mvhd, video(0x10000, 0, 0, 0x10000))]
