@@ -1,14 +1,15 @@
 // What the server knows of a clip that is on its way or has just arrived.
 import { api, asFailure, data } from '@/api/client'
+import type { Refusal } from '@/api/types'
 import { pause } from './phone'
+import { afterLoss } from './refusals'
 import type { Draft, Event } from './state'
 import { dropFile } from './store'
+import { isSafe, wordOf, type Word } from './word'
 
-async function clipOf(draft: Draft) {
-  const clip = await data(api.GET('/api/v1/clips/{clip}', { params: { path: { clip: draft.clip_id ?? '' } } }))
-  const version = clip.versions.find((each) => each.id === draft.version_id)
-  return { upload: clip.upload, what_next: clip.what_next, ...(version ?? clip) }
-}
+const clipOf = (draft: Draft) => data(api.GET('/api/v1/clips/{clip}', { params: { path: { clip: draft.clip_id ?? '' } } }))
+const versionOf = (draft: Draft, clip: Awaited<ReturnType<typeof clipOf>>) =>
+  clip.versions.find(({ id }) => id === (draft.version_id ?? clip.version)) ?? null
 
 /** How much the server has stored, without disturbing the upload. */
 export async function durableOf(draft: Draft): Promise<number | null> {
@@ -17,26 +18,54 @@ export async function durableOf(draft: Draft): Promise<number | null> {
   return upload && upload.url === draft.url ? upload.offset : null
 }
 
-export async function arrived(draft: Draft): Promise<boolean> {
-  if (!draft.version_id) return false
-  const clip = await clipOf(draft)
-  return clip.media_state !== 'uploading' && clip.media_state !== 'abandoned'
+/** What became of an upload that the server no longer takes bytes for. Throws when nobody answers. */
+export async function becameOf(draft: Draft): Promise<{ word: Word; refusal: Refusal | null } | null> {
+  if (!draft.clip_id || !draft.version_id) return null
+  try {
+    const version = versionOf(draft, await clipOf(draft))
+    return { word: wordOf(version, false), refusal: version?.refusal ?? null }
+  } catch (error) {
+    const { status, ours } = asFailure(error)
+    if (status === 404 && ours) return null
+    throw error
+  }
 }
 
-/** After the last byte: asks politely until the clip plays or is refused. */
-export async function watch(id: string, draftOf: (id: string) => Draft | null, tell: (id: string, event: Event) => void) {
+interface Watcher {
+  draftOf(id: string): Draft | null
+  tell(id: string, event: Event): void
+  /** Whether the phone still has the film. */
+  has(draft: Draft): Promise<boolean>
+  newKey(): string
+}
+
+/** The last byte was acknowledged, and yet it waits for bytes: believed after so many answers, a lagging one may be old. */
+const SURE = 3
+
+/** After the last byte: asks politely until the clip plays or is refused. True: it is to be sent again. */
+export async function watch(id: string, { draftOf, tell, has, newKey }: Watcher): Promise<boolean> {
+  let coming = 0
   for (let tries = 0; ; tries++) {
     const draft = draftOf(id)
-    if (!draft || draft.phase !== 'preparing' || !draft.clip_id) return
+    if (!draft || draft.phase !== 'preparing' || !draft.clip_id) return false
     try {
       const clip = await clipOf(draft)
-      if (clip.refusal) tell(id, { type: 'refused', ...clip.refusal })
-      else if (clip.playable) tell(id, { type: 'ready', what_next: clip.what_next })
-      else tell(id, { type: 'preparing', what_next: clip.what_next })
-      // All of it is safe with the server, so the phone gets its room back.
-      void dropFile(id)
+      const version = versionOf(draft, clip)
+      const word = wordOf(version, true)
+      if (clip.state === 'withdrawn') return tell(id, { type: 'cancel' }), false
+      if (isSafe(word)) void dropFile(id)
+      coming = word === 'coming' ? coming + 1 : 0
+      if (coming === SURE) return tell(id, { type: 'not_all_there' }), true
+      if (word === 'lost' && (!version?.refusal || (await has(draft)))) {
+        for (const event of afterLoss(draft, newKey(), Date.now())) tell(id, event)
+        return true
+      }
+      if (version?.refusal) tell(id, { type: 'refused', refusal: version.refusal })
+      else if (word === 'plays') tell(id, { type: 'ready', what_next: clip.what_next })
+      else if (word === 'there') tell(id, { type: 'preparing', what_next: clip.what_next })
     } catch (error) {
-      if (asFailure(error).status === 404) return tell(id, { type: 'cancel' })
+      const { status, ours } = asFailure(error)
+      if (status === 404 && ours) return tell(id, { type: 'cancel' }), false
     }
     await pause(Math.min(15_000, 1500 * 1.3 ** tries))
   }

@@ -1,8 +1,13 @@
 // How to go on after something went wrong. Pure.
+import { isForLater } from './refusals'
 import type { Trouble } from './state'
 
-/** Milliseconds between tries: quick at first, never more than ten seconds. */
-export function backoff(tries: number): number {
+/** Each of these tries costs her the piece that is refused. */
+const GATEWAY_MS = 120_000
+
+/** Milliseconds between tries: quick at first, never more than ten seconds where a try costs nothing. */
+export function backoff(tries: number, trouble: Trouble | null = null): number {
+  if (trouble === 'gateway') return GATEWAY_MS
   return Math.min(10_000, 1000 * 2 ** Math.min(tries, 4))
 }
 
@@ -16,7 +21,7 @@ export interface Answer {
   code: string | null
 }
 
-export type Verdict = Trouble | 'too_much' | 'forgotten' | 'clip_gone' | 'signed_out' | 'refused'
+export type Verdict = Trouble | 'too_much' | 'forgotten' | 'clip_gone' | 'signed_out' | 'refused' | 'put_off'
 
 /**
  * What an answer means for the upload. Only our own server can refuse a file, forget it or end her session: a proxy's
@@ -29,6 +34,7 @@ export function judge({ status, method, ours, code }: Answer): Verdict {
     return status < 400 || status === 407 || status === 511 ? 'portal' : 'server'
   }
   if (status === 401) return 'signed_out'
+  if (isForLater(code)) return 'put_off'
   if (status === 404 && method === 'POST') return 'clip_gone'
   if (status === 404 || status === 410) return 'forgotten'
   // A creation is refused for good; bytes at a wrong offset or with a wrong sum are simply sent again from HEAD's.
@@ -72,11 +78,16 @@ export class Pacer {
     if (Number.isFinite(this.piece)) this.piece = Math.min(seconds(bytes, ms), this.piece * 2, this.most)
     return this.piece
   }
-  /** A proxy takes no request as large as that, and never will: each one that is too large costs her what it carries. */
-  tooMuch(sent: number) {
-    if (Number.isFinite(this.piece)) this.most = this.piece = halved(this.piece)
+  /**
+   * A proxy takes no request as large as that, and never will: each one that is too large costs her what it carries.
+   * False: there is no smaller piece to try.
+   */
+  tooMuch(sent: number): boolean {
+    const before = this.piece
+    if (Number.isFinite(before)) this.most = this.piece = halved(before)
     else this.piece = clamped(sent / 2)
     this.last = null
+    return this.piece < before
   }
   /** Worth looking whether the server gets anything: not once it has, and not where every piece is answered. */
   get unsure() {

@@ -2,6 +2,7 @@
 // film as long as one of hers to the byte is hashed.
 import { api, asFailure, data } from '@/api/client'
 import { metadataOf } from './metadata'
+import { isForLater } from './refusals'
 import { rootOf } from './root'
 import type { Draft } from './state'
 
@@ -34,8 +35,8 @@ export async function reuse(draft: Draft, file: Blob): Promise<Had | null> {
   if (!crypto.subtle) return null
   // What is refused here is refused in the same words when it is sent.
   const none = (error: unknown) => {
-    const { status } = asFailure(error)
-    if (status > 401 && status < 500 && status !== 429) return null
+    const { status, code } = asFailure(error)
+    if ((status > 401 && status < 500 && status !== 429) || isForLater(code)) return null
     throw error
   }
   const bytes = draft.size

@@ -17,6 +17,7 @@ export type Outcome =
   | { how: 'sent' }
   | { how: 'stopped' }
   | { how: 'look' }
+  /** `moved`: the server has more than before, or takes a smaller piece; the next try need not wait. */
   | { how: Verdict; failure: Failure | null; moved: boolean }
 
 export interface Hooks {
@@ -58,9 +59,14 @@ export function send(draft: Draft, file: Blob, pacer: Pacer, hooks: Hooks): Runn
     window.clearTimeout(silence)
     window.clearTimeout(look)
     window.removeEventListener('offline', unplugged)
-    if (result.how === 'too_much') pacer.tooMuch(reached - acknowledged)
-    else if (result.how !== 'sent' && result.how !== 'stopped' && from !== null) pacer.ended(draft.id, acknowledged, reached - acknowledged, Date.now() - piece_began)
     if ('moved' in result) result.moved = from !== null && acknowledged > from
+    if (result.how === 'too_much') {
+      result.moved = pacer.tooMuch(reached - acknowledged) || result.moved
+      // Nobody has got what was refused.
+      hooks.progress(acknowledged)
+    } else if (result.how !== 'sent' && result.how !== 'stopped' && from !== null) {
+      pacer.ended(draft.id, acknowledged, reached - acknowledged, Date.now() - piece_began)
+    }
     if (result.how !== 'sent') void upload.abort(false).catch(() => undefined)
     settle(result)
   }

@@ -1,6 +1,7 @@
 // What can become of a file on its way. Pure: an event and a time in, the next draft out.
 
 export type Phase =
+  | 'chosen' // just filmed and kept; she has not said yet that it is to be sent
   | 'queued' // another file goes first
   | 'sending' // bytes move
   | 'no_signal' // nothing gets through, tried again by itself; `trouble` says what is the matter
@@ -8,6 +9,7 @@ export type Phase =
   | 'paused' // she said: not now
   | 'needs_file' // the phone has lost the file before it was copied; she picks it again
   | 'signed_out' // goes on when she has signed in
+  | 'put_off' // not taken now, for want of room or because of the day; tried again at `again_at`
   | 'preparing' // all of it is there, the picture is being made ready
   | 'arrived' // it plays
   | 'broken' // refused, with a reason and a next step
@@ -17,6 +19,7 @@ export type Trouble =
   | 'line' // no answer at all
   | 'portal' // somebody else answers: a WiFi that wants a sign-in first
   | 'server' // a proxy or the server is busy or gone
+  | 'gateway' // a proxy refuses even the smallest piece; only another network helps
 
 /** Where the file is; 'page' means there was no room for a copy, so it lives as long as the page. */
 export type Stored = 'copying' | 'opfs' | 'idb' | 'page'
@@ -35,6 +38,8 @@ export interface Draft {
   mark: string
   made_at: number
   stored: Stored
+  /** Straight from the camera: perhaps nowhere else on the phone, so no byte leaves before there is a copy. */
+  filmed: boolean
   wifi_only: boolean
 
   phase: Phase
@@ -51,11 +56,21 @@ export interface Draft {
   url: string | null
   clip_id: string | null
   version_id: string | null
-  refusal: { message: string; next_step: string } | null
+  refusal: Refusal | null
+  /** When one that was put off is tried again. */
+  again_at: number | null
+  /** How often the server has lost it, after which it was sent again. */
+  lost_times: number
   /** What the server says about the clip while it is being prepared. */
   what_next: string | null
   /** Taken away by her; really removed when she no longer can take that back. */
   cancelled_at: number | null
+}
+
+export interface Refusal {
+  code: string
+  message: string
+  next_step: string
 }
 
 export type Event =
@@ -68,6 +83,8 @@ export type Event =
   | { type: 'cut'; trouble: Trouble }
   | { type: 'off_wifi' }
   | { type: 'forgotten'; key: string } // the server no longer knows this upload
+  | { type: 'lost'; key: string } // or has lost what it had of it
+  | { type: 'not_all_there' } // it says now that some of it is missing
   | { type: 'clip_gone' } // and with it the clip that was made for it
   | { type: 'file_gone' }
   | { type: 'file_again' }
@@ -76,11 +93,14 @@ export type Event =
   | { type: 'sent' }
   | { type: 'preparing'; what_next: string }
   | { type: 'ready'; what_next: string }
-  | { type: 'refused'; message: string; next_step: string }
+  | { type: 'refused'; refusal: Refusal }
+  | { type: 'put_off'; refusal: Refusal; again_at: number }
   | Said
 
 /** What she says herself. */
 type Said =
+  | { type: 'send'; title: string; assignment: Draft['assignment']; wifi_only: boolean; on_wifi: boolean }
+  | { type: 'choose_anew'; key: string } // what it was for is over; the film is as good as before
   | { type: 'hold_for_wifi' }
   | { type: 'use_any_line' }
   | { type: 'pause' }
@@ -88,7 +108,12 @@ type Said =
   | { type: 'cancel' }
   | { type: 'restore' }
 
+/** What a try finds out counts only while it may go on: she may have said something in between. */
+const OF_A_TRY: readonly Event['type'][] = ['start', 'progress', 'cut', 'off_wifi', 'file_gone', 'signed_out', 'put_off']
+
 export function step(draft: Draft, event: Event, now: number): Draft {
+  const waits_for_her = !GOES.includes(draft.phase) && !(draft.phase === 'chosen' && event.type === 'file_gone')
+  if (OF_A_TRY.includes(event.type) && waits_for_her) return draft
   switch (event.type) {
     case 'wait_turn':
       return enter(draft, 'queued', now)
@@ -108,6 +133,10 @@ export function step(draft: Draft, event: Event, now: number): Draft {
       return enter(draft, 'wait_wifi', now)
     case 'forgotten':
       return { ...draft, url: null, offset: 0, key: event.key }
+    case 'lost':
+      return { ...again(draft, now), url: null, offset: 0, key: event.key, lost_times: (draft.lost_times ?? 0) + 1 }
+    case 'not_all_there':
+      return again(draft, now)
     case 'clip_gone':
       return { ...draft, clip_id: null, version_id: null }
     case 'file_gone':
@@ -125,7 +154,15 @@ export function step(draft: Draft, event: Event, now: number): Draft {
     case 'ready':
       return { ...enter(draft, 'arrived', now), offset: draft.size, what_next: event.what_next }
     case 'refused':
-      return { ...enter(draft, 'broken', now), refusal: { message: event.message, next_step: event.next_step } }
+      return { ...enter(draft, 'broken', now), refusal: event.refusal }
+    case 'put_off':
+      return { ...enter(draft, 'put_off', now), refusal: event.refusal, again_at: event.again_at }
+    case 'send': {
+      const { title, assignment, wifi_only, on_wifi } = event
+      return { ...enter(draft, wifi_only && !on_wifi ? 'wait_wifi' : 'queued', now), title, assignment, wifi_only, told_at: now }
+    }
+    case 'choose_anew':
+      return { ...enter(draft, 'chosen', now), clip: null, clip_id: null, version_id: null, assignment: null, url: null, offset: 0, key: event.key, refusal: null, told_at: now }
     case 'hold_for_wifi':
       return { ...enter(draft, 'wait_wifi', now), wifi_only: true, told_at: now }
     case 'use_any_line':
@@ -146,11 +183,14 @@ function enter(draft: Draft, phase: Phase, now: number): Draft {
   return draft.phase === phase ? draft : { ...draft, phase, since: now }
 }
 
+/** From believed to be there back into the queue; in any other phase it stays. */
+const again = (draft: Draft, now: number) => (draft.phase === 'preparing' ? enter(draft, 'queued', now) : draft)
+
 /** What another tab tells counts, unless she has said something here since. */
 export const newer = (mine: Draft | undefined, theirs: Draft): Draft =>
   mine && mine.told_at > theirs.told_at ? mine : theirs
 
-const TO_SEND: readonly Phase[] = ['queued', 'sending', 'no_signal', 'wait_wifi', 'paused', 'needs_file', 'signed_out']
+const TO_SEND: readonly Phase[] = ['queued', 'sending', 'no_signal', 'wait_wifi', 'paused', 'needs_file', 'signed_out', 'put_off']
 export const stillToSend = (draft: Draft) => draft.cancelled_at === null && TO_SEND.includes(draft.phase)
 
 const GOES: readonly Phase[] = ['queued', 'sending', 'no_signal', 'wait_wifi']

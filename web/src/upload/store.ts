@@ -43,14 +43,24 @@ async function folder(create: boolean): Promise<FileSystemDirectoryHandle> {
   return root.getDirectoryHandle('uploads', { create })
 }
 
+const PIECE = 8 << 20
+
 /** Copies the file to the phone's safe place. 'page': there was no room, it lives with the page. */
-export async function keepFile(id: string, file: Blob): Promise<Stored> {
+export async function keepFile(id: string, file: Blob, copied: (bytes: number) => void): Promise<Stored> {
   // Asked once it matters; without it the phone may clear the copy when it runs full. Some browsers ask her: no waiting.
   void navigator.storage?.persist?.().catch(() => false)
   try {
     const handle = await (await folder(true)).getFileHandle(id, { create: true })
     const writable = await handle.createWritable()
-    await writable.write(file)
+    try {
+      for (let at = 0; at < file.size; at += PIECE) {
+        await writable.write(file.slice(at, at + PIECE))
+        copied(Math.min(at + PIECE, file.size))
+      }
+    } catch (error) {
+      await writable.abort().catch(() => undefined)
+      throw error
+    }
     await writable.close()
     return 'opfs'
   } catch {
@@ -64,15 +74,25 @@ export async function keepFile(id: string, file: Blob): Promise<Stored> {
   }
 }
 
-/** The copy, if there is a whole one. */
-export async function keptFile(draft: Draft): Promise<Blob | null> {
-  const found = await copyOf(draft).catch(() => null)
-  return found && found.size === draft.size ? found : null
+export interface Copy {
+  file: Blob
+  stored: Stored
 }
 
-async function copyOf(draft: Draft): Promise<Blob | null> {
-  if (draft.stored === 'opfs') return (await (await folder(false)).getFileHandle(draft.id)).getFile()
-  if (draft.stored === 'idb') return (await run<Blob | undefined>(FILES, 'readonly', (s) => s.get(draft.id))) ?? null
+/** The copy, if there is a whole one. */
+export async function keptFile(draft: Draft): Promise<Copy | null> {
+  // The page may have died between the last byte of the copy and the word that it is there.
+  const places: Stored[] = draft.stored === 'copying' ? ['opfs', 'idb'] : [draft.stored]
+  for (const stored of places) {
+    const file = await copyIn(stored, draft.id).catch(() => null)
+    if (file?.size === draft.size) return { file, stored }
+  }
+  return null
+}
+
+async function copyIn(stored: Stored, id: string): Promise<Blob | null> {
+  if (stored === 'opfs') return (await (await folder(false)).getFileHandle(id)).getFile()
+  if (stored === 'idb') return (await run<Blob | undefined>(FILES, 'readonly', (s) => s.get(id))) ?? null
   return null
 }
 
@@ -81,9 +101,9 @@ export async function dropFile(id: string): Promise<void> {
   await dropFromFolder(id)
   await run(FILES, 'readwrite', (s) => s.delete(id)).catch(() => undefined)
 }
-export async function dropDraft(draft: Draft): Promise<void> {
-  await dropFile(draft.id)
-  await run(DRAFTS, 'readwrite', (s) => s.delete(draft.id)).catch(() => undefined)
+export async function dropDraft(id: string): Promise<void> {
+  await dropFile(id)
+  await run(DRAFTS, 'readwrite', (s) => s.delete(id)).catch(() => undefined)
 }
 async function dropFromFolder(id: string) {
   await folder(false)

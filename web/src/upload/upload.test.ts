@@ -1,16 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { markOf } from './mark'
 import { backoff, judge, MAX_CHUNK, MIN_CHUNK, Pacer, Speed } from './pace'
-import { mayGo, newer, nextToSend, step, stillToSend, type Draft } from './state'
-import { costWords, titleFor } from './before'
-import { restingNote, told } from './words'
-
-const draft = (with_: Partial<Draft> = {}): Draft => ({
-  id: 'd1', owner: 'usr_1', title: '村里的打鼓队', assignment: null, clip: null, filename: 'a.mp4', filetype: 'video/mp4',
-  size: 30_000_000, mark: 'm', made_at: 1, stored: 'opfs', wifi_only: false, phase: 'queued', since: 1, told_at: 1, offset: 0,
-  trouble: null, key: 'k1', is_new: false, url: null, clip_id: null, version_id: null, refusal: null, what_next: null, cancelled_at: null, ...with_,
-})
-const around = { ahead: 0, bytes_per_second: 0, resumed: false }
+import { mayGo, newer, nextToSend, step, stillToSend } from './state'
+import { around, draft } from './testing'
+import { costWords, pageOf, titleFor } from './before'
+import { copyNote, restingNote, told } from './words'
 
 describe('the way of a file', () => {
   it('goes from the queue to the mentor, keeping when each phase began', () => {
@@ -45,6 +39,21 @@ describe('the way of a file', () => {
     expect([mayGo(resting, true), stillToSend(resting)]).toEqual([false, true])
     expect(mayGo(step(resting, { type: 'go_on' }, 6), false)).toBe(true)
   })
+  it('does not take up again what she has stopped, whatever a try still finds out', () => {
+    const late = [{ type: 'start' }, { type: 'cut', trouble: 'line' }, { type: 'progress', offset: 9 }, { type: 'off_wifi' }, { type: 'file_gone' }, { type: 'signed_out' }] as const
+    for (const phase of ['paused', 'needs_file', 'signed_out', 'put_off'] as const) {
+      for (const event of late) expect(step(draft({ phase }), event, 5).phase).toBe(phase)
+    }
+    expect(step(draft({ phase: 'paused' }), { type: 'sent' }, 5).phase).toBe('preparing')
+  })
+  it('is kept before she says what becomes of it, when it is straight from the camera', () => {
+    const chosen = draft({ phase: 'chosen', filmed: true, stored: 'copying' })
+    expect([mayGo(chosen, true), stillToSend(chosen)]).toEqual([false, false])
+    expect(step(chosen, { type: 'file_gone' }, 5).phase).toBe('needs_file')
+    const assignment = { code: 'A1', title: '自我介绍' }
+    const sent = step(chosen, { type: 'send', title: '我', assignment, wifi_only: false, on_wifi: false }, 5)
+    expect(sent).toMatchObject({ phase: 'queued', title: '我', assignment })
+  })
   it('believes her newest word, whichever tab she said it in', () => {
     const mine = step(draft({ phase: 'sending' }), { type: 'pause' }, 50)
     expect(newer(mine, draft({ phase: 'sending', offset: 7 }))).toBe(mine)
@@ -75,7 +84,7 @@ describe('whose turn it is', () => {
 
 describe('going on after trouble', () => {
   it('tries for ever and never waits more than ten seconds', () => {
-    expect([0, 1, 2, 3, 4, 500].map(backoff)).toEqual([1000, 2000, 4000, 8000, 10_000, 10_000])
+    expect([0, 1, 2, 3, 4, 500].map((tries) => backoff(tries))).toEqual([1000, 2000, 4000, 8000, 10_000, 10_000])
   })
   it('believes only our own server that a file is refused or gone, or a session over', () => {
     const ours = (status: number, code: string | null = null, method = 'PATCH') => judge({ status, code, method, ours: true })
@@ -143,6 +152,12 @@ describe('going on after trouble', () => {
     pacer.lineChanged()
     expect(pacer.begins('a', 0)).toBe(Infinity)
   })
+  it('knows when there is no smaller piece to try', () => {
+    const pacer = new Pacer()
+    expect(pacer.tooMuch(600_000)).toBe(true)
+    expect([pacer.tooMuch(300_000), pacer.tooMuch(MIN_CHUNK), pacer.begins('a', 0)]).toEqual([true, false, MIN_CHUNK])
+    expect(backoff(0, 'gateway')).toBeGreaterThanOrEqual(60_000)
+  })
   it('measures speed over the last seconds', () => {
     const speed = new Speed(10_000)
     expect(speed.perSecond).toBe(0)
@@ -165,6 +180,21 @@ describe('what she reads', () => {
     expect(told(draft({ phase: 'no_signal', trouble: 'server', offset: 5 }), around).text).toBe('传好的都在，过一会儿自己接着传。')
     expect(told(draft({ phase: 'needs_file', offset: 12_000_000 }), around).text).toContain('从 12 MB 接着传')
   })
+  it('promises nothing about a copy that is not there', () => {
+    expect(told(draft(), around).text).toContain('存好了')
+    for (const stored of ['copying', 'page'] as const) {
+      for (const d of [draft({ stored }), draft({ stored, phase: 'no_signal' }), draft({ stored, phase: 'no_signal', trouble: 'server' })]) {
+        expect(told(d, around).text).not.toContain('存好了，')
+      }
+    }
+    const filmed = draft({ stored: 'copying', filmed: true, size: 200 })
+    expect(told(filmed, { ...around, copied: 50 }).title).toBe('先在手机里存一份')
+    expect([copyNote(filmed, 50), copyNote({ ...filmed, stored: 'opfs' }, null)]).toEqual(['正在手机里存一份，存了 25%', ''])
+  })
+  it('says what helps where the network itself is in the way', () => {
+    const words = told(draft({ phase: 'no_signal', trouble: 'gateway', offset: 5 }), around)
+    expect([words.title, words.text]).toEqual(['连着的网不让传片子', '换个 WiFi，或者用流量试试。传好的都在，换了网自己接着传。'])
+  })
   it('says how long it takes once it knows', () => {
     const going = draft({ phase: 'sending', offset: 15_000_000 })
     expect(told(going, { ...around, bytes_per_second: 83_333 }).text).toBe('还要 3 分钟。可以去做别的。')
@@ -179,8 +209,14 @@ describe('what she reads', () => {
     expect(told(had, around).title).toBe('这条传过，没再花流量')
   })
   it('passes on the reason of a refusal', () => {
-    const words = told(draft({ phase: 'broken', refusal: { message: '这不是视频。', next_step: '换一条。' } }), around)
+    const words = told(draft({ phase: 'broken', refusal: { code: 'not_a_video', message: '这不是视频。', next_step: '换一条。' } }), around)
     expect([words.title, words.text]).toEqual(['这不是视频。', '换一条。'])
+  })
+  it('leads to the page where a film just made is looked at, with all that was known of it', () => {
+    const made_at = new Date(2026, 8, 3).getTime()
+    const filmed = draft({ phase: 'chosen', made_at, title: '9月3日拍的', assignment: { code: 'A1', title: '' }, clip: 'clp_1' })
+    expect(pageOf(filmed)).toEqual({ path: '/upload', query: { film: 'd1', assignment: 'A1', clip: 'clp_1' } })
+    expect(pageOf({ ...filmed, phase: 'queued' })).toBe('/upload/d1')
   })
   it('estimates the cost and prefills a title', () => {
     expect(costWords(30_000_000)).toBe('这条 30 MB，用流量大约要 3 毛钱。')

@@ -1,6 +1,7 @@
 // What she reads while a file is on its way: what happened, is anything lost, what comes next.
 import { hourMinute, lasting, mb } from '@/shared/words'
 import type { IconName } from '@/shared/Icon.vue'
+import { mayGoElsewhere } from './refusals'
 import type { Draft } from './state'
 
 export interface Told {
@@ -18,15 +19,23 @@ export interface Around {
   bytes_per_second: number
   /** Goes on from before: the page was closed in between. */
   resumed: boolean
+  /** Bytes of it that are in the phone's safe place so far; null where nothing is being copied here. */
+  copied: number | null
 }
+
+/** Never said of one that is gone with the page. */
+const isKept = (draft: Draft) => draft.stored === 'opfs' || draft.stored === 'idb'
 
 export function told(draft: Draft, around: Around): Told {
   const left = draft.size - draft.offset
   switch (draft.phase) {
+    case 'chosen':
+      return { short: '拍好了，还没传', title: '拍好了，还没传', text: '点开看一眼，就能传。', icon: 'film', tone: 'pause' }
     case 'queued':
+      if (draft.filmed && around.copied !== null) return { short: '先存一份', title: '先在手机里存一份', text: '存好了马上就传，这样就不会丢。', icon: 'safe', tone: 'wait' }
       return around.ahead > 0
         ? { short: '排着队', title: '排着队', text: `前面还有 ${around.ahead} 条，传完就到这条。`, icon: 'clock', tone: 'wait' }
-        : { short: '马上传', title: '马上就传', text: '片子在手机里存好了，不会丢。', icon: 'clock', tone: 'wait' }
+        : { short: '马上传', title: '马上就传', text: isKept(draft) ? '片子在手机里存好了，不会丢。' : '可以去做别的，传好了这里会说。', icon: 'clock', tone: 'wait' }
     case 'sending':
       if (left === 0) return { short: '正在收好', title: '传完了，正在收好', text: '再等一小会儿，老师那边收好了就能看。', icon: 'signal', tone: 'go' }
       return {
@@ -52,6 +61,8 @@ export function told(draft: Draft, around: Around): Told {
       }
     case 'signed_out':
       return { short: '等你登录', title: '登录一下，接着传', text: '片子和传好的都在。', icon: 'me', tone: 'pause' }
+    case 'put_off':
+      return { short: '先存着', title: draft.refusal?.message ?? '这会儿收不下。', text: draft.refusal?.next_step ?? '过一会儿自己再传。', icon: 'safe', tone: 'pause' }
     case 'preparing':
       return {
         short: '老师那边在准备',
@@ -64,7 +75,7 @@ export function told(draft: Draft, around: Around): Told {
       return { short: '到了', title: '到了，能看了', text: draft.what_next ?? '看一遍，再交给老师。', icon: 'check', tone: 'done' }
     case 'broken':
       return {
-        short: '打不开',
+        short: mayGoElsewhere(draft) ? '换个地方交' : '没收下',
         title: draft.refusal?.message ?? '这条片子打不开，像是没存好。',
         text: draft.refusal?.next_step ?? '再选一次，或换一条。',
         icon: 'help',
@@ -76,15 +87,18 @@ export function told(draft: Draft, around: Around): Told {
 /** What keeps it, is anything lost, how it goes on. */
 function stopped(draft: Draft): { short: string; title: string; text: string } {
   const begun = draft.offset > 0
+  const safe = begun ? '传好的都在，' : isKept(draft) ? '片子在手机里存好了，' : ''
   switch (draft.trouble) {
     case 'portal':
       return { short: '等网络', title: '连着的 WiFi 还不能用', text: '多半要先打开网页登录一下。能用了，这里自己接着传。' }
     case 'server':
-      return { short: '等一等', title: '老师那边正忙', text: begun ? '传好的都在，过一会儿自己接着传。' : '片子在手机里存好了，过一会儿自己再传。' }
+      return { short: '等一等', title: '老师那边正忙', text: `${safe}过一会儿自己${begun ? '接着' : '再'}传。` }
+    case 'gateway':
+      return { short: '换个网', title: '连着的网不让传片子', text: `换个 WiFi，或者用流量试试。${safe}换了网自己接着传。` }
     default:
       return begun
         ? { short: '等信号', title: '信号断了，传好的都在', text: '有信号了自己会接着传，不会重传。' }
-        : { short: '等信号', title: '现在没有信号', text: '片子在手机里存好了，有信号自己会传。' }
+        : { short: '等信号', title: '现在没有信号', text: `${safe}有信号自己会传。` }
   }
 }
 
@@ -97,7 +111,16 @@ function sendingText(draft: Draft, left: number, around: Around): string {
 
 /** Since when it rests, and how it goes on. */
 export function restingNote(draft: Draft): string {
-  return `${hourMinute(draft.since)} 停下的，每 10 秒试一次`
+  const since = hourMinute(draft.since)
+  if (draft.phase === 'put_off') return `${since} 问过，收得下了自己接着传`
+  return draft.trouble === 'gateway' ? `${since} 停下的，过两分钟再试` : `${since} 停下的，每 10 秒试一次`
+}
+
+/** What becomes of the copy that would survive the page. */
+export function copyNote(draft: Draft, copied: number | null): string {
+  if (draft.stored === 'page') return '手机快满了，没存下底。传完前别关这一页。'
+  if (draft.stored !== 'copying') return ''
+  return '正在手机里存一份' + (copied ? `，存了 ${Math.floor((copied / draft.size) * 100)}%` : '')
 }
 
 /** Never 100% before all of it is there. */
