@@ -77,6 +77,23 @@ export const drafts = (page) =>
         }
       }),
   )
+/** How large the copy of a film in the phone's safe place is; null where there is none. */
+export const copyOf = (page, id) =>
+  page.evaluate(async (id) => {
+    const root = await navigator.storage.getDirectory()
+    const folder = await root.getDirectoryHandle('uploads').catch(() => null)
+    const handle = await folder?.getFileHandle(id).catch(() => null)
+    return handle ? (await handle.getFile()).size : null
+  }, id)
+
+/** As the phone does it to a page that takes too much memory: no page hears of it, and nothing is finished. */
+export async function crash(page) {
+  const session = await page.context().newCDPSession(page)
+  const crashed = page.waitForEvent('crash')
+  void session.send('Page.crash').catch(() => undefined)
+  await crashed
+  await page.close()
+}
 export async function until(what, ask, timeout = PATIENCE) {
   const began = Date.now()
   for (;;) {

@@ -8,7 +8,7 @@ import { createServer, request } from 'node:http'
  */
 export async function proxy(target) {
   const { hostname, port } = new URL(target)
-  const self = { sent: [], fault: null }
+  const self = { target, sent: [], fault: null }
   const offsets = new Map()
   const server = createServer((incoming, answer) => {
     const pass = (body, most = Infinity) => {
@@ -83,4 +83,32 @@ export const badGateway = (incoming, answer) => {
 export const portal = (incoming, answer) => {
   incoming.resume()
   incoming.on('end', () => html(answer, 200, 'Welcome to Free WiFi'))
+}
+
+/** Our server, saying no to requests of that kind whose address ends so. */
+export const refuses = (method, end, status, refusal) => (incoming, answer, pass) => {
+  if (incoming.method !== method || !incoming.url.endsWith(end)) return pass()
+  incoming.resume()
+  incoming.on('end', () => {
+    answer.writeHead(status, { 'tus-resumable': '1.0.0', 'content-type': 'application/json' })
+    answer.end(JSON.stringify({ ...refusal, request_id: 'req_test' }))
+  })
+}
+
+/** A portal to which everything below that address is unknown. */
+export const portalFindsNothing = (below) => (incoming, answer, pass) => {
+  if (!incoming.url.includes(below)) return pass()
+  incoming.resume()
+  html(answer, 404, 'Not Found')
+}
+
+/** Our server, saying something else about a clip than it thinks. */
+export const clipIs = (target, clip, cookie, change) => (incoming, answer, pass) => {
+  if (incoming.method !== 'GET' || !incoming.url.endsWith(`/clips/${clip}`)) return pass()
+  void fetch(target + incoming.url, { headers: { cookie } }).then(async (reply) => {
+    const said = await reply.json()
+    change(said)
+    answer.writeHead(reply.status, { 'content-type': 'application/json' })
+    answer.end(JSON.stringify(said))
+  })
 }
