@@ -1,10 +1,11 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest'
-import { keepFile, keptFile } from './store'
+import { keepFile, keptFile, sweep } from './store'
 import { draft } from './testing'
 
 /** The phone's own file system, as far as it matters: what is not closed is not there. */
 const files = new Map<string, Blob>()
 let room = Infinity
+let held: { name: string }[] = []
 const handle = (name: string) => ({
   getFile: async () => files.get(name) ?? new Blob([]),
   createWritable: async () => {
@@ -22,12 +23,16 @@ const handle = (name: string) => ({
 const folder = {
   getDirectoryHandle: async () => folder,
   getFileHandle: async (name: string) => handle(name),
+  keys: async function* () {
+    yield* [...files.keys()]
+  },
   removeEntry: async (name: string) => void files.delete(name),
 }
 beforeEach(() => {
   files.clear()
   room = Infinity
-  vi.stubGlobal('navigator', { storage: { getDirectory: async () => folder, persist: async () => true } })
+  held = []
+  vi.stubGlobal('navigator', { locks: { query: async () => ({ held }) }, storage: { getDirectory: async () => folder, persist: async () => true } })
   vi.stubGlobal('indexedDB', { open: () => { throw new Error('none') } })
 })
 
@@ -54,5 +59,11 @@ describe('the copy of a film', () => {
     room = 10 << 20
     expect(await keepFile('d1', film, () => undefined)).toBe('page')
     expect(files.size).toBe(0)
+  })
+  it('leaves no half behind when the browser is killed, but nothing that is still being written or wanted', async () => {
+    for (const name of ['d1', 'd1.crswap', 'd2.crswap', 'd3']) files.set(name, film)
+    held = [{ name: 'weijia.file.d2' }]
+    await sweep(async (id) => ['d1', 'd2'].includes(id))
+    expect([...files.keys()]).toEqual(['d1', 'd2.crswap'])
   })
 })

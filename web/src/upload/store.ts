@@ -34,6 +34,7 @@ async function run<T>(store: string, mode: IDBTransactionMode, act: (s: IDBObjec
 }
 
 export const allDrafts = () => run<Draft[]>(DRAFTS, 'readonly', (s) => s.getAll())
+const isWrittenDown = async (id: string) => !!(await run<Draft | undefined>(DRAFTS, 'readonly', (s) => s.get(id)))
 export const saveDraft = (draft: Draft) => run(DRAFTS, 'readwrite', (s) => s.put({ ...draft }))
 /** How far it has come is only told to her: the server knows better after a crash. */
 export const saveProgress = (draft: Draft) => run(DRAFTS, 'readwrite', (s) => s.put({ ...draft }), 'relaxed')
@@ -105,6 +106,20 @@ export async function dropDraft(id: string): Promise<void> {
   await dropFile(id)
   await run(DRAFTS, 'readwrite', (s) => s.delete(id)).catch(() => undefined)
 }
+/**
+ * A browser that is killed leaves half a copy beside where the whole one was to be (Chromium: `<id>.crswap`), and that
+ * would fill her phone for good. Goes: what is half and nobody is writing, and what belongs to no draft.
+ */
+export async function sweep(isKnown = isWrittenDown): Promise<void> {
+  const dir = (await folder(false)) as FileSystemDirectoryHandle & { keys(): AsyncIterable<string> }
+  for await (const name of dir.keys()) {
+    const [id, half] = name.split('.')
+    // Asked one by one: a draft is written down before its copy begins.
+    if (!half && (await isKnown(id))) continue
+    if (!(await heldSomewhere(id))) await dir.removeEntry(name).catch(() => undefined)
+  }
+}
+
 async function dropFromFolder(id: string) {
   await folder(false)
     .then((dir) => dir.removeEntry(id))

@@ -36,6 +36,7 @@ export function openFor(user: string): Promise<void> {
 }
 
 async function open(user: string) {
+  void store.sweep().catch(() => undefined)
   for (const draft of await store.allDrafts().catch(() => [])) {
     if (!isOwner(user)) return
     if (draft.owner !== user || drafts.has(draft.id)) continue
