@@ -1,10 +1,10 @@
 // What may not be lost, whatever happens: her film before anybody else has it, her word, and her time. Part of
 // upload.test.mjs, which gives each test a phone.
 import assert from 'node:assert/strict'
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { test } from 'node:test'
+import { after, test } from 'node:test'
 import { arrived, choose, copyOf, crash, drafts, pick, picture, prepared, says, send, signIn, until } from './phone.mjs'
 import { badGateway, clipIs, portalFindsNothing, refuses, takesAtMost } from './proxies.mjs'
 
@@ -12,13 +12,14 @@ const QUOTA = { code: 'quota_day', message: '今天已经传了 5 GB，一天最
 const DISK = { code: 'disk_low', message: '放片子的盘快满了，这会儿收不下新的。', next_step: '片子留在手机里，不会丢。过一会儿再传；老是这样，就告诉县里的老师。' }
 
 /** The same film with a few bytes behind it that no player looks at, so that nobody has sent it before. */
-let made = 0
+const made = []
 async function own(film) {
-  const name = `free${process.pid}-${++made}`
+  const name = `free${process.pid}-${made.length}`
   const path = join(tmpdir(), `weijia-own-${name}.mp4`)
   const box = Buffer.alloc(64)
   box.writeUInt32BE(64)
   box.write(name, 4)
+  made.push(path)
   await writeFile(path, Buffer.concat([await readFile(film), box]))
   return path
 }
@@ -35,6 +36,8 @@ const holdCopies = (page) =>
 const draftOf = async (page, id) => (await drafts(page)).find((each) => each.id === id)
 
 export function keeping({ phone, people, moving, wentOn, heavy, good }) {
+  after(() => Promise.all(made.map((path) => rm(path, { force: true }))))
+
   test('a tab that crashes goes on by itself, also when it died before it could write down that there is a copy', () =>
     phone(0, async (page, via, signal) => {
       const film = await own(heavy)
