@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use weijia_core::time::{At, Millis};
-use weijia_core::upkeep::{orphans, retention};
+use weijia_core::upkeep::{clock, orphans, retention};
 use weijia_core::{Result, installation};
 
 use crate::state::AppState;
@@ -27,6 +27,9 @@ pub async fn keep_tidy(state: &AppState) {
 }
 
 async fn tidy(state: &AppState, now: At) -> Result<()> {
+    if !clock::is_steady(&state.db, now).await? {
+        return Ok(());
+    }
     let mut tx = state.db.write().await?;
     let ours = installation::claim(&mut tx, "tidied_at", now, EVERY).await?;
     tx.commit().await?;

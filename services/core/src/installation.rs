@@ -10,6 +10,9 @@ pub const UNKNOWN: &str = "unknown_objects";
 /// Objects that the last sweep left alone because they were too many.
 pub const HELD_BACK: &str = "objects_held_back";
 
+/// What the clock said the last time: see `upkeep::clock`.
+pub const CLOCK: &str = "clock";
+
 /// Writes the fact unless one of that name is there, and answers the one that holds.
 pub async fn remember(db: &Db, name: &str, value: &str) -> Result<String> {
     let mut tx = db.write().await?;
@@ -33,12 +36,14 @@ pub async fn set(tx: &mut Tx, name: &str, value: &str) -> Result<()> {
     Ok(())
 }
 
-/// Takes a task that one machine is to do `every` so often. `true`: it is the caller's now.
+/// Takes a task that one machine is to do `every` so often. `true`: it is the caller's now. One that was taken far in the
+/// future was taken by a clock that was wrong.
 pub async fn claim(tx: &mut Tx, name: &str, now: At, every: Millis) -> Result<bool> {
     let rows = on!(&mut *tx, c => sqlx::query(
             "insert into installation (name, value) values ($1, cast($2 as text))
-             on conflict (name) do update set value = excluded.value where cast(installation.value as bigint) <= $3")
-        .bind(name).bind(now).bind(now - every).execute(c).await.map(|r| r.rows_affected()))?;
+             on conflict (name) do update set value = excluded.value
+                 where cast(installation.value as bigint) <= $3 or cast(installation.value as bigint) > $4")
+        .bind(name).bind(now).bind(now - every).bind(now + every).execute(c).await.map(|r| r.rows_affected()))?;
     Ok(rows == 1)
 }
 
@@ -70,7 +75,7 @@ mod tests {
             set(&mut tx, "demo", "done").await.unwrap();
             assert_eq!(get(&mut tx, "demo").await.unwrap().as_deref(), Some("done"));
             assert_eq!(get(&mut tx, "nothing").await.unwrap(), None);
-            for (now, ours) in [(100, true), (100, false), (109, false), (110, true), (119, false)] {
+            for (now, ours) in [(100, true), (100, false), (109, false), (110, true), (119, false), (99, true)] {
                 assert_eq!(claim(&mut tx, "tidied_at", At(now), Millis(10)).await.unwrap(), ours, "{now}");
             }
             assert!(!has_people(&mut tx).await.unwrap() && !has_objects(&mut tx).await.unwrap());

@@ -7,7 +7,7 @@ use weijia_core::Result;
 use weijia_core::clip::sidecar;
 use weijia_core::storage::trash::{self, Trash};
 use weijia_core::time::{At, Millis};
-use weijia_core::upkeep::needed;
+use weijia_core::upkeep::{clock, needed};
 use weijia_core::upload::{State, sql};
 
 use super::Uploads;
@@ -33,7 +33,7 @@ impl Uploads {
     pub async fn keep_reconciled(self) {
         let mut untouched_for = Millis(0);
         loop {
-            match self.reconcile(At::now(), untouched_for).await {
+            match self.round(At::now(), untouched_for).await {
                 Ok(swept) if swept == Swept::default() => {}
                 Ok(swept) => tracing::info!(?swept, "uploads put in order"),
                 Err(error) => tracing::warn!(%error, "uploads could not be put in order, trying again later"),
@@ -46,19 +46,17 @@ impl Uploads {
         }
     }
 
-    /// One round. Every step is idempotent, so that several machines may do it at once.
-    pub async fn reconcile(&self, now: At, untouched_for: Millis) -> Result<Swept> {
-        let mut swept = Swept::default();
-        let mut tx = self.db.read().await?;
-        let unsettled = sql::unsettled(&mut tx, now - untouched_for).await?;
-        drop(tx);
-        for id in unsettled {
-            match self.settle(&id).await {
-                Ok(State::Open | State::Completing) => tracing::warn!(upload = %id, "not finished yet"),
-                Ok(_) => swept.finished += 1,
-                Err(error) => tracing::warn!(upload = %id, %error, "not finished yet"),
-            }
+    async fn round(&self, now: At, untouched_for: Millis) -> Result<Swept> {
+        if clock::is_steady(&self.db, now).await? {
+            return self.reconcile(now, untouched_for).await;
         }
+        let finished = self.finish_all(now - untouched_for).await?;
+        Ok(Swept { finished, described: sidecar::catch_up(&self.db, &self.storage).await?, ..Swept::default() })
+    }
+
+    /// One round, with a clock that may be believed. Every step is idempotent, so that several machines may do it at once.
+    pub async fn reconcile(&self, now: At, untouched_for: Millis) -> Result<Swept> {
+        let mut swept = Swept { finished: self.finish_all(now - untouched_for).await?, ..Swept::default() };
         let mut tx = self.db.write().await?;
         swept.expired = sql::expire(&mut tx, now).await?;
         tx.commit().await?;
@@ -70,6 +68,22 @@ impl Uploads {
         }
         swept.described = sidecar::catch_up(&self.db, &self.storage).await?;
         Ok(swept)
+    }
+
+    /// Brings to their end those that need nothing more. Answers how many.
+    async fn finish_all(&self, untouched_since: At) -> Result<usize> {
+        let mut finished = 0;
+        let mut tx = self.db.read().await?;
+        let unsettled = sql::unsettled(&mut tx, untouched_since).await?;
+        drop(tx);
+        for id in unsettled {
+            match self.settle(&id).await {
+                Ok(State::Open | State::Completing) => tracing::warn!(upload = %id, "not finished yet"),
+                Ok(_) => finished += 1,
+                Err(error) => tracing::warn!(upload = %id, %error, "not finished yet"),
+            }
+        }
+        Ok(finished)
     }
 
     /// Whether there may be more that can be deleted.

@@ -6,9 +6,11 @@
 //! be about to get one, so it counts only when it is old enough and nobody is at work on what it belongs to.
 //!
 //! `needed` says what rows need, `judge` decides (pure), `mend` repairs, `orphans` finds what is left over, and `rebuild`
-//! brings clips back where the bucket is all there is. `retention` says how long originals are kept.
+//! brings clips back where the bucket is all there is. `retention` says how long originals are kept, and
+//! `clock` when the time is not to be believed.
 
 pub mod books;
+pub mod clock;
 pub mod judge;
 pub mod mend;
 pub mod needed;
