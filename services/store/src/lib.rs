@@ -70,7 +70,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::task::spawn_blocking;
 use tokio_util::task::TaskTracker;
-use weijia_core::db::Db;
+use weijia_core::db::{Db, Tx};
 use weijia_core::time::At;
 
 use blobs::{BlobId, Blobs, Busy, Draft};
@@ -172,8 +172,8 @@ impl EmbeddedStore {
     }
 }
 
-/// A durable blob that may not have its row yet. Dropped, it is deleted, unless [`Placed::keep`] said that a commit was
-/// on its way.
+/// A durable blob that may not have its row yet. Dropped, it is deleted, unless its row may be there: see
+/// [`Placed::commit`].
 struct Placed {
     store: EmbeddedStore,
     id: BlobId,
@@ -182,9 +182,14 @@ struct Placed {
 }
 
 impl Placed {
-    /// From here on only the index knows. If the commit fails after all, a sweep finds the orphan.
-    fn keep(&mut self) {
+    /// Commits the row that names it. Where nobody knows whether that worked, as on a full disk, the index tells: what it
+    /// does not name would otherwise pile up with every try, and fill the disk for good.
+    async fn commit(mut self, tx: Tx) -> Result<()> {
         self.kept = true;
+        let Err(error) = tx.commit().await else { return Ok(()) };
+        let named = index::blob_exists(&mut self.store.index().read().await?, &self.id).await?;
+        self.kept = named;
+        if named { Ok(()) } else { Err(error.into()) }
     }
 }
 

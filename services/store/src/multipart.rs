@@ -106,13 +106,12 @@ pub async fn keep_part(store: &EmbeddedStore, place: Place, received: Received) 
     let inside = store.clone();
     let work = async move {
         let (len, tag, sums) = (received.len, received.etag(), serde_json::to_string(&received.sums)?);
-        let mut placed = inside.place(received.draft).await?;
+        let placed = inside.place(received.draft).await?;
         let blob = Blob { id: placed.id.clone(), no: place.no, len, etag: tag.clone(), sums, written_at: At::now() };
         let mut tx = inside.index().write().await?;
         require(&mut tx, &place.bucket, &place.key, &place.upload).await?;
         let old = index::put_blob(&mut tx, &place.upload, &blob).await?;
-        placed.keep();
-        tx.commit().await?;
+        placed.commit(tx).await?;
         inside.blobs().discard(old);
         Ok((tag, received.sums))
     };

@@ -62,7 +62,7 @@ pub async fn publish(
             sums: serde_json::to_string(&received.sums)?,
             written_at: At::now(),
         };
-        let mut placed = inside.place(received.draft).await?;
+        let placed = inside.place(received.draft).await?;
         let blob = Blob {
             id: placed.id.clone(),
             no: 1,
@@ -75,8 +75,7 @@ pub async fn publish(
         judge(&mut tx, &bucket, &object.key, &condition).await?;
         let freed = index::put_object(&mut tx, &bucket, &object).await?;
         index::put_blob(&mut tx, &object.id, &blob).await?;
-        placed.keep();
-        tx.commit().await?;
+        placed.commit(tx).await?;
         inside.blobs().discard(freed);
         Ok((object, received.sums))
     };

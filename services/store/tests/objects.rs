@@ -240,7 +240,8 @@ async fn an_object_whose_bytes_are_lost_is_not_promised() {
         assert_eq!(code(client.get_object().bucket(BUCKET).key(key).send().await), "ObjectDamaged", "{key}");
         let copy = client.copy_object().bucket(BUCKET).key("copy").copy_source(format!("{BUCKET}/{key}"));
         assert_eq!(code(copy.send().await), "ObjectDamaged", "{key}");
-        assert!(running.storage.head(key).await.unwrap_err().is_transient(), "{key} isn't just not there");
+        let error = running.storage.head(key).await.unwrap_err();
+        assert!(matches!(error, StorageError::Damaged(_)), "{key} isn't just not there: {error}");
     }
     assert_eq!(running.storage.get("whole").await.unwrap(), "the film whole");
 }

@@ -34,7 +34,9 @@ async fn opening_sweeps_what_no_row_names() {
     assert_eq!(std::fs::read(folder.path().join("lost-and-found/aaorphan")).unwrap(), b"orphan");
     assert_eq!(running.storage.get("a").await.unwrap(), "kept");
     // Damage is an error, never a short or an empty answer.
-    assert!(running.storage.get("b").await.unwrap_err().is_transient());
+    for error in [running.storage.get("b").await.unwrap_err(), running.storage.head("b").await.unwrap_err()] {
+        assert!(matches!(error, StorageError::Damaged(_)), "{error}");
+    }
 
     // And while it runs; the sum tells both.
     std::fs::write(folder.path().join("temp/another"), "half").unwrap();
