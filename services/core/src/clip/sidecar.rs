@@ -13,7 +13,7 @@ use crate::error::{Error, OrNotFound, Result};
 use crate::ids::{ClipId, CohortId, UploadId, UserId, VersionId};
 use crate::on;
 use crate::storage::keys::{self, Area};
-use crate::storage::{Storage, StorageError};
+use crate::storage::{Storage, StorageError, trash};
 use crate::time::At;
 use crate::upload::{Part, rules};
 
@@ -213,7 +213,8 @@ pub async fn tells_more(db: &Db, storage: &Storage, original_key: &str) -> Resul
 pub async fn put(db: &Db, storage: &Storage, version: &VersionId) -> Result<bool> {
     let mut tx = db.read().await?;
     let sidecar = wanted(&mut tx, version).await?.and_then(|wanted| wanted.sidecar);
-    let rev: i64 = on!(&mut tx, c => sqlx::query_scalar("select sidecar_rev from clip_versions where id = $1")
+    let (rev, put): (i64, i64) = on!(&mut tx, c => sqlx::query_as(
+            "select sidecar_rev, sidecar_put from clip_versions where id = $1")
         .bind(version).fetch_one(c).await)?;
     drop(tx);
     if let Some(sidecar) = &sidecar {
@@ -221,10 +222,24 @@ pub async fn put(db: &Db, storage: &Storage, version: &VersionId) -> Result<bool
         storage.put(&key, "application/json", sidecar.to_bytes()?).await?;
     }
     let mut tx = db.write().await?;
-    on!(&mut tx, c => sqlx::query("update clip_versions set sidecar_put = $2 where id = $1 and sidecar_put < $2")
-        .bind(version).bind(rev).execute(c).await.map(drop))?;
+    written(&mut tx, version, rev, put).await?;
+    if let Some(sidecar) = &sidecar
+        && wanted(&mut tx, version).await?.is_none()
+    {
+        // Taken back meanwhile, perhaps before this was put.
+        trash::put(&mut tx, At::now() - trash::GRACE, &keys::sidecar(&sidecar.clip.clip, version), None).await?;
+    }
     tx.commit().await?;
     Ok(sidecar.is_some())
+}
+
+/// What the rows told at `rev` is in the bucket, unless somebody else has put it since `before`: nobody can know whose
+/// landed last, and it is written once more.
+async fn written(tx: &mut Tx, version: &VersionId, rev: i64, before: i64) -> Result<()> {
+    on!(tx, c => sqlx::query(
+            "update clip_versions set sidecar_put = case when sidecar_put = $3 then $2 else -1 end where id = $1")
+        .bind(version).bind(rev).bind(before).execute(c).await.map(drop))?;
+    Ok(())
 }
 
 /// Writes the sidecars that are not as the rows are any more. Answers how many. What cannot be written now is tried
@@ -247,5 +262,30 @@ pub async fn catch_up(db: &Db, storage: &Storage) -> Result<usize> {
             }
         }
         after = last;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::both_databases;
+    use crate::review::testing::Classroom;
+
+    both_databases! {
+        of_two_who_write_at_once_the_later_is_not_believed(db) {
+            let room = Classroom::open(&db).await;
+            let mut tx = db.write().await.unwrap();
+            let (_, version) = crate::review::testing::clip(&mut tx, &room.trainee, None, None).await;
+            let put = async |tx: &mut Tx| -> i64 {
+                on!(&mut *tx, c => sqlx::query_scalar("select sidecar_put from clip_versions where id = $1")
+                    .bind(&version).fetch_one(c).await).unwrap()
+            };
+            let begun = put(&mut tx).await;
+            written(&mut tx, &version, 6, begun).await.unwrap();
+            assert_eq!(put(&mut tx).await, 6);
+            written(&mut tx, &version, 5, begun).await.unwrap();
+            assert_eq!(put(&mut tx).await, -1, "it is due again");
+            tx.commit().await.unwrap();
+        }
     }
 }
