@@ -44,7 +44,7 @@ async fn passing_faults_on_every_call_are_not_even_noticed() {
     let app = App::start().await;
     let she = app.trainee("13800000001").await;
     let film = film(LENGTH);
-    for fault in [Fault::Refuse, Fault::LoseAnswer, Fault::ErrorIn200] {
+    for fault in [Fault::Refuse, Fault::LoseAnswer, Fault::ErrorIn200, Fault::Stray404] {
         let upload = she.create(LENGTH).await;
         for call in ["CreateMultipartUpload", "UploadPart 1", "UploadPart 3", "CompleteMultipartUpload", "PutObject"] {
             app.s3.fail(call, 1, fault);
@@ -56,7 +56,46 @@ async fn passing_faults_on_every_call_are_not_even_noticed() {
         assert_eq!(sha256(&app.s3.get(&key).await), sha256(&film), "{fault:?}");
         app.s3.heal();
     }
-    assert_eq!(app.count("select count(*) from jobs").await, 3);
+    assert_eq!(app.count("select count(*) from jobs").await, 4);
+}
+
+/// A gateway that has lost its way to the store answers 404 to everything. That says nothing about what is stored.
+#[tokio::test]
+async fn a_404_that_is_not_the_stores_loses_nothing() {
+    let app = App::start().await;
+    let she = app.trainee("13800000001").await;
+    let (upload, film) = (she.create(LENGTH).await, film(LENGTH));
+    assert_eq!(she.patch(&upload, 0, film[..9 * MIB].to_vec()).await.status(), 204);
+    for call in ["GetObject tails/", "UploadPart", "", "CompleteMultipartUpload"] {
+        let from = she.offset(&upload).await;
+        app.s3.fail(call, ALWAYS, Fault::Stray404);
+        assert_eq!(she.patch(&upload, from, film[from..].to_vec()).await.status(), 503, "{call:?}");
+        reconcile(&app).await;
+        assert_eq!(app.version(&upload.clip).await.0, "uploading", "{call:?}");
+        app.s3.heal();
+    }
+    let from = she.offset(&upload).await;
+    assert_eq!((from, app.version(&upload.clip).await.0.as_str()), (LENGTH, "received"));
+    assert_eq!(sha256(&app.s3.only("originals/").await), sha256(&film));
+}
+
+/// Asking again would never end, and her phone has it all.
+#[tokio::test]
+async fn what_the_disk_of_the_store_has_lost_is_sent_again() {
+    let app = App::start().await;
+    let she = app.trainee("13800000001").await;
+    let film = film(LENGTH);
+    let upload = she.create(LENGTH).await;
+    assert_eq!(she.patch(&upload, 0, film[..9 * MIB].to_vec()).await.status(), 204);
+    app.s3.fail("GetObject tails/", ALWAYS, Fault::Damaged);
+    assert_eq!(she.patch(&upload, 9 * MIB, film[9 * MIB..].to_vec()).await.status(), 410);
+    assert_eq!(app.version(&upload.clip).await, ("failed".into(), Some("incomplete".into())));
+    app.s3.heal();
+    let upload = stuck_before_complete(&she, &film).await;
+    app.s3.fail("HeadObject originals/", ALWAYS, Fault::Refuse);
+    app.s3.fail("GetObject originals/", ALWAYS, Fault::Damaged);
+    reconcile(&app).await;
+    assert_eq!(app.version(&upload.clip).await, ("failed".into(), Some("incomplete".into())));
 }
 
 #[tokio::test]

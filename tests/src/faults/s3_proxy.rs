@@ -13,7 +13,7 @@ use futures_util::{StreamExt, stream};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
-use hyper::header::{CONTENT_LENGTH, HeaderMap, HeaderName, TRANSFER_ENCODING};
+use hyper::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode, Uri};
@@ -43,6 +43,8 @@ pub enum Fault {
     LostAnswer,
     /// Nothing is done, and the answer is an error in a 200.
     ErrorIn200,
+    /// Nothing is done: something in front of the store knows no such place.
+    Stray404,
     /// The answer is a plain yes with the right ETag, and nothing is done. No store may do that; the oracle must see it.
     Lie,
     /// Waits for [`S3Proxy::release`] before the store hears of it.
@@ -52,7 +54,7 @@ pub enum Fault {
 }
 
 /// What stores and networks do.
-pub const FAULTS: [Fault; 7] = [
+pub const FAULTS: [Fault; 8] = [
     Fault::Error500,
     Fault::Error503,
     Fault::Stall,
@@ -60,6 +62,7 @@ pub const FAULTS: [Fault; 7] = [
     Fault::ResetAnswer,
     Fault::LostAnswer,
     Fault::ErrorIn200,
+    Fault::Stray404,
 ];
 
 #[derive(Debug)]
@@ -214,6 +217,7 @@ impl S3Proxy {
             Some(Fault::Error500) => return Ok(error(500, "InternalError")),
             Some(Fault::Error503) => return Ok(error(503, "SlowDown")),
             Some(Fault::ErrorIn200) => return Ok(error(200, "InternalError")),
+            Some(Fault::Stray404) => return Ok(page(404, "text/html", "<h1>default backend - 404</h1>")),
             Some(Fault::Lie) => return Ok(lie(&body)),
             _ => {}
         }
@@ -293,10 +297,14 @@ fn breaking_off(half: Bytes, socket: RawFd) -> Answer {
 
 fn error(status: u16, code: &str) -> Response<Answer> {
     let text = format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>as asked</Message></Error>");
-    let body = Full::new(Bytes::from(text)).map_err(|never| match never {}).boxed_unsync();
+    page(status, "application/xml", &text)
+}
+
+fn page(status: u16, content_type: &'static str, text: &str) -> Response<Answer> {
+    let body = Full::new(Bytes::from(text.to_owned())).map_err(|never| match never {}).boxed_unsync();
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::from_u16(status).expect("a status");
-    response.headers_mut().insert("content-type", "application/xml".parse().expect("plain text"));
+    response.headers_mut().insert("content-type", HeaderValue::from_static(content_type));
     response
 }
 

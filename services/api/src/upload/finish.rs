@@ -4,7 +4,7 @@
 use weijia_core::clip::refusal::RefusalCode;
 use weijia_core::clip::sidecar::{Sidecar, Stored};
 use weijia_core::ids::UploadId;
-use weijia_core::storage::{StorageError, keys};
+use weijia_core::storage::{StorageError, keys, trash};
 use weijia_core::time::At;
 use weijia_core::upload::{Part, State, Upload, sql};
 use weijia_core::{Error, Result};
@@ -42,7 +42,11 @@ impl Uploads {
             Object::Lost(why) => {
                 tracing::error!(upload = %upload.id, why, "the store has lost an upload");
                 let mut tx = self.db.write().await?;
-                sql::fail(&mut tx, At::now(), &upload, RefusalCode::Incomplete).await?;
+                let failed = sql::fail(&mut tx, At::now(), &upload, RefusalCode::Incomplete).await?;
+                if failed && let (Some(clip), Some(version)) = (&upload.clip_id, &upload.version_id) {
+                    // Whoever died before this may have put it.
+                    trash::put(&mut tx, At::now(), &keys::sidecar(clip, version), None).await?;
+                }
                 let upload = sql::find(&mut tx, id).await?;
                 tx.commit().await?;
                 Ok(upload.state)
@@ -59,14 +63,17 @@ impl Uploads {
                 Ok(_) => {}
                 // Done before and the answer lost, or gone: the object tells which.
                 Err(StorageError::NoSuchUpload | StorageError::NotFound) => {}
+                Err(StorageError::Damaged(why)) => return Ok(Object::Lost(why)),
                 Err(StorageError::Refused(why)) if is_final(&why) => return Ok(Object::Lost(why)),
                 Err(error) => unknown = Some(error),
             }
         }
-        match patiently(|| self.storage.head(key)).await? {
-            Some(object) if upload.ends_at(object.len as i64) => Ok(Object::Whole),
-            Some(object) => Ok(Object::Lost(format!("{} bytes instead of {:?}", object.len, upload.length))),
-            None => match unknown {
+        match patiently(|| self.storage.head(key)).await {
+            Ok(Some(object)) if upload.ends_at(object.len as i64) => Ok(Object::Whole),
+            Ok(Some(object)) => Ok(Object::Lost(format!("{} bytes instead of {:?}", object.len, upload.length))),
+            Err(StorageError::Damaged(why)) => Ok(Object::Lost(why)),
+            Err(error) => Err(error.into()),
+            Ok(None) => match unknown {
                 Some(error) => Err(error.into()),
                 None => Ok(Object::Lost("no multipart upload and no object".into())),
             },

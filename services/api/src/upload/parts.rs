@@ -48,6 +48,10 @@ impl From<StorageError> for Failure {
     fn from(error: StorageError) -> Self {
         match error {
             StorageError::NotFound | StorageError::NoSuchUpload => Failure::Lost,
+            StorageError::Damaged(why) => {
+                tracing::error!(why, "the disk of the store has lost what was acknowledged");
+                Failure::Lost
+            }
             StorageError::Full(why) => {
                 tracing::error!(why, "the disk of the store is full");
                 Failure::Full
@@ -113,14 +117,18 @@ impl Uploads {
 
     /// A whole part, in the store and not counted yet.
     pub(super) async fn put_part(&self, upload: &Upload, no: i64, bytes: Bytes) -> Result<Part, Failure> {
-        let sha256 = sha256(bytes.clone()).await;
         let len = bytes.len() as i64;
         let single = upload.new_key();
-        let etag = match (&upload.key, &upload.s3_upload_id) {
-            (Some(key), Some(id)) => patiently(|| self.storage.upload_part(key, id, no as i32, bytes.clone())).await?,
-            _ => patiently(|| self.storage.put(&single, CONTENT_TYPE, bytes.clone())).await?,
+        let put = async {
+            match (&upload.key, &upload.s3_upload_id) {
+                (Some(key), Some(id)) => {
+                    patiently(|| self.storage.upload_part(key, id, no as i32, bytes.clone())).await
+                }
+                _ => patiently(|| self.storage.put(&single, CONTENT_TYPE, bytes.clone())).await,
+            }
         };
-        Ok(Part { no, len, etag, sha256 })
+        let (sha256, etag) = tokio::join!(sha256(bytes.clone()), put);
+        Ok(Part { no, len, etag: etag?, sha256 })
     }
 
     /// A piece of the part that is still growing: a new object, not counted yet.
@@ -132,9 +140,10 @@ impl Uploads {
         bytes: Bytes,
     ) -> Result<TailPiece, Failure> {
         let key = keys::upload_tail(&upload.id, upload.epoch, (no - 1) * upload.part_size + start);
-        let sha256 = sha256(bytes.clone()).await;
         let len = bytes.len() as i64;
-        patiently(|| self.storage.put(&key, CONTENT_TYPE, bytes.clone())).await?;
+        let put = patiently(|| self.storage.put(&key, CONTENT_TYPE, bytes.clone()));
+        let (sha256, put) = tokio::join!(sha256(bytes.clone()), put);
+        put?;
         Ok(TailPiece { part_no: no, start, len, key, sha256 })
     }
 

@@ -22,6 +22,10 @@ pub enum Fault {
     LoseAnswer,
     /// An error in the body of a 200, and nothing is done.
     ErrorIn200,
+    /// Something in front of the store knows no such place, and nothing is done.
+    Stray404,
+    /// The disk of the store has lost the bytes, and it says so.
+    Damaged,
     /// It is done, later.
     Slow(Duration),
 }
@@ -154,6 +158,8 @@ async fn answer(State(proxy): State<Proxy>, request: Request) -> Response<Body> 
     match fault {
         Some(Fault::Refuse) => return error(500, "InternalError"),
         Some(Fault::ErrorIn200) => return error(200, "InternalError"),
+        Some(Fault::Stray404) => return (StatusCode::NOT_FOUND, "<h1>default backend - 404</h1>").into_response(),
+        Some(Fault::Damaged) => return error(500, "ObjectDamaged"),
         Some(Fault::Slow(time)) => tokio::time::sleep(time).await,
         Some(Fault::LoseAnswer) | None => {}
     }

@@ -12,6 +12,9 @@ pub enum StorageError {
     /// It may work the next time, and it may have worked this time: the outcome is unknown.
     #[error("store unavailable: {0}")]
     Transient(String),
+    /// The store knows the object, and its disk has lost bytes of it. They do not come back by asking again.
+    #[error("store damaged: {0}")]
+    Damaged(String),
     /// Its disk is full. Nothing of this request was kept, everything before it was; there may be room later.
     #[error("store full: {0}")]
     Full(String),
@@ -51,6 +54,7 @@ fn classify(status: u16, code: Option<&str>, message: &str) -> StorageError {
         Some("NoSuchKey") => StorageError::NotFound,
         Some("NoSuchUpload") => StorageError::NoSuchUpload,
         Some("NoSuchBucket") => StorageError::Refused(text()),
+        Some("ObjectDamaged") => StorageError::Damaged(text()),
         Some(
             "InternalError"
             | "ServiceUnavailable"
@@ -65,8 +69,8 @@ fn classify(status: u16, code: Option<&str>, message: &str) -> StorageError {
         ) => StorageError::Transient(text()),
         Some("InsufficientStorage") => StorageError::Full(text()),
         _ if status == 507 => StorageError::Full(text()),
-        // HEAD has no body to say which of the two is missing.
-        _ if status == 404 => StorageError::NotFound,
+        // Not the store's word: what stands before it knows no object and no upload, and has lost the way for a moment.
+        _ if status == 404 => StorageError::Transient(text()),
         _ if status >= 500 || status == 429 || status < 300 => StorageError::Transient(text()),
         _ => StorageError::Refused(text()),
     }
@@ -93,7 +97,10 @@ mod tests {
     #[test]
     fn answers_are_told_apart() {
         assert_eq!(classify(404, Some("NoSuchKey"), ""), StorageError::NotFound);
-        assert_eq!(classify(404, None, ""), StorageError::NotFound);
+        for proxy in [None, Some("NotFound")] {
+            assert!(classify(404, proxy, "default backend").is_transient(), "{proxy:?} is a proxy's");
+        }
+        assert!(matches!(classify(500, Some("ObjectDamaged"), ""), StorageError::Damaged(_)));
         assert_eq!(classify(404, Some("NoSuchUpload"), ""), StorageError::NoSuchUpload);
         assert!(classify(404, Some("NoSuchBucket"), "").to_string().contains("NoSuchBucket"));
         assert!(classify(500, None, "").is_transient());

@@ -148,9 +148,9 @@ impl Storage {
 
     /// Makes the bucket if there is none.
     pub async fn ensure_bucket(&self) -> Result<(), StorageError> {
-        match self.client.head_bucket().bucket(&self.bucket).send().await.map_err(StorageError::from) {
-            Err(StorageError::NotFound) => {}
-            answer => return answer.map(drop),
+        match self.client.head_bucket().bucket(&self.bucket).send().await {
+            Err(error) if error.raw_response().is_some_and(|answer| answer.status().as_u16() == 404) => {}
+            answer => return Ok(answer.map(drop)?),
         }
         let Err(error) = self.client.create_bucket().bucket(&self.bucket).send().await else { return Ok(()) };
         // Two nodes starting together: one makes it, for the other it is there.

@@ -4,6 +4,7 @@ use std::io;
 use std::path::Path;
 use std::pin::Pin;
 
+use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::primitives::{ByteStream, Length};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
@@ -139,16 +140,22 @@ impl Storage {
         Ok(body.len)
     }
 
+    /// What there is of a key. An answer to HEAD has no body: where it says no, somebody else may have answered, or it
+    /// does not say why, so the store is asked once more in a way that it has to answer in words.
     pub async fn head(&self, key: &str) -> Result<Option<ObjectInfo>, StorageError> {
-        let answer = self.client.head_object().bucket(&self.bucket).key(key).send().await;
-        match answer.map_err(StorageError::from) {
+        match self.client.head_object().bucket(&self.bucket).key(key).send().await {
             Ok(answer) => {
-                let len = answer.content_length.and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
+                let len = answer.content_length.and_then(|n| u64::try_from(n).ok());
+                let len = len.ok_or_else(|| StorageError::Transient("an answer without a length".into()))?;
                 let written_at = answer.last_modified.as_ref().and_then(moment);
                 Ok(Some(ObjectInfo { key: key.to_owned(), len, etag: tag(answer.e_tag)?, written_at }))
             }
-            Err(StorageError::NotFound) => Ok(None),
-            Err(error) => Err(error),
+            Err(error) if is_answered(&error) => match self.get_range(key, Range::Span(0, 0)).await {
+                Err(StorageError::NotFound) => Ok(None),
+                Err(damaged @ StorageError::Damaged(_)) => Err(damaged),
+                _ => Err(error.into()),
+            },
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -181,6 +188,10 @@ impl Storage {
         let next = if answer.is_truncated == Some(true) { objects.last().map(|o| o.key.clone()) } else { None };
         Ok(Page { objects, next })
     }
+}
+
+fn is_answered<E>(error: &SdkError<E>) -> bool {
+    matches!(error, SdkError::ServiceError(_))
 }
 
 fn broken(error: io::Error) -> StorageError {
