@@ -214,3 +214,20 @@ async fn a_film_that_she_ends_lets_go_of_its_stretches() {
     app.uploads.reconcile(At::now() + trash::GRACE, Millis(0)).await.unwrap();
     assert_eq!((app.s3.keys("").await, app.s3.open_multiparts().await), (vec![], 0));
 }
+
+#[tokio::test]
+async fn who_asks_for_the_same_film_again_makes_no_second_one() {
+    let app = App::start().await;
+    let she = app.trainee("13800000001").await;
+    let film = film(MIB);
+    let concat = format!("final;{} {}", partial(&she, &film[..700]).await, partial(&she, &film[700..]).await);
+    let (first, again) = (join(&she, &concat).await, join(&she, &concat).await);
+    assert_eq!((first.status().as_u16(), again.status().as_u16()), (201, 201));
+    assert_eq!(location(&first), location(&again));
+    assert_eq!(app.count("select count(*) from clips").await, 1);
+    app.uploads.reconcile(At::now() + trash::GRACE, Millis(0)).await.unwrap();
+    assert_eq!(location(&join(&she, &concat).await), location(&first), "though its stretches are gone");
+    let other = she.request(Method::POST, UPLOADS).header("upload-concat", &concat);
+    let other = other.header("upload-metadata", "filename YS5tcDQ=").send().await.unwrap();
+    assert_eq!(other.status(), 404, "that would be another film");
+}

@@ -106,14 +106,13 @@ async fn joining_the_same_stretch_again_and_again_costs_its_bytes_each_time() {
         assert_eq!(she.patch(&upload, 0, film(4 * MB as usize)).await.status(), 204);
         upload.path
     };
-    let join = async |of: String| {
-        let request =
-            she.request(reqwest::Method::POST, "/api/v1/uploads").header("upload-concat", format!("final;{of}"));
-        request.send().await.unwrap()
+    let join = async |of: String, film: &str| {
+        let request = she.request(reqwest::Method::POST, "/api/v1/uploads").header("idempotency-key", film);
+        request.header("upload-concat", format!("final;{of}")).send().await.unwrap()
     };
     let one = stretch().await;
-    refused(join([one.as_str(); 3].join(" ")).await, 413, "too_big").await;
-    assert_eq!(join(format!("{one} {one}")).await.status(), 201, "8 MB of 10");
+    refused(join([one.as_str(); 3].join(" "), "a").await, 413, "too_big").await;
+    assert_eq!(join(format!("{one} {one}"), "b").await.status(), 201, "8 MB of 10");
     let told = allowance(&she, 1).await;
     assert_eq!((told["used_today"].as_i64(), told["kept"].as_i64()), (Some(8 * MB), Some(8 * MB)));
     refused(she.post(4 * MB as usize, &[("upload-concat", "partial")]).await, 422, "quota_person").await;
@@ -122,9 +121,9 @@ async fn joining_the_same_stretch_again_and_again_costs_its_bytes_each_time() {
     let one = stretch().await;
     // While the store does not take it, one film after the other waits to be joined.
     app.s3.fail("PutObject originals/", usize::MAX, support::s3::Fault::Refuse);
-    assert_eq!(join(one.clone()).await.status(), 201);
-    assert_eq!(join(one.clone()).await.status(), 201);
-    refused(join(one).await, 422, "quota_person").await;
+    assert_eq!(join(one.clone(), "c").await.status(), 201);
+    assert_eq!(join(one.clone(), "d").await.status(), 201);
+    refused(join(one, "e").await, 422, "quota_person").await;
 }
 
 #[tokio::test]

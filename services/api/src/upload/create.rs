@@ -110,6 +110,13 @@ impl Uploads {
             still_meant(&mut tx, &upload).await?;
             return Ok(Begun { upload, is_new: false, renamed: None });
         }
+        if let (None, Plan::Final { concat, .. }) = (&creation.idempotency_key, &creation.plan)
+            && let Some(upload) = sql::of_concat(&mut tx, &owner.user, concat).await?
+            && is_same(creation, &upload)
+            && still_meant(&mut tx, &upload).await.is_ok()
+        {
+            return Ok(Begun { upload, is_new: false, renamed: None });
+        }
         let length = match &creation.plan {
             Plan::Whole { length } | Plan::Partial { length } => *length,
             Plan::Final { of, .. } => {

@@ -61,6 +61,15 @@ pub async fn of_idempotency_key(tx: &mut Tx, owner: &UserId, key: &str) -> Resul
         .bind(owner).bind(key).fetch_optional(c).await)?)
 }
 
+/// The final upload that joins these partial ones already, if one does, or has done so. A client that did not hear the
+/// answer has no other name for it.
+pub async fn of_concat(tx: &mut Tx, owner: &UserId, concat: &str) -> Result<Option<Upload>> {
+    Ok(on!(tx, c => sqlx::query_as(
+            "select * from uploads where owner_id = $1 and concat = $2 and state in ('open', 'completing', 'complete')
+             order by id desc limit 1")
+        .bind(owner).bind(concat).fetch_optional(c).await)?)
+}
+
 /// A new upload. A stretch without bytes is complete at once: there is nothing left to send, and no object.
 pub async fn create(tx: &mut Tx, now: At, new: NewUpload<'_>) -> Result<Upload> {
     lock_owner(tx, new.owner).await?;
