@@ -29,6 +29,10 @@ fn fault(settings: &Settings, error: &std::io::Error) -> String {
     match error.kind() {
         // It says itself what to do.
         ErrorKind::InvalidData => format!("自带的对象存储没有打开：{error}。"),
+        ErrorKind::ResourceBusy => format!(
+            "自带的对象存储正被另一个程序用着：{}。是 weijia fsck 就等它查完；是另一个 weijia serve，就先停掉它。",
+            settings.store_folder().display()
+        ),
         _ => format!("自带的对象存储起不来：{error}。看看 {} 的权限和磁盘。", settings.store_folder().display()),
     }
 }
