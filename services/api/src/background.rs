@@ -11,7 +11,9 @@ const EVERY: Duration = Duration::from_secs(60);
 
 /// Until the server is asked to stop and every upload has made durable what it has.
 pub async fn run(state: AppState) {
-    tokio::join!(state.uploads.clone().keep_reconciled(), keep_leases_swept(&state), upkeep::keep_tidy(&state));
+    // A future that holds all of this itself is nested more deeply than an optimising compiler looks.
+    let reconciled = Box::pin(state.uploads.clone().keep_reconciled());
+    tokio::join!(reconciled, keep_leases_swept(&state), upkeep::keep_tidy(&state));
     state.uploads.drained().await;
 }
 
