@@ -304,6 +304,18 @@ create table jobs (
 -- Not a partial index: SQLite would not see that `state = 'ready'` lies within `state in (...)`.
 create index jobs_queue on jobs (state, priority, turn, id);
 
+-- How every attempt at a job ended, for staff: a job's own row says only what was last. Null: under way.
+create table job_attempts (
+  job_id text not null references jobs(id) on delete cascade,
+  attempt bigint not null,
+  worker text not null,
+  began_at bigint not null,
+  ended_at bigint,
+  outcome text check (outcome in ('done', 'failed', 'died', 'postponed', 'handed_back', 'gone', 'cancelled')),
+  words text,
+  primary key (job_id, attempt)
+);
+
 -- ---- review ----------------------------------------------------------------------------------------------------
 create table review_tickets (
   id text primary key,

@@ -218,6 +218,21 @@ pub fn is_full(error: &sqlx::Error) -> bool {
     error.as_database_error().and_then(|e| e.code()).is_some_and(|code| code == "13" || code == "53100")
 }
 
+/// Whether the database cannot be reached or cannot work at the moment, as against what it says about a statement.
+pub fn is_away(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Database(e) => matches!(e.kind(), sqlx::error::ErrorKind::Other),
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::Configuration(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => true,
+        _ => false,
+    }
+}
+
 /// Whether there is no such database (SQLITE_CANTOPEN, PostgreSQL's invalid_catalog_name), or none of our tables in it.
 pub fn is_unbuilt(error: &sqlx::Error) -> bool {
     let Some(error) = error.as_database_error() else { return false };

@@ -50,6 +50,15 @@ impl Error {
             _ => false,
         }
     }
+
+    /// Store or database cannot do their part at the moment, whoever asks: no fault of what was asked for.
+    pub fn is_outage(&self) -> bool {
+        match self {
+            Self::Storage(error) => error.is_outage(),
+            Self::Db(error) => crate::db::is_away(error),
+            _ => false,
+        }
+    }
 }
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;

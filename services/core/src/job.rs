@@ -2,9 +2,12 @@
 //!
 //! A job is enqueued in the transaction that makes it true, and claimed with a lease on the database's clock. Every
 //! lease has a token of its own; each later update names it, so a worker whose lease was lost changes nothing.
-//! Claiming counts as an attempt, so a job that kills its worker ends as dead and not in a circle. Owners take turns
+//! Claiming counts as an attempt, so a job that kills its worker ends as dead and not in a circle; what is wrong outside
+//! the job (a store or a database that is away) does not count. Every attempt's end is kept. Owners take turns
 //! (start-time fair queueing): a job's `turn` is fixed when it is enqueued, so one person's 500 clips stand behind
 //! another person's first.
+
+mod attempts;
 
 use std::fmt::Write as _;
 use std::str::FromStr;
@@ -17,6 +20,10 @@ use crate::time::{At, Millis};
 
 /// How many times a job is tried before it is dead.
 pub const MAX_ATTEMPTS: i64 = 5;
+/// How long a job waits for a store or a database that is away before it is given up.
+pub const PATIENCE: Millis = Millis::hours(24);
+/// The job of a worker that went away has waited for its whole lease already.
+const AFTER_A_LOSS: Millis = Millis::seconds(1);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JobKind {
@@ -78,9 +85,14 @@ pub struct Dead {
     pub subject: String,
 }
 
-/// 2, 8, 32, 128 seconds: long enough for a store or a machine to come back, short enough for somebody who waits.
+/// 2, 8, 32, 128 seconds: long enough for what may pass, short enough for somebody who waits.
 fn backoff(attempt: i64) -> Millis {
     Millis::seconds(2 * 4_i64.pow(attempt.clamp(1, 5) as u32 - 1))
+}
+
+/// As long as the trouble has lasted so far, between two seconds and a minute: so it doubles.
+fn pause(lasted: Millis) -> Millis {
+    Millis(lasted.0.clamp(2_000, 60_000))
 }
 
 fn lost() -> Error {
@@ -105,7 +117,7 @@ pub async fn enqueue(tx: &mut Tx, now: At, kind: JobKind, subject: &str, owner: 
              values ($1, $2, $3, $4, $5, $6, 'ready', 0, $7, 0, $8, $8)
              on conflict (subject, kind) do update
              set state = 'ready', max_attempts = jobs.attempt + excluded.max_attempts, run_at = 0, reason = null,
-                 updated_at = excluded.updated_at
+                 created_at = excluded.created_at, updated_at = excluded.updated_at
              where jobs.state = 'cancelled'")
         .bind(JobId::new()).bind(kind.as_str()).bind(subject).bind(owner).bind(kind.priority())
         .bind(serving.max(last + 1)).bind(MAX_ATTEMPTS).bind(now).execute(c).await.map(drop))?;
@@ -164,10 +176,12 @@ pub async fn claim(tx: &mut Tx, worker: &str, lease: Millis) -> Result<Option<Le
     let row: Option<JobRow> = on!(tx, c => sqlx::query_as(sql)
         .bind(&token).bind(now + lease).bind(worker).bind(now).fetch_optional(c).await)?;
     let Some((job, kind, attempt, subject, owner)) = row else { return Ok(None) };
-    Ok(Some(Lease { job, kind: kind.parse()?, attempt, token, subject, owner }))
+    let lease = Lease { job, kind: kind.parse()?, attempt, token, subject, owner };
+    attempts::begin(tx, &lease, worker, now).await?;
+    Ok(Some(lease))
 }
 
-/// Takes back the leases that ran out: back to the queue after a while, or dead when that was the last attempt.
+/// Takes back the leases that ran out: back to the queue, or dead when that was the last attempt.
 /// Answers the dead.
 pub async fn reclaim(tx: &mut Tx) -> Result<Vec<Dead>> {
     let now = tx.clock().await?;
@@ -178,7 +192,7 @@ pub async fn reclaim(tx: &mut Tx) -> Result<Vec<Dead>> {
         .bind(now).fetch_all(c).await)?;
     let mut dead = Vec::new();
     for (job, kind, attempt, max, subject, token) in expired {
-        let outcome = outcome(attempt, max, now);
+        let outcome = outcome(attempt, max, now + AFTER_A_LOSS);
         let reason = "the worker went away";
         // Its worker may have renewed or finished since: then the row no longer matches, and is left alone.
         let rows = match outcome {
@@ -191,6 +205,9 @@ pub async fn reclaim(tx: &mut Tx) -> Result<Vec<Dead>> {
                          updated_at = $2 where id = $3 and token = $4 and state = 'leased' and lease_until < $2")
                 .bind(reason).bind(now).bind(&job).bind(&token).execute(c).await.map(|r| r.rows_affected()))?,
         };
+        if rows == 1 {
+            attempts::end(tx, &job, attempt, now, "gone", None).await?;
+        }
         if rows == 1 && outcome == Outcome::Dead {
             dead.push(Dead { job, kind: kind.parse()?, subject });
         }
@@ -198,8 +215,8 @@ pub async fn reclaim(tx: &mut Tx) -> Result<Vec<Dead>> {
     Ok(dead)
 }
 
-fn outcome(attempt: i64, max_attempts: i64, now: At) -> Outcome {
-    if attempt >= max_attempts { Outcome::Dead } else { Outcome::RetryAt(now + backoff(attempt)) }
+fn outcome(attempt: i64, max_attempts: i64, next: At) -> Outcome {
+    if attempt >= max_attempts { Outcome::Dead } else { Outcome::RetryAt(next) }
 }
 
 /// Prolongs the lease. A lease that ran out but that nobody took is still this worker's.
@@ -224,43 +241,80 @@ pub async fn still_held(tx: &mut Tx, lease: &Lease) -> Result<()> {
 }
 
 pub async fn finish(tx: &mut Tx, lease: &Lease, now: At) -> Result<()> {
-    held(on!(tx, c => sqlx::query(
+    held(on!(&mut *tx, c => sqlx::query(
             "update jobs set state = 'done', token = null, lease_until = null, progress = null, reason = null,
                  updated_at = $1 where id = $2 and token = $3 and state = 'leased'")
-        .bind(now).bind(&lease.job).bind(&lease.token).execute(c).await.map(|r| r.rows_affected()))?)
+        .bind(now).bind(&lease.job).bind(&lease.token).execute(c).await.map(|r| r.rows_affected()))?)?;
+    attempts::end(tx, &lease.job, lease.attempt, now, "done", None).await
 }
 
 /// This attempt did not work out, for a reason that may pass. The caller settles the subject when the answer is
 /// [`Outcome::Dead`].
 pub async fn fail(tx: &mut Tx, lease: &Lease, reason: &str) -> Result<Outcome> {
+    let (outcome, now) = after_failure(tx, lease).await?;
+    give_up_lease(tx, lease, now, outcome, "failed", reason).await
+}
+
+/// What worked on it died on it, with these last words. Who dies twice with the same words will die so again.
+pub async fn died(tx: &mut Tx, lease: &Lease, words: &str) -> Result<Outcome> {
+    let (outcome, now) = after_failure(tx, lease).await?;
+    let outcome = if attempts::died_before(tx, lease, words).await? { Outcome::Dead } else { outcome };
+    give_up_lease(tx, lease, now, outcome, "died", words).await
+}
+
+async fn after_failure(tx: &mut Tx, lease: &Lease) -> Result<(Outcome, At)> {
     still_held(tx, lease).await?;
     let now = tx.clock().await?;
     let (attempt, max): (i64, i64) = on!(tx, c => sqlx::query_as("select attempt, max_attempts from jobs where id = $1")
         .bind(&lease.job).fetch_one(c).await)?;
-    let outcome = outcome(attempt, max, now);
-    let (state, run_at) = match outcome {
-        Outcome::RetryAt(at) => ("ready", at),
-        Outcome::Dead => ("dead", now),
-    };
-    on!(tx, c => sqlx::query(
-            "update jobs set state = $1, run_at = $2, reason = $3, token = null, lease_until = null, updated_at = $4
-             where id = $5")
-        .bind(state).bind(run_at).bind(reason).bind(now).bind(&lease.job).execute(c).await.map(drop))?;
-    Ok(outcome)
+    Ok((outcome(attempt, max, now + backoff(attempt)), now))
+}
+
+/// Something outside the job is away or full, and the job waits for it. That does not count against the job, but it is
+/// given up, as by [`fail`], when nothing has come back for [`PATIENCE`].
+pub async fn postpone(tx: &mut Tx, lease: &Lease, reason: &str) -> Result<Outcome> {
+    still_held(tx, lease).await?;
+    let now = tx.clock().await?;
+    let lasted = Millis(now.0 - attempts::waiting_since(tx, lease).await?.0);
+    let outcome = if lasted >= PATIENCE { Outcome::Dead } else { Outcome::RetryAt(now + pause(lasted)) };
+    on!(&mut *tx, c => sqlx::query("update jobs set max_attempts = max_attempts + 1 where id = $1")
+        .bind(&lease.job).execute(c).await.map(drop))?;
+    give_up_lease(tx, lease, now, outcome, "postponed", reason).await
 }
 
 /// A worker that is told to stop gives the job back at once. That does not count against the job.
 pub async fn hand_back(tx: &mut Tx, lease: &Lease) -> Result<()> {
+    still_held(tx, lease).await?;
     let now = tx.clock().await?;
-    held(on!(tx, c => sqlx::query(
-            "update jobs set state = 'ready', max_attempts = max_attempts + 1, run_at = $1, token = null,
-                 lease_until = null, progress = null, reason = 'handed back', updated_at = $1
-             where id = $2 and token = $3 and state = 'leased'")
-        .bind(now).bind(&lease.job).bind(&lease.token).execute(c).await.map(|r| r.rows_affected()))?)
+    on!(&mut *tx, c => sqlx::query("update jobs set max_attempts = max_attempts + 1, progress = null where id = $1")
+        .bind(&lease.job).execute(c).await.map(drop))?;
+    give_up_lease(tx, lease, now, Outcome::RetryAt(now), "handed_back", "handed back").await.map(drop)
+}
+
+/// Notes the end of an attempt on the job and among its attempts. The caller holds the lease.
+async fn give_up_lease(
+    tx: &mut Tx,
+    lease: &Lease,
+    now: At,
+    outcome: Outcome,
+    ended: &str,
+    reason: &str,
+) -> Result<Outcome> {
+    let (state, run_at) = match outcome {
+        Outcome::RetryAt(at) => ("ready", at),
+        Outcome::Dead => ("dead", now),
+    };
+    on!(&mut *tx, c => sqlx::query(
+            "update jobs set state = $1, run_at = $2, reason = $3, token = null, lease_until = null, updated_at = $4
+             where id = $5")
+        .bind(state).bind(run_at).bind(reason).bind(now).bind(&lease.job).execute(c).await.map(drop))?;
+    attempts::end(tx, &lease.job, lease.attempt, now, ended, Some(reason)).await?;
+    Ok(outcome)
 }
 
 /// Calls off what is still to be done for a subject; a worker on it loses its lease.
 pub async fn cancel(tx: &mut Tx, now: At, subject: &str) -> Result<()> {
+    attempts::cancel(tx, now, subject).await?;
     on!(tx, c => sqlx::query(
             "update jobs set state = 'cancelled', token = null, lease_until = null, updated_at = $1
              where subject = $2 and state in ('ready', 'leased')")

@@ -39,6 +39,21 @@ async fn state(db: &Db, subject: &str) -> (String, Option<String>) {
     on!(&mut tx, c => sqlx::query_as("select state, reason from jobs where subject = $1").bind(subject).fetch_one(c).await).unwrap()
 }
 
+async fn run_at(tx: &mut Tx, subject: &str) -> At {
+    on!(tx, c => sqlx::query_scalar("select run_at from jobs where subject = $1").bind(subject).fetch_one(c).await)
+        .unwrap()
+}
+
+/// Of a subject's job: number, end and last words of each attempt.
+async fn attempts(db: &Db, subject: &str) -> Vec<(i64, String, Option<String>)> {
+    let mut tx = db.read().await.unwrap();
+    on!(&mut tx, c => sqlx::query_as(
+            "select a.attempt, coalesce(a.outcome, ''), a.words from job_attempts a join jobs j on j.id = a.job_id
+             where j.subject = $1 order by a.attempt")
+        .bind(subject).fetch_all(c).await)
+    .unwrap()
+}
+
 fn is_lost<T: std::fmt::Debug>(result: Result<T>) -> bool {
     matches!(result, Err(Error::Conflict(r)) if r.code == "lease_lost")
 }
@@ -149,6 +164,74 @@ both_databases! {
             let_time_pass(&db).await;
         }
         assert_eq!(state(&db, "a").await, ("dead".into(), Some("the store did not answer".into())));
+    }
+
+    a_worker_that_is_killed_every_time_delays_a_clip_by_little_more_than_its_lease(db) {
+        add(&db, &UserId::new(), "a", JobKind::Prepare).await;
+        for kill in 1..MAX_ATTEMPTS {
+            take(&db).await.unwrap();
+            let_time_pass(&db).await;
+            sweep(&db).await;
+            let mut tx = db.read().await.unwrap();
+            let (now, run_at) = (tx.clock().await.unwrap(), run_at(&mut tx, "a").await);
+            assert!(run_at.0 - now.0 <= 2_000, "kill {kill}: {} ms", run_at.0 - now.0);
+            drop(tx);
+            let_time_pass(&db).await;
+        }
+    }
+
+    an_outage_costs_no_attempt_and_ends_after_a_day(db) {
+        add(&db, &UserId::new(), "a", JobKind::Prepare).await;
+        for n in 1..=4 * MAX_ATTEMPTS {
+            let lease = take(&db).await.unwrap();
+            assert_eq!(lease.attempt, n);
+            let mut tx = db.write().await.unwrap();
+            let now = tx.clock().await.unwrap();
+            let outcome = postpone(&mut tx, &lease, "the store is away").await.unwrap();
+            assert!(matches!(outcome, Outcome::RetryAt(at) if (2_000..=62_000).contains(&(at.0 - now.0))), "{outcome:?}");
+            tx.commit().await.unwrap();
+            assert!(take(&db).await.is_none());
+            let_time_pass(&db).await;
+        }
+        assert_eq!(attempts(&db, "a").await, [(4 * MAX_ATTEMPTS, "postponed".into(), Some("the store is away".into()))]);
+        // Since yesterday:
+        let mut tx = db.write().await.unwrap();
+        on!(&mut tx, c => sqlx::query("update job_attempts set began_at = began_at - 86400000").execute(c).await.map(drop)).unwrap();
+        tx.commit().await.unwrap();
+        let lease = take(&db).await.unwrap();
+        let mut tx = db.write().await.unwrap();
+        assert_eq!(postpone(&mut tx, &lease, "the store is away").await.unwrap(), Outcome::Dead);
+        tx.commit().await.unwrap();
+        assert_eq!(state(&db, "a").await.0, "dead");
+    }
+
+    the_same_death_twice_is_the_end_and_its_words_are_kept(db) {
+        add(&db, &UserId::new(), "a", JobKind::Prepare).await;
+        for (words, last) in [("signal 11", false), ("out of memory", false), ("signal 11", true)] {
+            let lease = take(&db).await.unwrap();
+            let mut tx = db.write().await.unwrap();
+            assert_eq!(died(&mut tx, &lease, words).await.unwrap() == Outcome::Dead, last, "{words}");
+            tx.commit().await.unwrap();
+            let_time_pass(&db).await;
+        }
+        // Asked for anew, it is tried as if for the first time, and what was said before stays.
+        let mut tx = db.write().await.unwrap();
+        let now = tx.clock().await.unwrap();
+        again(&mut tx, now, JobKind::Prepare, "a", &UserId::new()).await.unwrap();
+        tx.commit().await.unwrap();
+        let lease = take(&db).await.unwrap();
+        let mut tx = db.write().await.unwrap();
+        assert!(matches!(died(&mut tx, &lease, "signal 11").await.unwrap(), Outcome::RetryAt(_)));
+        tx.commit().await.unwrap();
+        let_time_pass(&db).await;
+        let lease = take(&db).await.unwrap();
+        let mut tx = db.write().await.unwrap();
+        finish(&mut tx, &lease, now).await.unwrap();
+        tx.commit().await.unwrap();
+        let told = attempts(&db, "a").await;
+        let told: Vec<_> = told.iter().map(|a| (a.0, a.1.as_str(), a.2.as_deref())).collect();
+        let (segv, memory) = (Some("signal 11"), Some("out of memory"));
+        assert_eq!(told, [(1, "died", segv), (2, "died", memory), (3, "died", segv), (4, "died", segv), (5, "done", None)]);
     }
 
     handing_back_costs_no_attempt(db) {

@@ -5,8 +5,9 @@
 //! takes the place of the older only when it has caught up: whoever is watching keeps what plays. Keys that no row
 //! names any longer go to `object_trash`.
 
-use crate::clip::MediaState;
+use crate::audit;
 use crate::clip::refusal::RefusalCode;
+use crate::clip::{MediaState, sql};
 use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::ids::{ClipId, RenditionId, UserId, VersionId};
@@ -23,6 +24,8 @@ pub struct Source {
     pub key: String,
     pub bytes: i64,
     pub filename: String,
+    /// Width, height and milliseconds, as an earlier job of this version found them.
+    pub shown: Option<(i64, i64, i64)>,
 }
 
 /// What is known about the pictures and the sound: as they are shown, upright and with square pixels.
@@ -68,15 +71,17 @@ async fn fenced(tx: &mut Tx, lease: &Lease) -> Result<VersionId> {
 /// clip withdrawn, while the job waited.
 pub async fn start(tx: &mut Tx, lease: &Lease) -> Result<Source> {
     let version = fenced(tx, lease).await?;
-    let row: Option<(ClipId, Option<String>, i64, String)> = on!(tx, c => sqlx::query_as(
+    type Row = (ClipId, Option<String>, i64, String, Option<i64>, Option<i64>, Option<i64>);
+    let row: Option<Row> = on!(tx, c => sqlx::query_as(
             "update clip_versions set state = 'processing'
              where id = $1 and state in ('received', 'processing')
                and clip_id in (select id from clips where state <> 'withdrawn')
-             returning clip_id, original_key, bytes, filename")
+             returning clip_id, original_key, bytes, filename, width, height, duration_ms")
         .bind(&version).fetch_optional(c).await)?;
-    let (clip, key, bytes, filename) = row.ok_or(Error::NotFound)?;
+    let (clip, key, bytes, filename, width, height, duration_ms) = row.ok_or(Error::NotFound)?;
     let key = key.ok_or_else(|| Error::Damaged(format!("{version} was received and has no original")))?;
-    Ok(Source { version, clip, key, bytes, filename })
+    let shown = width.zip(height).zip(duration_ms).map(|((width, height), ms)| (width, height, ms));
+    Ok(Source { version, clip, key, bytes, filename, shown })
 }
 
 pub async fn facts(tx: &mut Tx, lease: &Lease, facts: &Facts) -> Result<()> {
@@ -280,18 +285,36 @@ pub(crate) async fn let_go_of_all(tx: &mut Tx, now: At, clip: &ClipId, version: 
     let_go_of_original(tx, now, clip, version, "released").await
 }
 
-/// Has everything made anew of a version whose file is there. What plays goes on playing until the new catches up.
-/// `false`: there is nothing to make it from.
+/// Has everything made anew of a version whose file is there, also of one that we did not get done. What plays goes on
+/// playing until the new catches up. `false`: there is nothing to make it from, or it was refused for what it is.
 pub async fn make_again(tx: &mut Tx, now: At, version: &VersionId, owner: &UserId) -> Result<bool> {
     let rows = on!(tx, c => sqlx::query(
-            "update clip_versions set state = 'processing', ready_at = null, sidecar_rev = sidecar_rev + 1
-             where id = $1 and state in ('received', 'processing', 'ready')
+            "update clip_versions set state = 'processing', ready_at = null, failed_at = null, reason_code = null,
+                 sidecar_rev = sidecar_rev + 1
+             where id = $1 and (state in ('received', 'processing', 'ready') or (state = 'failed' and reason_code = $2))
                and original_key is not null and original_gone is null")
-        .bind(version).execute(c).await.map(|r| r.rows_affected()))?;
+        .bind(version).bind(RefusalCode::ProcessingFailed.code()).execute(c).await.map(|r| r.rows_affected()))?;
     if rows == 1 {
         job::again(tx, now, JobKind::Prepare, version.as_str(), owner).await?;
     }
     Ok(rows == 1)
+}
+
+/// Makes what we did not get done of a clip once more, and answers how many versions that is.
+pub async fn retry(tx: &mut Tx, now: At, clip: &ClipId) -> Result<usize> {
+    let owner = sql::lock(tx, clip).await?.owner_id;
+    let not_done: Vec<VersionId> = on!(&mut *tx, c => sqlx::query_scalar(
+            "select id from clip_versions where clip_id = $1 and state = 'failed' and reason_code = $2 order by n")
+        .bind(clip).bind(RefusalCode::ProcessingFailed.code()).fetch_all(c).await)?;
+    let mut again = 0;
+    for version in not_done {
+        if make_again(tx, now, &version, &owner).await? {
+            let detail = serde_json::json!({ "version": version });
+            audit::append(tx, now, None, "clip.retried", clip.as_str(), &detail).await?;
+            again += 1;
+        }
+    }
+    Ok(again)
 }
 
 async fn settle(tx: &mut Tx, now: At, version: &VersionId, to: MediaState, why: Option<RefusalCode>) -> Result<()> {

@@ -229,6 +229,29 @@ both_databases! {
         assert!(column(&db, SEGMENTS).await.is_empty());
     }
 
+    what_we_did_not_get_done_can_be_made_after_all(db) {
+        let version = received(&db).await;
+        for _ in 0..job::MAX_ATTEMPTS {
+            let lease = begin(&db).await;
+            try_again(&db, &lease).await;
+        }
+        let v = row(&db, &version).await;
+        assert_eq!((v.state, v.reason_code.as_deref()), (MediaState::Failed, Some("processing_failed")));
+        let mut tx = db.write().await.unwrap();
+        assert_eq!(retry(&mut tx, NOW, &v.clip_id).await.unwrap(), 1);
+        assert_eq!(retry(&mut tx, NOW, &v.clip_id).await.unwrap(), 0, "it is on its way");
+        tx.commit().await.unwrap();
+        let lease = begin(&db).await;
+        let v = row(&db, &version).await;
+        assert_eq!((lease.attempt, v.state, v.reason_code), (job::MAX_ATTEMPTS + 1, MediaState::Processing, None));
+        // Refused for what it is, and nobody tries that again.
+        let mut tx = db.write().await.unwrap();
+        refused(&mut tx, &lease, NOW, RefusalCode::Encrypted).await.unwrap();
+        assert_eq!(retry(&mut tx, NOW, &v.clip_id).await.unwrap(), 0);
+        assert!(!make_again(&mut tx, NOW, &version, &lease.owner).await.unwrap());
+        tx.commit().await.unwrap();
+    }
+
     what_plays_stays_when_the_rest_cannot_be_made(db) {
         let version = received(&db).await;
         let lease = begin(&db).await;

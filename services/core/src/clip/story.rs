@@ -65,6 +65,18 @@ pub async fn tell(tx: &mut Tx, clip: &ClipId) -> Result<Vec<Event>> {
         tell(at, format!("任务 {kind}{}（第 {attempt} 次{by}）{why}", said(&state)));
     }
 
+    type AttemptRow = (At, Option<At>, String, i64, String, Option<String>, Option<String>);
+    let attempts: Vec<AttemptRow> = on!(&mut *tx, c => sqlx::query_as(
+        "select a.began_at, a.ended_at, j.kind, a.attempt, a.worker, a.outcome, a.words
+         from job_attempts a join jobs j on j.id = a.job_id join clip_versions v on v.id = j.subject
+         where v.clip_id = $1 order by j.id, a.attempt")
+        .bind(clip).fetch_all(c).await)?;
+    for (began, ended, kind, attempt, worker, outcome, words) in attempts {
+        let words = words.map(|w| format!("：{w}")).unwrap_or_default();
+        let outcome = outcome.as_deref().map_or("在做", how_an_attempt_ended);
+        tell(ended.unwrap_or(began), format!("任务 {kind} 的第 {attempt} 次（{worker}）{outcome}{words}"));
+    }
+
     type TicketRow = (At, Option<At>, String, String, Option<String>);
     let tickets: Vec<TicketRow> = on!(&mut *tx, c => sqlx::query_as(
         "select t.submitted_at, t.sent_at, t.state, t.assignment_code, u.display_name from review_tickets t
@@ -85,6 +97,19 @@ pub async fn tell(tx: &mut Tx, clip: &ClipId) -> Result<Vec<Event>> {
     }
     events.sort_by_key(|e| e.at);
     Ok(events)
+}
+
+fn how_an_attempt_ended(outcome: &str) -> &str {
+    match outcome {
+        "done" => "做完了",
+        "failed" => "没有做成",
+        "died" => "做到一半停了",
+        "postponed" => "在等存储、数据库或磁盘",
+        "handed_back" => "交回去了",
+        "gone" => "没了音信",
+        "cancelled" => "取消了",
+        other => other,
+    }
 }
 
 /// A state or an action in an operator's words; one without words here is told by its name.
@@ -117,6 +142,7 @@ fn said(name: &str) -> &str {
         "clip.original_lost" => "对账时发现原片丢了",
         "clip.original_found" => "对账时原片找回来了",
         "clip.made_again" => "对账后用原片重做",
+        "clip.retried" => "没做成的再做一次",
         other => other,
     }
 }
@@ -125,8 +151,10 @@ fn said(name: &str) -> &str {
 mod tests {
     use super::*;
     use crate::both_databases;
+    use crate::job::{self, JobKind};
     use crate::review::Outcome;
     use crate::review::testing::{self, Classroom};
+    use crate::time::Millis;
 
     both_databases! {
         a_clip_tells_its_story_in_order(db) {
@@ -137,6 +165,25 @@ mod tests {
             assert!(story.len() >= 3, "{story:?}");
             assert!(story.is_sorted_by_key(|e| e.at));
             assert!(story.iter().any(|e| e.words.contains("交作业")), "{story:?}");
+        }
+
+        every_attempt_at_it_is_told_with_its_last_words(db) {
+            let room = Classroom::open(&db).await;
+            let clip = testing::reviewed(&db, &room, "A1", 4, Outcome::Pass).await;
+            let mut tx = db.write().await.unwrap();
+            let version: String = on!(&mut tx, c => sqlx::query_scalar("select id from clip_versions where clip_id = $1")
+                .bind(&clip).fetch_one(c).await).unwrap();
+            let now = tx.clock().await.unwrap();
+            job::enqueue(&mut tx, now, JobKind::Ladder, &version, &crate::ids::UserId::new()).await.unwrap();
+            let lease = job::claim(&mut tx, "zhangjiajie/7", Millis::minutes(1)).await.unwrap().unwrap();
+            job::died(&mut tx, &lease, "signal: 11 (SIGSEGV)").await.unwrap();
+            on!(&mut tx, c => sqlx::query("update jobs set run_at = 0").execute(c).await.map(drop)).unwrap();
+            let lease = job::claim(&mut tx, "zhangjiajie/7", Millis::minutes(1)).await.unwrap().unwrap();
+            job::finish(&mut tx, &lease, now).await.unwrap();
+            let story = tell(&mut tx, &clip).await.unwrap();
+            for words in ["第 1 次（zhangjiajie/7）做到一半停了：signal: 11 (SIGSEGV)", "第 2 次（zhangjiajie/7）做完了"] {
+                assert!(story.iter().any(|e| e.words.contains(words)), "{story:?}");
+            }
         }
 
         an_unknown_clip_has_no_story(db) {

@@ -27,6 +27,12 @@ impl StorageError {
     pub fn is_transient(&self) -> bool {
         matches!(self, StorageError::Transient(_))
     }
+
+    /// It is the store that cannot, or may not, and not this object: it will be so for others too, until somebody or
+    /// something mends it.
+    pub fn is_outage(&self) -> bool {
+        matches!(self, StorageError::Transient(_) | StorageError::Full(_) | StorageError::Refused(_))
+    }
 }
 
 impl<E> From<SdkError<E>> for StorageError
