@@ -13,6 +13,8 @@ use weijia_core::on;
 
 const LENGTH: usize = 20 * MIB + 333;
 const SAME: &str = "/api/v1/uploads/same";
+/// What [`reuse`] says, in the words of tus.
+const METADATA: &str = "filename 5YaN5LygLm1wNA==,filetype dmlkZW8vbXA0,title 5YaN5Lyg5LiA5qyh";
 
 fn root(bytes: &[u8]) -> String {
     let parts = bytes.chunks(8 * MIB).map(Sha256::digest);
@@ -114,4 +116,25 @@ async fn an_original_that_the_store_has_lost_is_sent_again() {
     app.storage.delete(&key).await.unwrap();
     assert_eq!(reuse(&she, "draft-1", MIB, &root(&film)).await.status(), 404);
     assert_eq!(app.count("select count(*) from clips").await, 1);
+}
+
+/// What could be read back of it counts, and there is no second clip.
+#[tokio::test]
+async fn an_original_that_is_damaged_is_sent_again() {
+    let app = App::start().await;
+    let she = app.trainee("13800000001").await;
+    let film = film(LENGTH);
+    sent(&she, &film).await;
+    app.s3.fail("GetObject originals/", usize::MAX, Fault::Damaged);
+    assert_eq!(reuse(&she, "draft-1", LENGTH, &root(&film)).await.status(), 404);
+    assert_eq!(app.count("select count(*) from clip_versions where state = 'failed'").await, 0);
+    let answer = she.post(LENGTH, &[("idempotency-key", "draft-1"), ("upload-metadata", METADATA)]).await;
+    assert_eq!(answer.status(), 201, "the same creation, as her phone asks for it next");
+    let path = answer.headers()["location"].to_str().unwrap().to_owned();
+    let upload = support::Upload { path, clip: answer.headers()["x-clip-id"].to_str().unwrap().to_owned() };
+    let from = she.offset(&upload).await;
+    assert_eq!(she.patch(&upload, from, film[from..].to_vec()).await.status(), 204);
+    app.s3.heal();
+    assert!(original(&app, &upload.clip).await == film);
+    assert_eq!(app.count("select count(*) from clips").await, 2);
 }

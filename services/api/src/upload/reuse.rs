@@ -1,8 +1,14 @@
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use axum::Json;
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use futures_util::TryStreamExt;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use weijia_core::access::{self, Permission, Resource};
@@ -11,6 +17,7 @@ use weijia_core::text::one_line;
 use weijia_core::upload::{State as UploadState, Upload, reuse};
 use weijia_core::{Error, Result as CoreResult};
 
+use super::concatenate::is_lost;
 use super::creation::Creation;
 use super::patch::{self, Reached};
 use super::protocol::{IDEMPOTENCY_KEY, UPLOAD_LENGTH, UPLOAD_METADATA};
@@ -50,9 +57,9 @@ pub struct Reused {
     responses(
         (status = 201, description = "received", body = Reused),
         (status = 400, description = "an Idempotency-Key that cannot be kept", body = ErrorBody),
-        (status = 404, description = "none of hers has these bytes", body = ErrorBody),
+        (status = 404, description = "none of hers has these bytes, or not all of them any more", body = ErrorBody),
         (status = 409, description = "the clip takes no new version now", body = ErrorBody),
-        (status = 410, description = "its clip was taken back, or the store has lost the bytes", body = ErrorBody),
+        (status = 410, description = "its clip was taken back", body = ErrorBody),
         (status = 413, description = "larger than a file may be", body = ErrorBody),
         (status = 422, description = "refused, with the reason", body = ErrorBody),
         (status = 503, description = "ask again in a moment", body = ErrorBody),
@@ -98,12 +105,29 @@ impl Uploads {
     async fn copy(&self, id: &UploadId, source: Upload) -> Result<Reached, ApiError> {
         let seat = self.writers.sit(id, self.limits.handover).await;
         let (upload, durable) = self.take_over(id).await?;
-        let mut body = self.read_back(&[source], durable.offset).await?;
-        let reached = self.write(upload, durable, seat, None, &mut body).await?;
+        let (mut body, lost) = hiding_loss(self.read_back(&[source], durable.offset).await?);
+        let written = self.write(upload, durable, seat, None, &mut body).await;
+        if lost.load(Ordering::Relaxed) {
+            tracing::error!(upload = %id, "an original of hers is damaged; she sends it once more");
+            return Err(Error::NotFound.into());
+        }
+        let reached = written?;
         let mut tx = self.db.read().await?;
         let whole = weijia_core::upload::sql::find(&mut tx, id).await?.state == UploadState::Complete;
         if whole { Ok(reached) } else { Err(patch::unavailable()) }
     }
+}
+
+/// Bytes that the store has lost end the upload that they are the only source of. Here her phone has them all: the upload
+/// stays as it is, and it sends the rest.
+fn hiding_loss(body: Body) -> (Body, Arc<AtomicBool>) {
+    let lost = Arc::new(AtomicBool::new(false));
+    let seen = lost.clone();
+    let bytes = body.into_data_stream().map_err(move |error| {
+        seen.fetch_or(is_lost(&error), Ordering::Relaxed);
+        io::Error::other("the original cannot be read back")
+    });
+    (Body::from_stream(bytes), lost)
 }
 
 fn short(text: &str) -> String {
