@@ -8,9 +8,11 @@ use weijia_core::clip::{Rendition, Segment};
 /// not change its target.
 const TARGET_SECONDS: i64 = 4;
 
-/// The rungs, the cheapest first: a player on a weak line begins there and climbs.
+/// The rungs, the cheapest first: a player on a weak line begins there and climbs. One that still grows is named only as
+/// long as none is whole: beside a film with an end, players would take it for a broadcast.
 pub fn master(renditions: &[Rendition]) -> String {
-    let mut rungs: Vec<&Rendition> = renditions.iter().collect();
+    let any_whole = renditions.iter().any(|r| r.complete);
+    let mut rungs: Vec<&Rendition> = renditions.iter().filter(|r| r.complete || !any_whole).collect();
     rungs.sort_by_key(|r| r.bandwidth);
     let mut text = "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-INDEPENDENT-SEGMENTS\n".to_owned();
     for r in rungs {
@@ -23,7 +25,8 @@ pub fn master(renditions: &[Rendition]) -> String {
     text
 }
 
-/// One rung. While it grows it is an EVENT that players ask for again; whole, it is a VOD with an end. Names carry the
+/// One rung. While it grows it is an EVENT that players ask for again, and begin at its beginning and not at its live
+/// edge (RFC 8216, 4.3.5.2); whole, it is a VOD with an end. Names carry the
 /// attempt that made them, so that what a browser keeps never mixes with what a later attempt made.
 pub fn media(rendition: &Rendition, segments: &[Segment]) -> String {
     let longest = segments.iter().map(|s| (s.duration_ms + 500) / 1000).max().unwrap_or(0);
@@ -35,6 +38,9 @@ pub fn media(rendition: &Rendition, segments: &[Segment]) -> String {
         longest.max(TARGET_SECONDS),
         segments.first().map_or(0, |s| s.n),
     );
+    if !rendition.complete {
+        text.push_str("#EXT-X-START:TIME-OFFSET=0,PRECISE=YES\n");
+    }
     for Segment { n, duration_ms, .. } in segments {
         let _ = write!(text, "#EXTINF:{}.{:03},\n{n}.m4s?a={attempt}\n", duration_ms / 1000, duration_ms % 1000);
     }
@@ -71,7 +77,7 @@ mod tests {
 
     #[test]
     fn the_master_begins_with_the_cheapest_rung() {
-        let text = master(&[rung("480", 1_100_000, true), rung("360", 550_000, false)]);
+        let text = master(&[rung("480", 1_100_000, true), rung("360", 550_000, true), rung("720", 9, false)]);
         assert_eq!(
             text,
             "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-INDEPENDENT-SEGMENTS\n\
@@ -81,12 +87,17 @@ mod tests {
     }
 
     #[test]
+    fn what_grows_is_named_while_nothing_is_whole() {
+        assert!(master(&[rung("480", 1, false)]).ends_with("\n480/index.m3u8\n"));
+    }
+
+    #[test]
     fn a_growing_rung_has_no_end() {
         let text = media(&rung("480", 1, false), &[segment(0, 2000), segment(1, 2033)]);
         assert_eq!(
             text,
             "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:0\n#EXT-X-PLAYLIST-TYPE:EVENT\n\
-             #EXT-X-INDEPENDENT-SEGMENTS\n#EXT-X-MAP:URI=\"init.mp4?a=2\"\n\
+             #EXT-X-INDEPENDENT-SEGMENTS\n#EXT-X-MAP:URI=\"init.mp4?a=2\"\n#EXT-X-START:TIME-OFFSET=0,PRECISE=YES\n\
              #EXTINF:2.000,\n0.m4s?a=2\n#EXTINF:2.033,\n1.m4s?a=2\n"
         );
     }

@@ -44,7 +44,7 @@ export function useVideo(media: Ref<Media | null>) {
       broken.value = true
       return
     }
-    const player = new Hls({ startLevel: -1 })
+    const player = new Hls({ startLevel: -1, startPosition: 0 })
     player.on(Hls.Events.ERROR, (_event, data) => { if (data.fatal) broken.value = true })
     player.loadSource(address)
     player.attachMedia(video)
