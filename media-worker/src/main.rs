@@ -16,6 +16,7 @@ mod matroska;
 mod package;
 mod pipeline;
 mod plan;
+mod press;
 mod probe;
 mod protocol;
 mod sample;
@@ -24,6 +25,7 @@ mod settings;
 mod signals;
 mod supervise;
 mod thumbnail;
+mod vet;
 mod worker;
 
 use std::process::ExitCode;
@@ -113,6 +115,8 @@ async fn serve(settings: &Settings) -> Result<(), String> {
     let worker = Arc::new(worker);
     if settings.unjailed {
         tracing::warn!("--unjailed: strangers' films are opened without a jail");
+    } else {
+        look_at_the_jail(&worker).await?;
     }
     tracing::info!(worker = %worker.name, jobs = settings.concurrency, "ready");
     let loops: Vec<_> = (0..settings.concurrency.max(1))
@@ -130,6 +134,25 @@ async fn serve(settings: &Settings) -> Result<(), String> {
     }
     db.close().await;
     Ok(())
+}
+
+/// Without a jail that holds, every child would refuse its film, and good clips would be given up for that.
+async fn look_at_the_jail(worker: &Worker) -> Result<(), String> {
+    let folder = worker.scratch.for_job("jail", 0).map_err(|e| format!("临时文件夹里写不了东西：{e}。看看磁盘。"))?;
+    let report = check::report(&worker.supervisor, &folder).await;
+    let _ = std::fs::remove_dir_all(&folder);
+    holds(report["jail"].as_object().unwrap_or(&serde_json::Map::new()))
+}
+
+fn holds(found: &serde_json::Map<String, serde_json::Value>) -> Result<(), String> {
+    let open: Vec<&str> = found.iter().filter(|(_, refused)| *refused != true).map(|(name, _)| name.as_str()).collect();
+    if !found.is_empty() && open.is_empty() {
+        return Ok(());
+    }
+    Err(format!(
+        "这台机器上的隔离不牢靠，所以不开工（{}）。内核要 5.13 以上，并打开 landlock 和 seccomp；片子都信得过的话，可以加 --unjailed。",
+        if open.is_empty() { "自检没有结果".to_owned() } else { open.join("；") }
+    ))
 }
 
 fn stop_on_signals(stopping: &CancellationToken) -> std::io::Result<()> {
@@ -154,4 +177,16 @@ fn stop_with_parent(stopping: CancellationToken) {
 
 fn hostname() -> String {
     std::fs::read_to_string("/proc/sys/kernel/hostname").map_or_else(|_| "worker".into(), |name| name.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn no_work_begins_where_the_jail_does_not_hold() {
+        let found = |of: &[(&str, bool)]| of.iter().map(|(name, held)| ((*name).to_owned(), (*held).into())).collect();
+        assert!(super::holds(&found(&[("connect", true), ("fork", true)])).is_ok());
+        assert!(super::holds(&found(&[])).is_err());
+        let words = super::holds(&found(&[("connect", true), ("fork", false)])).unwrap_err();
+        assert!(words.contains("（fork）") && words.contains("--unjailed"), "{words}");
+    }
 }

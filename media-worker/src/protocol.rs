@@ -38,8 +38,21 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { address_space: 4 << 30, cpu_seconds: 3600, file_size: 4 << 30, open_files: 64 }
+        Limits { address_space: 4 << 30, cpu_seconds: 4 * 3600, file_size: 4 << 30, open_files: 64 }
     }
+}
+
+/// What the facts' `warnings` may hold. The child names them only; the sentences are written outside the jail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "code", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Warning {
+    /// The file ends before the clip does.
+    Cut {
+        kept_ms: i64,
+    },
+    Black,
+    NoSound,
+    Silent,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

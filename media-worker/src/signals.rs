@@ -2,6 +2,8 @@
 
 use ffmpeg_next as ff;
 
+use crate::protocol::Warning;
+
 /// Looks at one picture in so many.
 const EVERY: u64 = 10;
 /// Luma of black in limited range, with room for the noise of a sensor in the dark.
@@ -40,22 +42,28 @@ fn is_black(luma: &[u8], stride: usize, width: u32, height: u32) -> bool {
     dark * 1000 >= all * 998
 }
 
-/// Sentences for her, about a clip that plays and still is not as she meant it.
-pub fn warnings(has_sound: bool, silent: bool, black: bool, cut_at_ms: Option<i64>) -> Vec<String> {
-    let mut sentences = Vec::new();
-    if let Some(ms) = cut_at_ms {
-        let seconds = ((ms + 500) / 1000).max(1);
-        sentences.push(format!("这条没传全，只有前面 {seconds} 秒。手机里那条要是完整的，再传一次。"));
+/// What to tell her about a clip that plays and still is not as she meant it.
+pub fn warnings(has_sound: bool, silent: bool, black: bool, cut_at_ms: Option<i64>) -> Vec<Warning> {
+    let sound = match (has_sound, silent) {
+        (false, _) => Some(Warning::NoSound),
+        (true, true) => Some(Warning::Silent),
+        (true, false) => None,
+    };
+    let cut = cut_at_ms.map(|kept_ms| Warning::Cut { kept_ms });
+    cut.into_iter().chain(black.then_some(Warning::Black)).chain(sound).collect()
+}
+
+/// In her words, with what to do about it.
+pub fn sentence(warning: Warning) -> String {
+    match warning {
+        Warning::Cut { kept_ms } => {
+            let seconds = (kept_ms.saturating_add(500) / 1000).max(1);
+            format!("这条没传全，只有前面 {seconds} 秒。手机里那条要是完整的，再传一次。")
+        }
+        Warning::Black => "这条画面一直是黑的。看看镜头是不是挡住了，再拍一条。".into(),
+        Warning::NoSound => "这条没有声音。要是该有人声，打开麦克风再录一遍。".into(),
+        Warning::Silent => "这条听不到声音。手机离近一尺，再说一遍试试。".into(),
     }
-    if black {
-        sentences.push("这条画面一直是黑的。看看镜头是不是挡住了，再拍一条。".to_owned());
-    }
-    if !has_sound {
-        sentences.push("这条没有声音。要是该有人声，打开麦克风再录一遍。".to_owned());
-    } else if silent {
-        sentences.push("这条听不到声音。手机离近一尺，再说一遍试试。".to_owned());
-    }
-    sentences
 }
 
 #[cfg(test)]
@@ -76,7 +84,7 @@ mod tests {
     #[test]
     fn warnings_say_what_to_do() {
         assert!(warnings(true, false, false, None).is_empty());
-        let all = warnings(false, true, true, Some(1_960));
+        let all: Vec<String> = warnings(false, true, true, Some(1_960)).into_iter().map(sentence).collect();
         assert_eq!(all.len(), 3);
         assert!(all[0].contains("前面 2 秒") && all.iter().all(|s| s.ends_with('。')));
     }

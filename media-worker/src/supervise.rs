@@ -1,16 +1,28 @@
-//! One child from its start to its end: in a process group of its own, with a wall clock and a watchdog on its
-//! progress. Whatever happens, nothing of it is left running.
+//! One child from its start to its end: in a process group of its own, with a wall clock, a watchdog on its progress, and
+//! bounds to what it may say. Whatever happens, nothing of it is left running.
+
+mod output;
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use tokio::process::{Child, Command};
-use tokio::time::Instant;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
+use crate::probe::MAX_DURATION_MS;
 use crate::protocol::{Event, Limits, SPEC, Spec, Task};
+use output::{LastWords, Lines};
+
+/// A clip of ten minutes has three hundred segments a rendition, and a line of progress every second.
+const MAX_EVENTS: u32 = 20_000;
+/// Every progress that is told is a transaction.
+const PROGRESS_EVERY: Duration = Duration::from_secs(1);
+/// How long the pipes of a child that has ended may stay open.
+const PIPES_CLOSE: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Clone)]
 pub struct Supervisor {
@@ -18,10 +30,10 @@ pub struct Supervisor {
     pub unjailed: bool,
     pub threads: u32,
     pub limits: Limits,
-    /// The longest a job may take.
-    pub wall_clock: Duration,
     /// The longest a child may say nothing.
     pub silence: Duration,
+    /// How long the clip is, as far as that is known before the child looks.
+    clip_ms: i64,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +41,9 @@ pub enum Ended<E> {
     /// Told to stop, or the lease was lost: the child was killed.
     #[error("interrupted")]
     Interrupted,
+    /// This machine could not start it: no fault of the film.
+    #[error("the child does not start: {0}")]
+    NotStarted(std::io::Error),
     #[error("{0}")]
     Child(String),
     /// What was made could not be published.
@@ -38,14 +53,12 @@ pub enum Ended<E> {
 
 impl Supervisor {
     pub fn new(program: PathBuf, unjailed: bool, threads: u32) -> Supervisor {
-        Supervisor {
-            program,
-            unjailed,
-            threads,
-            limits: Limits::default(),
-            wall_clock: Duration::from_secs(3600),
-            silence: Duration::from_secs(90),
-        }
+        let (limits, silence) = (Limits::default(), Duration::from_secs(90));
+        Supervisor { program, unjailed, threads, limits, silence, clip_ms: 0 }
+    }
+
+    pub fn for_clip(&self, clip_ms: i64) -> Supervisor {
+        Supervisor { clip_ms, ..self.clone() }
     }
 
     /// Runs a task on the scratch folder and hands every event to `publish`, in order. Answers when the child has
@@ -57,14 +70,13 @@ impl Supervisor {
         interrupted: &CancellationToken,
         mut publish: impl AsyncFnMut(Event) -> Result<(), E>,
     ) -> Result<(), Ended<E>> {
-        let mut child =
-            self.start(scratch, task).map_err(|e| Ended::Child(format!("the child does not start: {e}")))?;
+        let mut child = self.start(scratch, task).map_err(Ended::NotStarted)?;
         let outcome = tokio::select! {
             outcome = self.follow(&mut child, &mut publish) => outcome,
             () = interrupted.cancelled() => Err(Ended::Interrupted),
-            () = tokio::time::sleep(self.wall_clock) => Err(Ended::Child("took too long".into())),
         };
-        kill_group(&mut child).await;
+        kill_group(&child);
+        let _ = child.wait().await;
         outcome
     }
 
@@ -94,26 +106,58 @@ impl Supervisor {
         publish: &mut impl AsyncFnMut(Event) -> Result<(), E>,
     ) -> Result<(), Ended<E>> {
         let broken = || Ended::Child("the child has no output".into());
-        let mut lines = BufReader::new(child.stdout.take().ok_or_else(broken)?).lines();
-        let said = child.stderr.take().ok_or_else(broken)?;
-        let said = tokio::spawn(last_words(said));
+        let mut lines = Lines::of(child.stdout.take().ok_or_else(broken)?);
+        let said = LastWords::of(child.stderr.take().ok_or_else(broken)?);
+        let mut ending = ended(child);
+        let mut has_ended = false;
+        let mut clock = WallClock::start(self.clip_ms);
         let mut done = false;
+        let (mut events, mut told) = (0, None::<Instant>);
         loop {
-            let line = tokio::time::timeout_at(Instant::now() + self.silence, lines.next_line()).await;
-            match line {
+            let silent_until = Instant::now() + if has_ended { PIPES_CLOSE } else { self.silence };
+            let line = tokio::select! {
+                line = timeout_at(silent_until.min(clock.ends()), lines.next()) => line,
+                _ = &mut ending, if !has_ended => {
+                    // Whoever it left behind would hold its pipes open.
+                    kill_group(child);
+                    has_ended = true;
+                    continue;
+                }
+            };
+            let event: Event = match line {
+                Err(_) if has_ended => break,
+                Err(_) if clock.is_over() => return Err(Ended::Child("took too long".into())),
                 Err(_) => return Err(Ended::Child(format!("no progress for {} s", self.silence.as_secs()))),
                 Ok(Ok(None)) => break,
                 Ok(Err(e)) => return Err(Ended::Child(format!("unreadable output: {e}"))),
                 Ok(Ok(Some(line))) => {
-                    let event: Event =
-                        serde_json::from_str(&line).map_err(|e| Ended::Child(format!("unreadable event: {e}")))?;
-                    done |= event == Event::Done;
-                    publish(event).await.map_err(Ended::Publish)?;
+                    serde_json::from_slice(&line).map_err(|e| Ended::Child(format!("unreadable event: {e}")))?
                 }
+            };
+            events += 1;
+            if events > MAX_EVENTS {
+                return Err(Ended::Child(format!("more than {MAX_EVENTS} events")));
             }
+            done |= event == Event::Done;
+            clock.hear(&event);
+            if matches!(event, Event::Progress { .. }) {
+                if told.is_some_and(|at| at.elapsed() < PROGRESS_EVERY) {
+                    continue;
+                }
+                told = Some(Instant::now());
+            }
+            let began = Instant::now();
+            publish(event).await.map_err(Ended::Publish)?;
+            clock.stood_still(began.elapsed());
         }
+        let last = Instant::now() + self.silence;
+        if !has_ended && timeout_at(last.min(clock.ends()), &mut ending).await.is_err() {
+            return Err(Ended::Child("it does not end".into()));
+        }
+        // Before it is reaped, while its number is nobody else's.
+        kill_group(child);
         let status = child.wait().await.map_err(|e| Ended::Child(e.to_string()))?;
-        let said = said.await.unwrap_or_default();
+        let said = said.within(PIPES_CLOSE).await;
         if done && status.success() {
             if !said.is_empty() {
                 tracing::debug!(%said, "the child's log");
@@ -124,96 +168,73 @@ impl Supervisor {
     }
 }
 
-/// The end of what the child said about itself.
-async fn last_words(mut from: impl tokio::io::AsyncRead + Unpin) -> String {
-    const KEPT: usize = 2_000;
-    let (mut kept, mut buffer) = (Vec::new(), [0; 4096]);
-    while let Ok(n @ 1..) = from.read(&mut buffer).await {
-        kept.extend_from_slice(&buffer[..n]);
-        if kept.len() > 2 * KEPT {
-            kept.drain(..kept.len() - KEPT);
-        }
-    }
-    let start = kept.len().saturating_sub(KEPT);
-    String::from_utf8_lossy(&kept[start..]).trim().to_owned()
+/// The longest a child may take: by the length of its clip, as far as it is known, and without the time that
+/// publishing takes.
+struct WallClock {
+    began: Instant,
+    /// What was told about the clip, and what was made of it.
+    told_ms: i64,
+    made_ms: std::collections::HashMap<String, i64>,
 }
 
-async fn kill_group(child: &mut Child) {
-    if let Some(pid) = child.id().and_then(|id| rustix::process::Pid::from_raw(id as i32)) {
-        let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
+impl WallClock {
+    fn start(clip_ms: i64) -> WallClock {
+        WallClock { began: Instant::now(), told_ms: clip_ms, made_ms: Default::default() }
     }
-    let _ = child.wait().await;
+
+    fn hear(&mut self, event: &Event) {
+        match event {
+            // Of a recording that does not say how long it is, everything is possible.
+            Event::Facts { duration_ms: ..=0, .. } => self.told_ms = MAX_DURATION_MS,
+            Event::Facts { duration_ms, .. } => self.told_ms = self.told_ms.max(*duration_ms),
+            Event::Segment { name, duration_ms, .. } => {
+                let made = self.made_ms.entry(name.clone()).or_default();
+                *made = made.saturating_add(*duration_ms);
+            }
+            _ => {}
+        }
+    }
+
+    fn stood_still(&mut self, time: Duration) {
+        self.began += time;
+    }
+
+    fn ends(&self) -> Instant {
+        let made = self.made_ms.values().copied().max().unwrap_or_default();
+        self.began + time_for(self.told_ms.max(made))
+    }
+
+    fn is_over(&self) -> bool {
+        self.ends() <= Instant::now()
+    }
+}
+
+/// A minute, and twelve times the clip: the slowest machine that is of use takes less.
+fn time_for(clip_ms: i64) -> Duration {
+    Duration::from_secs(60) + Duration::from_millis(clip_ms.clamp(0, MAX_DURATION_MS) as u64) * 12
+}
+
+/// Waits for the end of a child and leaves it to be reaped: until then the number of its group is nobody else's.
+fn ended(child: &Child) -> JoinHandle<()> {
+    let pid = pid(child);
+    tokio::task::spawn_blocking(move || {
+        if let Some(pid) = pid {
+            let _ = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
+        }
+    })
+}
+
+/// None once it is reaped.
+fn pid(child: &Child) -> Option<Pid> {
+    child.id().and_then(|id| Pid::from_raw(id as i32))
+}
+
+fn kill_group(child: &Child) {
+    if let Some(pid) = pid(child) {
+        let _ = kill_process_group(pid, Signal::KILL);
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A supervisor whose child is a shell that reads its script from the scratch folder: `sh job --spec ...`.
-    fn with(script: &str) -> (Supervisor, tempfile::TempDir) {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("job"), script).unwrap();
-        (Supervisor::new("/bin/sh".into(), false, 1), folder)
-    }
-
-    async fn outcome(script: &str) -> (Result<(), Ended<&'static str>>, Vec<Event>) {
-        let (supervisor, folder) = with(script);
-        let mut events = Vec::new();
-        let ended = supervisor
-            .run(folder.path(), Task::Prepare, &CancellationToken::new(), async |event| {
-                events.push(event);
-                Ok(())
-            })
-            .await;
-        (ended, events)
-    }
-
-    #[tokio::test]
-    async fn events_come_in_order_and_the_end_is_an_end() {
-        let (ended, events) = outcome(r#"echo '{"event":"progress","percent":5}'; echo '{"event":"done"}'"#).await;
-        assert!(ended.is_ok(), "{ended:?}");
-        assert_eq!(events, [Event::Progress { percent: 5 }, Event::Done]);
-    }
-
-    #[tokio::test]
-    async fn a_child_that_dies_or_talks_nonsense_did_not_do_its_job() {
-        for (script, word) in [
-            ("echo sorry >&2; exit 3", "sorry"),
-            ("kill -SEGV $$", "signal"),
-            ("exit 0", "ended with"),
-            (r#"echo '{"event":"done"}'; exit 9"#, "exit status: 9"),
-            ("echo hello", "unreadable event"),
-        ] {
-            let (ended, _) = outcome(script).await;
-            assert!(matches!(&ended, Err(Ended::Child(why)) if why.contains(word)), "{script}: {ended:?}");
-        }
-    }
-
-    #[tokio::test]
-    async fn a_child_that_hangs_is_killed_with_all_it_started() {
-        let (mut supervisor, folder) = with("sleep 60 & echo $! > grandchild; wait");
-        supervisor.silence = Duration::from_secs(2);
-        let ended: Result<(), Ended<()>> =
-            supervisor.run(folder.path(), Task::Prepare, &CancellationToken::new(), async |_| Ok(())).await;
-        assert!(matches!(&ended, Err(Ended::Child(why)) if why.contains("no progress")), "{ended:?}");
-        let grandchild = std::fs::read_to_string(folder.path().join("grandchild")).unwrap();
-        let state = || std::fs::read_to_string(format!("/proc/{}/stat", grandchild.trim())).unwrap_or_default();
-        for _ in 0..50 {
-            if state().is_empty() || state().contains(") Z ") {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        panic!("still there: {}", state());
-    }
-
-    #[tokio::test]
-    async fn an_interruption_ends_it_at_once() {
-        let (supervisor, folder) = with("sleep 60");
-        let interrupted = CancellationToken::new();
-        interrupted.cancel();
-        let ended: Result<(), Ended<()>> =
-            supervisor.run(folder.path(), Task::Prepare, &interrupted, async |_| Ok(())).await;
-        assert!(matches!(ended, Err(Ended::Interrupted)));
-    }
-}
+#[path = "supervise_tests.rs"]
+mod tests;

@@ -1,28 +1,34 @@
 //! The claim loop: one job at a time from the queue, its bytes to scratch, a child on them, and what the child makes
 //! to the store and into the database.
 
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
-use weijia_core::clip::publish::{self, Facts, NewRendition, NewSegment};
+use weijia_core::clip::publish;
 use weijia_core::db::{Db, Tx};
-use weijia_core::ids::{RenditionId, VersionId};
 use weijia_core::job::{self, Dead, JobKind, Lease, Outcome};
-use weijia_core::storage::{Storage, StorageError, keys};
+use weijia_core::storage::{Storage, StorageError};
 use weijia_core::time::{At, Millis};
 use weijia_core::{Error, Result};
 
-use crate::protocol::{Event, SOURCE, Task};
+use crate::press::Press;
+use crate::protocol::{SOURCE, Task};
 use crate::scratch::Scratch;
 use crate::supervise::{Ended, Supervisor};
+use crate::vet::Breach;
 
 /// Long enough for a slow store, short enough that another worker soon takes over from a dead one.
 const LEASE: Millis = Millis::seconds(20);
 /// How often an idle worker looks: a person waits for what it finds.
 const IDLE: Duration = Duration::from_millis(200);
+/// What keeps one job from being done outside of it keeps the next one too.
+const OUTAGE: Duration = Duration::from_secs(2);
+/// How long the end of a job is tried to be written down: a database that starts anew is back by then.
+const SETTLING: Duration = Duration::from_secs(60);
+/// With less room than this in the scratch folder, a child's failure says nothing about its film.
+const LITTLE_ROOM: u64 = 64 << 20;
 
 pub struct Worker {
     pub db: Db,
@@ -38,10 +44,10 @@ impl Worker {
     pub async fn run(self: Arc<Self>, stopping: CancellationToken) {
         while !stopping.is_cancelled() {
             let pause = match self.next().await {
-                Ok(Some(lease)) => {
-                    self.work(lease, &stopping).await;
-                    continue;
-                }
+                Ok(Some(lease)) => match self.work(lease, &stopping).await {
+                    Went::On => continue,
+                    Went::Out => OUTAGE,
+                },
                 Ok(None) => IDLE,
                 Err(error) => {
                     tracing::warn!(%error, "the queue cannot be read");
@@ -72,11 +78,11 @@ impl Worker {
         Ok(lease)
     }
 
-    async fn work(&self, lease: Lease, stopping: &CancellationToken) {
+    async fn work(&self, lease: Lease, stopping: &CancellationToken) -> Went {
         tracing::info!(job = %lease.job, kind = lease.kind.as_str(), subject = %lease.subject, attempt = lease.attempt, "begun");
         let began = std::time::Instant::now();
         let interrupted = stopping.child_token();
-        let renewal = tokio::spawn(keep(self.db.clone(), lease.clone(), interrupted.clone()));
+        let renewal = tokio::spawn(keep(self.db.clone(), lease.clone(), LEASE, interrupted.clone()));
         let outcome = match self.scratch.for_job(lease.job.as_str(), lease.attempt) {
             Ok(folder) => {
                 let outcome = self.process(&lease, &folder, &interrupted).await;
@@ -85,34 +91,43 @@ impl Worker {
                 }
                 outcome
             }
-            Err(error) => Err(Trouble::Passing(format!("scratch folder: {error}"))),
+            Err(error) => Err(Trouble::Outside(format!("scratch folder: {error}"))),
         };
+        match &outcome {
+            Ok(()) => tracing::info!(job = %lease.job, seconds = began.elapsed().as_secs_f64(), "done"),
+            Err(trouble) => tracing::warn!(job = %lease.job, attempt = lease.attempt, %trouble, "not done"),
+        }
+        let went = match &outcome {
+            Err(Trouble::Outside(_)) => Went::Out,
+            _ => Went::On,
+        };
+        if let Err(trouble) = outcome {
+            self.settle(&lease, trouble, stopping).await;
+        }
         renewal.abort();
-        let seconds = began.elapsed().as_secs_f64();
-        let settled = match outcome {
-            Ok(()) => {
-                tracing::info!(job = %lease.job, seconds, "done");
-                Ok(())
+        went
+    }
+
+    /// Writes down how it ended; a database that is away gets some time to come back.
+    async fn settle(&self, lease: &Lease, trouble: Trouble, stopping: &CancellationToken) {
+        let until = std::time::Instant::now() + SETTLING;
+        loop {
+            match self.in_one(async |tx| settle(tx, lease, &trouble, stopping.is_cancelled()).await).await {
+                Ok(()) => return,
+                Err(Error::Conflict(_)) => {
+                    return tracing::warn!(job = %lease.job, "lost the lease: what was made is discarded");
+                }
+                Err(error) if error.is_outage() && std::time::Instant::now() < until && !stopping.is_cancelled() => {
+                    tracing::debug!(job = %lease.job, %error, "not settled yet");
+                    tokio::select! {
+                        () = tokio::time::sleep(Duration::from_secs(1)) => {}
+                        () = stopping.cancelled() => {}
+                    }
+                }
+                Err(error) => {
+                    return tracing::warn!(job = %lease.job, %error, "not settled; the lease will run out");
+                }
             }
-            Err(Trouble::Interrupted) if stopping.is_cancelled() => {
-                tracing::info!(job = %lease.job, "handed back");
-                self.in_one(async |tx| job::hand_back(tx, &lease).await).await
-            }
-            Err(Trouble::Interrupted) => {
-                tracing::warn!(job = %lease.job, "lost the lease: what was made is discarded");
-                Ok(())
-            }
-            Err(Trouble::Nothing) => {
-                tracing::info!(job = %lease.job, "nothing left to do");
-                self.in_one(async |tx| publish::skipped(tx, &lease, At::now()).await).await
-            }
-            Err(Trouble::Passing(reason)) => {
-                tracing::warn!(job = %lease.job, attempt = lease.attempt, %reason, "not done");
-                self.in_one(async |tx| fail(tx, &lease, &reason).await).await
-            }
-        };
-        if let Err(error) = settled {
-            tracing::warn!(job = %lease.job, %error, "not settled; the lease will run out");
         }
     }
 
@@ -127,32 +142,31 @@ impl Worker {
         if got != source.bytes as u64 {
             return Err(Trouble::Passing(format!("{} of {} bytes came from the store", got, source.bytes)));
         }
-        let mut press = Press {
-            worker: self,
-            lease,
-            version: source.version,
-            folder: folder.to_owned(),
-            renditions: HashMap::new(),
-            settled: false,
-        };
+        let mut press = Press::new(self, lease, &source, folder);
         let task = match lease.kind {
             JobKind::Prepare => Task::Prepare,
             JobKind::Ladder => Task::Ladder,
         };
-        let ended = self.supervisor.run(folder, task, interrupted, async |event| press.publish(event).await).await;
+        let clip_ms = source.shown.map_or(0, |(_, _, ms)| ms);
+        let publish = async |event| press.publish(event).await;
+        let ended = self.supervisor.for_clip(clip_ms).run(folder, task, interrupted, publish).await;
         match ended {
             Ok(()) if press.settled => Ok(()),
-            Ok(()) => Err(Trouble::Passing("the child came to no end".into())),
+            Ok(()) => Err(Trouble::Child("the child came to no end".into())),
             Err(Ended::Interrupted) => Err(Trouble::Interrupted),
+            Err(Ended::NotStarted(error)) => Err(Trouble::Outside(format!("the child does not start: {error}"))),
             // The job is settled; how its child died afterwards is no matter.
             Err(Ended::Child(_)) if press.settled => Ok(()),
-            Err(Ended::Child(reason)) => Err(Trouble::Passing(reason)),
+            Err(Ended::Child(words)) if has_little_room(folder) => {
+                Err(Trouble::Outside(format!("hardly any room in the scratch folder: {words}")))
+            }
+            Err(Ended::Child(words)) => Err(Trouble::Child(words)),
             Err(Ended::Publish(trouble)) => Err(trouble),
         }
     }
 
     /// One transaction.
-    async fn in_one<T>(&self, work: impl AsyncFnOnce(&mut Tx) -> Result<T>) -> Result<T> {
+    pub async fn in_one<T>(&self, work: impl AsyncFnOnce(&mut Tx) -> Result<T>) -> Result<T> {
         let mut tx = self.db.write().await?;
         let value = work(&mut tx).await?;
         tx.commit().await?;
@@ -160,49 +174,79 @@ impl Worker {
     }
 }
 
-async fn fail(tx: &mut Tx, lease: &Lease, reason: &str) -> Result<()> {
-    if job::fail(tx, lease, reason).await? == Outcome::Dead {
+/// Whether the next job is worth beginning at once.
+enum Went {
+    On,
+    /// Something that every job needs is away.
+    Out,
+}
+
+async fn settle(tx: &mut Tx, lease: &Lease, trouble: &Trouble, stopping: bool) -> Result<()> {
+    let outcome = match trouble {
+        Trouble::Interrupted if stopping => return job::hand_back(tx, lease).await,
+        // Where the lease is lost, this is where that shows. Else only its renewal did not come through.
+        Trouble::Interrupted => job::postpone(tx, lease, "the lease was not renewed in time").await?,
+        Trouble::Nothing => return publish::skipped(tx, lease, At::now()).await,
+        Trouble::Outside(reason) => job::postpone(tx, lease, reason).await?,
+        Trouble::Passing(reason) => job::fail(tx, lease, reason).await?,
+        Trouble::Child(words) => job::died(tx, lease, words).await?,
+    };
+    if outcome == Outcome::Dead {
         let dead = Dead { job: lease.job.clone(), kind: lease.kind, subject: lease.subject.clone() };
         publish::given_up(tx, At::now(), &dead).await?;
     }
     Ok(())
 }
 
+fn has_little_room(folder: &Path) -> bool {
+    rustix::fs::statvfs(folder).is_ok_and(|fs| fs.f_bavail.saturating_mul(fs.f_frsize) < LITTLE_ROOM)
+}
+
 /// Renews the lease, apart from the work. A lease that is lost, or that could not be renewed in time, interrupts it.
-async fn keep(db: Db, lease: Lease, interrupted: CancellationToken) {
-    let third = Duration::from_millis(LEASE.0 as u64 / 3);
-    let mut renewed = std::time::Instant::now();
+async fn keep(db: Db, lease: Lease, length: Millis, interrupted: CancellationToken) {
+    let length_as_time = Duration::from_millis(length.0 as u64);
+    let mut ends = tokio::time::Instant::now() + length_as_time;
     loop {
-        tokio::time::sleep(third).await;
-        let renewal = async {
-            let mut tx = db.write().await?;
-            job::renew(&mut tx, &lease, LEASE).await?;
-            tx.commit().await?;
-            Ok::<_, Error>(())
-        };
-        match renewal.await {
-            Ok(()) => renewed = std::time::Instant::now(),
-            Err(Error::Conflict(_)) => return interrupted.cancel(),
-            Err(error) => {
-                tracing::warn!(job = %lease.job, %error, "the lease is not renewed");
-                if renewed.elapsed() > 3 * third {
-                    return interrupted.cancel();
-                }
+        tokio::time::sleep(length_as_time / 3).await;
+        let began = tokio::time::Instant::now();
+        // A task of its own: a transaction that hangs is not waited for, and not cut off in its middle either.
+        let renewal = tokio::spawn(renew(db.clone(), lease.clone(), length));
+        match tokio::time::timeout_at(ends, renewal).await {
+            Ok(Ok(Ok(()))) => ends = began + length_as_time,
+            Ok(Ok(Err(Error::Conflict(_)))) => return interrupted.cancel(),
+            Ok(Ok(Err(error))) => tracing::warn!(job = %lease.job, %error, "the lease is not renewed"),
+            Ok(Err(error)) => tracing::error!(job = %lease.job, %error, "the lease is not renewed"),
+            Err(_) => {
+                tracing::warn!(job = %lease.job, "the lease could not be renewed in time");
+                return interrupted.cancel();
             }
         }
     }
 }
 
+async fn renew(db: Db, lease: Lease, length: Millis) -> Result<()> {
+    let mut tx = db.write().await?;
+    job::renew(&mut tx, &lease, length).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
 /// Why a job did not come to its end.
 #[derive(Debug, thiserror::Error)]
-enum Trouble {
+pub enum Trouble {
     #[error("interrupted")]
     Interrupted,
     #[error("nothing left to do")]
     Nothing,
-    /// Worth another attempt.
+    /// Store, database or disk: the job waits for them, and none of its attempts is spent.
+    #[error("{0}")]
+    Outside(String),
+    /// About this clip, and worth another attempt.
     #[error("{0}")]
     Passing(String),
+    /// The child's own fault, in its last words.
+    #[error("{0}")]
+    Child(String),
 }
 
 impl From<Error> for Trouble {
@@ -211,6 +255,7 @@ impl From<Error> for Trouble {
             Error::NotFound => Trouble::Nothing,
             // Every conflict here is a lost lease.
             Error::Conflict(_) => Trouble::Interrupted,
+            outage if outage.is_outage() => Trouble::Outside(outage.to_string()),
             other => Trouble::Passing(other.to_string()),
         }
     }
@@ -218,121 +263,18 @@ impl From<Error> for Trouble {
 
 impl From<StorageError> for Trouble {
     fn from(error: StorageError) -> Self {
-        Trouble::Passing(format!("store: {error}"))
+        // Here a key that nobody has is no missing row but a file that is lost.
+        let words = format!("store: {error}");
+        if error.is_outage() { Trouble::Outside(words) } else { Trouble::Passing(words) }
     }
 }
 
-/// Publishes one job's events: the object first, then the row that names it.
-struct Press<'a> {
-    worker: &'a Worker,
-    lease: &'a Lease,
-    version: VersionId,
-    folder: PathBuf,
-    renditions: HashMap<String, RenditionId>,
-    settled: bool,
-}
-
-impl Press<'_> {
-    async fn publish(&mut self, event: Event) -> Result<(), Trouble> {
-        let (worker, lease, attempt) = (self.worker, self.lease, self.lease.attempt);
-        let now = At::now();
-        match event {
-            Event::Facts { width, height, duration_ms, detail } => {
-                let facts = Facts { width: width.into(), height: height.into(), duration_ms, detail };
-                worker.in_one(async |tx| publish::facts(tx, lease, &facts).await).await?;
-            }
-            Event::Poster { file } => {
-                let key = keys::poster(&self.version, attempt);
-                let bytes = self.store(&key, "image/jpeg", &file).await?;
-                worker.in_one(async |tx| publish::poster(tx, lease, now, &key, bytes).await).await?;
-            }
-            Event::Mp4 { file } => {
-                let key = keys::mp4(&self.version, attempt, "mp4");
-                let bytes = self.store(&key, "video/mp4", &file).await?;
-                worker.in_one(async |tx| publish::mp4(tx, lease, now, &key, bytes).await).await?;
-            }
-            Event::Rendition { name, width, height, bandwidth, codecs, file } => {
-                let init_key = keys::rendition_init(&self.version, attempt, &name);
-                let init_bytes = self.store(&init_key, "video/mp4", &file).await?;
-                let (width, height) = (width.into(), height.into());
-                let new = NewRendition { name: name.clone(), width, height, bandwidth, codecs, init_key, init_bytes };
-                let id = worker.in_one(async |tx| publish::rendition(tx, lease, &new).await).await?;
-                self.renditions.insert(name, id);
-            }
-            Event::Segment { name, n, duration_ms, file } => {
-                let key = keys::rendition_segment(&self.version, attempt, &name, n);
-                let bytes = self.store(&key, "video/iso.segment", &file).await?;
-                let rendition = self.rendition(&name)?;
-                let new = NewSegment { n, duration_ms, bytes, key };
-                worker.in_one(async |tx| publish::segment(tx, lease, now, &rendition, &new).await).await?;
-            }
-            Event::Complete { name, bandwidth } => {
-                let rendition = self.rendition(&name)?;
-                worker.in_one(async |tx| publish::complete(tx, lease, now, &rendition, bandwidth).await).await?;
-            }
-            Event::Storyboard { image, vtt } => {
-                let image_key = keys::storyboard(&self.version, attempt);
-                let vtt_key = keys::storyboard_vtt(&self.version, attempt);
-                let image = (&*image_key, self.store(&image_key, "image/jpeg", &image).await?);
-                let vtt = (&*vtt_key, self.store(&vtt_key, "text/vtt", &vtt).await?);
-                worker.in_one(async |tx| publish::storyboard(tx, lease, now, image, vtt).await).await?;
-            }
-            Event::Progress { percent } => {
-                let words = format!("{percent}%");
-                worker.in_one(async |tx| job::progress(tx, lease, now, &words).await).await?;
-            }
-            Event::Refused { code } => {
-                // What plays already was judged before: a second look that finds otherwise looked at other bytes.
-                if lease.kind != JobKind::Prepare {
-                    return Err(Trouble::Passing(format!("refused as {}", code.code())));
-                }
-                tracing::info!(job = %lease.job, code = code.code(), "refused");
-                worker.in_one(async |tx| publish::refused(tx, lease, now, code).await).await?;
-                self.settled = true;
-            }
-            Event::Done if self.settled => {}
-            Event::Done => {
-                let kind = lease.kind;
-                let end = async |tx: &mut Tx| match kind {
-                    JobKind::Prepare => publish::prepared(tx, lease, now).await,
-                    JobKind::Ladder => publish::ready(tx, lease, now).await,
-                };
-                worker.in_one(end).await?;
-                self.settled = true;
-            }
-            Event::Jail { .. } => {}
-        }
-        Ok(())
-    }
-
-    fn rendition(&self, name: &str) -> Result<RenditionId, Trouble> {
-        let found = self.renditions.get(name).cloned();
-        found.ok_or_else(|| Trouble::Passing(format!("a segment of {name}, which did not begin")))
-    }
-
-    /// Puts one of the child's files into the store. A child may name only what lies in its folder.
-    async fn store(&self, key: &str, content_type: &str, file: &str) -> Result<i64, Trouble> {
-        let path = self.folder.join(file);
-        let inside = Path::new(file).components().all(|c| matches!(c, std::path::Component::Normal(_)));
-        // What the child made may be anything it could make in there, a link to elsewhere included.
-        let plain = tokio::fs::symlink_metadata(&path).await;
-        let plain = plain.map_err(|e| Trouble::Passing(format!("{file}: {e}")))?;
-        if !inside || !plain.is_file() {
-            return Err(Trouble::Passing(format!("{file} is no file of this job")));
-        }
-        let mut wait = Duration::from_millis(200);
-        loop {
-            match self.worker.storage.put_file(key, content_type, &path).await {
-                Ok(_) => break,
-                Err(error) if error.is_transient() && wait < Duration::from_secs(4) => {
-                    tracing::debug!(%error, key, "the store did not take it, once more");
-                    tokio::time::sleep(wait).await;
-                    wait *= 2;
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
-        let _ = tokio::fs::remove_file(&path).await;
-        Ok(plain.len() as i64)
+impl From<Breach> for Trouble {
+    fn from(breach: Breach) -> Self {
+        Trouble::Child(breach.to_string())
     }
 }
+
+#[cfg(test)]
+#[path = "worker_tests.rs"]
+mod tests;

@@ -1,0 +1,156 @@
+//! Publishes what one job's child makes: vetted first, then the object, then the row that names it.
+
+use std::collections::HashMap;
+use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
+
+use weijia_core::clip::publish::{self, Facts, NewRendition, NewSegment};
+use weijia_core::db::Tx;
+use weijia_core::ids::{RenditionId, VersionId};
+use weijia_core::job::{self, JobKind, Lease};
+use weijia_core::storage::keys;
+use weijia_core::time::At;
+
+use crate::plan::Size;
+use crate::protocol::Event;
+use crate::vet::Vet;
+use crate::worker::{Trouble, Worker};
+
+pub struct Press<'a> {
+    worker: &'a Worker,
+    lease: &'a Lease,
+    version: VersionId,
+    folder: PathBuf,
+    vet: Vet,
+    renditions: HashMap<String, RenditionId>,
+    /// The job is done, in the database too.
+    pub settled: bool,
+}
+
+impl<'a> Press<'a> {
+    pub fn new(worker: &'a Worker, lease: &'a Lease, source: &publish::Source, folder: &Path) -> Press<'a> {
+        // What the job before found out holds for the rest of the ladder; a first look finds out for itself.
+        let known = source.shown.filter(|_| lease.kind == JobKind::Ladder).and_then(|(width, height, ms)| {
+            let size = Size { width: u32::try_from(width).ok()?, height: u32::try_from(height).ok()? };
+            Some((size, ms))
+        });
+        Press {
+            worker,
+            lease,
+            version: source.version.clone(),
+            folder: folder.to_owned(),
+            vet: Vet::new(source.bytes as u64, known),
+            renditions: HashMap::new(),
+            settled: false,
+        }
+    }
+
+    pub async fn publish(&mut self, event: Event) -> Result<(), Trouble> {
+        let (worker, lease, attempt) = (self.worker, self.lease, self.lease.attempt);
+        let now = At::now();
+        match self.vet.admit(event)? {
+            Event::Facts { width, height, duration_ms, detail } => {
+                let facts = Facts { width: width.into(), height: height.into(), duration_ms, detail };
+                worker.in_one(async |tx| publish::facts(tx, lease, &facts).await).await?;
+            }
+            Event::Poster { file } => {
+                let key = keys::poster(&self.version, attempt);
+                let bytes = self.store(&key, "image/jpeg", &file).await?;
+                worker.in_one(async |tx| publish::poster(tx, lease, now, &key, bytes).await).await?;
+            }
+            Event::Mp4 { file } => {
+                let key = keys::mp4(&self.version, attempt, "mp4");
+                let bytes = self.store(&key, "video/mp4", &file).await?;
+                worker.in_one(async |tx| publish::mp4(tx, lease, now, &key, bytes).await).await?;
+            }
+            Event::Rendition { name, width, height, bandwidth, codecs, file } => {
+                let init_key = keys::rendition_init(&self.version, attempt, &name);
+                let init_bytes = self.store(&init_key, "video/mp4", &file).await?;
+                let (width, height) = (width.into(), height.into());
+                let new = NewRendition { name: name.clone(), width, height, bandwidth, codecs, init_key, init_bytes };
+                let id = worker.in_one(async |tx| publish::rendition(tx, lease, &new).await).await?;
+                self.renditions.insert(name, id);
+            }
+            Event::Segment { name, n, duration_ms, file } => {
+                let key = keys::rendition_segment(&self.version, attempt, &name, n);
+                let bytes = self.store(&key, "video/iso.segment", &file).await?;
+                let rendition = self.rendition(&name)?;
+                let new = NewSegment { n, duration_ms, bytes, key };
+                worker.in_one(async |tx| publish::segment(tx, lease, now, &rendition, &new).await).await?;
+            }
+            Event::Complete { name, bandwidth } => {
+                let rendition = self.rendition(&name)?;
+                worker.in_one(async |tx| publish::complete(tx, lease, now, &rendition, bandwidth).await).await?;
+            }
+            Event::Storyboard { image, vtt } => {
+                let image_key = keys::storyboard(&self.version, attempt);
+                let vtt_key = keys::storyboard_vtt(&self.version, attempt);
+                let image = (&*image_key, self.store(&image_key, "image/jpeg", &image).await?);
+                let vtt = (&*vtt_key, self.store(&vtt_key, "text/vtt", &vtt).await?);
+                worker.in_one(async |tx| publish::storyboard(tx, lease, now, image, vtt).await).await?;
+            }
+            Event::Progress { percent } => {
+                let words = format!("{percent}%");
+                worker.in_one(async |tx| job::progress(tx, lease, now, &words).await).await?;
+            }
+            Event::Refused { code } => {
+                // What plays already was judged before: a second look that finds otherwise looked at other bytes.
+                if lease.kind != JobKind::Prepare {
+                    return Err(Trouble::Child(format!("refused as {}", code.code())));
+                }
+                tracing::info!(job = %lease.job, code = code.code(), "refused");
+                worker.in_one(async |tx| publish::refused(tx, lease, now, code).await).await?;
+                self.settled = true;
+            }
+            Event::Done if self.settled => {}
+            Event::Done => {
+                let kind = lease.kind;
+                let end = async |tx: &mut Tx| match kind {
+                    JobKind::Prepare => publish::prepared(tx, lease, now).await,
+                    JobKind::Ladder => publish::ready(tx, lease, now).await,
+                };
+                worker.in_one(end).await?;
+                self.settled = true;
+            }
+            Event::Jail { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn rendition(&self, name: &str) -> Result<RenditionId, Trouble> {
+        let found = self.renditions.get(name).cloned();
+        found.ok_or_else(|| Trouble::Child(format!("more of {name}, which did not begin")))
+    }
+
+    /// Puts one of the child's files into the store. A child may name only what lies in its folder.
+    async fn store(&mut self, key: &str, content_type: &str, file: &str) -> Result<i64, Trouble> {
+        let path = self.folder.join(file);
+        let inside = Path::new(file).components().all(|c| matches!(c, Component::Normal(_)));
+        let len = if inside { plain_len(&path).await } else { None };
+        let len = len.ok_or_else(|| Trouble::Child(format!("{file:?} is no file of this job")))?;
+        self.vet.count(len)?;
+        let mut wait = Duration::from_millis(200);
+        loop {
+            match self.worker.storage.put_file(key, content_type, &path).await {
+                Ok(_) => break,
+                Err(error) if error.is_transient() && wait < Duration::from_secs(4) => {
+                    tracing::debug!(%error, key, "the store did not take it, once more");
+                    tokio::time::sleep(wait).await;
+                    wait *= 2;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        // What was counted is what was stored: files are complete when they are named.
+        if plain_len(&path).await != Some(len) {
+            return Err(Trouble::Child(format!("{file:?} went on changing")));
+        }
+        let _ = tokio::fs::remove_file(&path).await;
+        Ok(len as i64)
+    }
+}
+
+/// The length of a plain file. What the child made may be anything it could make in there, a link to elsewhere included.
+async fn plain_len(path: &Path) -> Option<u64> {
+    tokio::fs::symlink_metadata(path).await.ok().filter(|file| file.is_file()).map(|file| file.len())
+}

@@ -1,0 +1,145 @@
+use serde_json::json;
+
+use super::*;
+
+const HD: Size = Size { width: 720, height: 1280 };
+
+fn facts(detail: serde_json::Value) -> Event {
+    Event::Facts { width: HD.width, height: HD.height, duration_ms: 4_000, detail }
+}
+
+fn rendition(name: &str, size: (u32, u32), codecs: &str) -> Event {
+    let (width, height) = size;
+    let (name, codecs, file) = (name.to_owned(), codecs.to_owned(), "480/init.mp4".to_owned());
+    Event::Rendition { name, width, height, bandwidth: 1_000_000, codecs, file }
+}
+
+fn segment(name: &str, n: i64, duration_ms: i64) -> Event {
+    Event::Segment { name: name.into(), n, duration_ms, file: "480/00000.m4s".into() }
+}
+
+fn complete(name: &str) -> Event {
+    Event::Complete { name: name.into(), bandwidth: 900_000 }
+}
+
+const GOOD: &str = "avc1.64001F,mp4a.40.2";
+
+/// A vet that has heard of a portrait source and its 480 rung.
+fn begun() -> Vet {
+    let mut vet = Vet::new(1_000, None);
+    vet.admit(facts(json!({}))).unwrap();
+    vet.admit(rendition("480", (480, 854), GOOD)).unwrap();
+    vet
+}
+
+#[test]
+fn an_honest_child_is_believed() {
+    let mut vet = begun();
+    for n in 0..300 {
+        vet.admit(segment("480", n, 2_000)).unwrap();
+    }
+    vet.admit(complete("480")).unwrap();
+    vet.admit(Event::Progress { percent: 100 }).unwrap();
+    vet.admit(Event::Done).unwrap();
+    // The ladder's facts are those of the job before it.
+    let mut ladder = Vet::new(1_000, Some((HD, 4_000)));
+    ladder.admit(rendition("720", (720, 1280), "avc1.4D401E")).unwrap();
+    // A source that is copied keeps its size, whatever that is.
+    let mut copied = Vet::new(1_000, Some((Size { width: 2160, height: 3840 }, 4_000)));
+    copied.admit(rendition("2160", (2160, 3840), GOOD)).unwrap();
+    // Small ones and panoramas.
+    Vet::new(1, Some((Size { width: 175, height: 143 }, 1))).admit(rendition("142", (174, 142), GOOD)).unwrap();
+    Vet::new(1, Some((Size { width: 4000, height: 480 }, 1))).admit(rendition("480", (1920, 230), GOOD)).unwrap();
+}
+
+#[test]
+fn a_name_that_goes_into_a_key_is_one_of_the_plan() {
+    for name in ["../..", "", "480/..", "480 ", "1080", "0480", "٤٨٠", "x"] {
+        let mut vet = Vet::new(1_000, Some((HD, 4_000)));
+        assert!(vet.admit(rendition(name, (480, 854), GOOD)).is_err(), "{name}");
+    }
+    assert!(begun().admit(rendition("480", (480, 854), GOOD)).is_err(), "twice");
+    assert!(Vet::new(1, None).admit(rendition("480", (480, 854), GOOD)).is_err(), "before the facts");
+}
+
+#[test]
+fn codecs_cannot_write_a_playlist() {
+    for codecs in [
+        "avc1.64001F\"\nhttps://elsewhere/x.m3u8\n",
+        "avc1.64001F,mp4a.40.2\n",
+        "avc1.64001f",
+        "avc1.64001",
+        "avc1.64001F0",
+        "avc1.64001F,mp4a.40.2,mp4a.40.2",
+        "hvc1.1.6.L93",
+        "",
+        "avc1.6400é",
+    ] {
+        let mut vet = Vet::new(1_000, Some((HD, 4_000)));
+        assert!(vet.admit(rendition("480", (480, 854), codecs)).is_err(), "{codecs}");
+    }
+}
+
+#[test]
+fn sizes_are_those_of_a_ladder() {
+    for size in [(481, 854), (0, 0), (1922, 480), (480, 4_000_000_000)] {
+        let mut vet = Vet::new(1_000, Some((HD, 4_000)));
+        assert!(vet.admit(rendition("480", size, GOOD)).is_err(), "{size:?}");
+    }
+    for (width, height, duration_ms) in [(0, 9, 1), (9, 20_000, 1), (9, 9, -1), (9, 9, i64::MAX)] {
+        let event = Event::Facts { width, height, duration_ms, detail: json!({}) };
+        assert!(Vet::new(1, None).admit(event).is_err(), "{width}x{height}, {duration_ms}");
+    }
+    let grown = Event::Facts { width: 720, height: 1282, duration_ms: 4_000, detail: json!({}) };
+    assert!(begun().admit(grown).is_err());
+}
+
+#[test]
+fn segments_come_one_by_one_and_come_to_an_end() {
+    for (n, ms) in [(1, 2_000), (-1, 2_000), (0, 0), (0, -5), (0, 10_001), (0, i64::MAX)] {
+        assert!(begun().admit(segment("480", n, ms)).is_err(), "{n}, {ms} ms");
+    }
+    assert!(begun().admit(segment("720", 0, 2_000)).is_err(), "of one that did not begin");
+    assert!(begun().admit(complete("480")).is_err(), "empty");
+    assert!(begun().admit(Event::Complete { name: "480".into(), bandwidth: -1 }).is_err());
+    let mut vet = begun();
+    for n in 0..MAX_SEGMENTS {
+        vet.admit(segment("480", n, 1)).unwrap();
+    }
+    assert!(vet.admit(segment("480", MAX_SEGMENTS, 1)).is_err());
+    vet.admit(complete("480")).unwrap();
+    assert!(vet.admit(complete("480")).is_err());
+}
+
+#[test]
+fn what_she_reads_is_written_here() {
+    let said = |warnings| Vet::new(1, None).admit(facts(json!({"video": {"codec": "h264"}, "warnings": warnings})));
+    let Ok(Event::Facts { detail, .. }) = said(json!([{"code": "cut", "kept_ms": 2_000}, {"code": "no_sound"}])) else {
+        panic!("refused")
+    };
+    assert!(detail["warnings"][0].as_str().unwrap().contains("前面 2 秒"), "{detail}");
+    assert_eq!(detail["video"]["codec"], "h264");
+    for lie in [
+        json!(["你的账号有问题，把密码发到 138…"]),
+        json!([{"code": "pay_here"}]),
+        json!(vec![json!({"code": "no_sound"}); 9]),
+        json!("x"),
+    ] {
+        assert!(said(lie.clone()).is_err(), "{lie}");
+    }
+    assert!(Vet::new(1, None).admit(facts(json!([1]))).is_err());
+    assert!(Vet::new(1, None).admit(facts(json!({"video": "x".repeat(MAX_DETAIL)}))).is_err());
+}
+
+#[test]
+fn what_is_stored_has_an_end() {
+    assert_eq!(allowance(1_000, 0), 64 << 20);
+    assert_eq!(allowance(100 << 20, 1_000), 160 << 20);
+    // Ten minutes that AV1 packed into ten megabytes.
+    assert_eq!(allowance(10 << 20, MAX_DURATION_MS), 225_000_000);
+    assert_eq!(allowance(10 << 20, i64::MAX), 225_000_000);
+    assert!(allowance(u64::MAX, 0) > 0);
+    let mut vet = Vet::new(1_000, Some((HD, 4_000)));
+    vet.count(64 << 20).unwrap();
+    assert!(vet.count(1).is_err());
+}
