@@ -10,6 +10,7 @@ pub mod sql;
 pub mod story;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod work;
 
 use crate::ids::{ClipId, CohortId, UserId, VersionId};
 use crate::time::At;

@@ -1,5 +1,6 @@
 //! What to tell her about a clip, and when it may go to her mentor. Pure: state in, words out.
 
+use super::work::{self, Work};
 use super::{ClipState, MediaState};
 use crate::error::Refusal;
 use crate::time::At;
@@ -20,6 +21,8 @@ pub struct Standing<'a> {
     pub unheard: i64,
     pub has_assignment: bool,
     pub refusal: Option<&'a Refusal>,
+    /// What its bytes wait for.
+    pub work: Option<&'a Work>,
 }
 
 /// What is happening, since when, and what comes next: no state leaves her waiting without a reason.
@@ -49,26 +52,52 @@ pub fn what_next(s: &Standing, now: At) -> String {
             format!("{since}{mentor}看完了，有 {} 句话留给你。先听一听，再照着拍一条新的。", s.unheard)
         }
         ClipState::Returned if s.answered => format!("{since}{mentor}看完了，请你照着改一改，拍一条新的再交。"),
-        ClipState::Draft | ClipState::Returned => what_bytes_do(s, &since),
+        ClipState::Draft | ClipState::Returned => what_bytes_do(s, &since, now),
     }
 }
 
-fn what_bytes_do(s: &Standing, since: &str) -> String {
+fn what_bytes_do(s: &Standing, since: &str, now: At) -> String {
     let hand_in =
         if s.has_assignment { "满意就交给老师。" } else { "满意就选一份作业，交给老师。" };
     match s.media {
         MediaState::Uploading => format!("{since}开始传的，还没传完。断了不要紧，回到这里会接着传。"),
-        MediaState::Received => format!("{since}传完了，已经收好，正排队处理。一会儿就能看。"),
-        MediaState::Processing if s.playable => {
-            format!("已经能看了，更清楚的画面还在做（{since}开始）。不用等，看一遍，{hand_in}")
+        MediaState::Received | MediaState::Processing if s.playable => {
+            format!("已经能看了，更清楚的画面{}。不用等，看一遍，{hand_in}", how_far(s.work, since))
         }
-        MediaState::Processing => format!("{since}传完的，正在处理。一会儿就能看，不用守着。"),
+        MediaState::Received | MediaState::Processing => what_work_does(s.work, since, now),
         MediaState::Ready => format!("{since}做好了。看一遍，{hand_in}"),
         MediaState::Failed => match s.refusal {
             Some(refusal) => format!("{}{}", sentence(&refusal.message), sentence(&refusal.next_step)),
             None => "这条没能处理好。请换一条再传，或者告诉老师。".to_owned(),
         },
         MediaState::Abandoned => format!("{since}开始传的，没有传完，已经停了。请重新选这条片子再传一次。"),
+    }
+}
+
+fn how_far(work: Option<&Work>, since: &str) -> String {
+    match work {
+        Some(Work::Begun { progress: Some(progress) }) => format!("做到 {progress} 了"),
+        _ => format!("还在做（{since}开始）"),
+    }
+}
+
+fn what_work_does(work: Option<&Work>, since: &str, now: At) -> String {
+    match work {
+        Some(Work::Queued { ahead: 0 }) => format!("{since}传完了，已经收好，马上就处理。一会儿就能看。"),
+        Some(Work::Queued { ahead }) if *ahead < work::MANY => {
+            format!("{since}传完了，已经收好，前面还有 {ahead} 条。轮到了就处理，不用守着。")
+        }
+        Some(Work::Queued { .. }) => {
+            format!("{since}传完了，已经收好。今天传的人多，前面还有 {} 条以上，晚些再来看。", work::MANY)
+        }
+        Some(Work::Begun { progress: Some(progress) }) => {
+            format!("{since}传完的，正在处理，做到 {progress} 了。一会儿就能看，不用守着。")
+        }
+        Some(Work::Begun { progress: None }) | None => format!("{since}传完的，正在处理。一会儿就能看，不用守着。"),
+        Some(Work::Again { at }) => {
+            let when = if (*at - now).0 < 60_000 { "马上".to_owned() } else { moment(*at, now) };
+            format!("{since}传完的，处理到一半断了，{when}再做一次。片子收得好好的，不用重传。")
+        }
     }
 }
 
@@ -139,6 +168,28 @@ mod tests {
             unheard: 0,
             has_assignment: true,
             refusal: None,
+            work: None,
+        }
+    }
+
+    #[test]
+    fn who_waits_for_a_worker_is_told_how_long_and_why() {
+        let said = |work: Work, playable| {
+            let media = MediaState::Processing;
+            what_next(&Standing { work: Some(&work), playable, ..standing(ClipState::Draft, media) }, NOW)
+        };
+        for (work, playable, words) in [
+            (Work::Queued { ahead: 0 }, false, "马上就处理"),
+            (Work::Queued { ahead: 3 }, false, "前面还有 3 条"),
+            (Work::Queued { ahead: work::MANY }, false, "100 条以上"),
+            (Work::Begun { progress: None }, false, "正在处理"),
+            (Work::Begun { progress: Some("40%".into()) }, false, "做到 40% 了"),
+            (Work::Begun { progress: Some("40%".into()) }, true, "更清楚的画面做到 40% 了。不用等"),
+            (Work::Again { at: NOW + Millis::minutes(5) }, false, "今天 14:35 再做一次。片子收得好好的"),
+            (Work::Again { at: NOW - Millis::minutes(5) }, false, "马上再做一次"),
+        ] {
+            let next = said(work.clone(), playable);
+            assert!(next.contains(words) && next.ends_with('。'), "{work:?}: {next}");
         }
     }
 

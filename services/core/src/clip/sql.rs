@@ -2,6 +2,7 @@
 //! acts on one clip happen one after another, on PostgreSQL too.
 
 use super::rules::{Standing, what_next, why_not_submit};
+use super::work::{self, Work};
 use super::{Clip, ClipEvent, ClipState, MediaState, Rendition, Segment, Version, sidecar};
 use crate::db::{Db, Tx};
 use crate::error::{Error, OrNotFound, Refusal, Result};
@@ -61,6 +62,8 @@ pub struct Detail {
     pub ticket: Option<Ticket>,
     pub mentor: Option<String>,
     pub unheard: i64,
+    /// What the newest version still waits for.
+    pub work: Option<Work>,
 }
 
 pub async fn detail(tx: &mut Tx, clip: Clip) -> Result<Detail> {
@@ -71,7 +74,12 @@ pub async fn detail(tx: &mut Tx, clip: Clip) -> Result<Detail> {
         None => None,
     };
     let unheard = review::sent::unheard_of_clip(tx, &clip.id).await?;
-    Ok(Detail { clip, versions, ticket, mentor, unheard })
+    let mut detail = Detail { clip, versions, ticket, mentor, unheard, work: None };
+    let newest = detail.newest().ok().filter(|v| matches!(v.state, MediaState::Received | MediaState::Processing));
+    if let Some(version) = newest {
+        detail.work = work::of(tx, &version.id, version.playable()).await?;
+    }
+    Ok(detail)
 }
 
 impl Detail {
@@ -140,6 +148,7 @@ impl Detail {
             unheard: self.unheard,
             has_assignment: self.clip.assignment_code.is_some(),
             refusal,
+            work: self.work.as_ref(),
         };
         what_next(&standing, now)
     }
