@@ -83,7 +83,8 @@ fn is_playlist(head: &[u8]) -> bool {
 fn iso_media(file: &mut (impl Read + Seek), len: u64) -> io::Result<Judged> {
     let top = boxes::top_level(file, len)?;
     let has = |kind: &boxes::Kind| top.iter().any(|b| &b.kind == kind);
-    let cut = top.last().is_some_and(|b| b.end > len);
+    // Junk behind the film may read as the head of a large box: only what holds media or its tables can be missed.
+    let cut = top.last().is_some_and(|b| b.end > len && [b"mdat", b"moof", b"moov"].contains(&&b.kind));
     let Some(moov) = top.iter().find(|b| &b.kind == b"moov") else {
         return Ok(Err(without_index(&top, cut, len)));
     };
@@ -195,6 +196,13 @@ mod tests {
         let mut file = film(&[trak(b"vide", b"avc1", 640, 480, b"")], &[7; 100]);
         file.truncate(file.len() - 50);
         assert_eq!(judged(&file), Ok(Passed { container: Container::IsoMedia, cut: true }));
+    }
+
+    #[test]
+    fn junk_behind_the_film_is_no_cut() {
+        let mut file = film(&[trak(b"vide", b"avc1", 640, 480, b"")], &[7; 100]);
+        file.extend(b"Made by app!");
+        assert_eq!(judged(&file), Ok(Passed { container: Container::IsoMedia, cut: false }));
     }
 
     #[test]
