@@ -7,6 +7,7 @@ mod fsck;
 mod http;
 mod invite;
 mod lock;
+mod retry;
 mod secret;
 mod serve;
 mod settings;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
             Command::Serve(options) => serve::run(&cli.settings, options).await,
             Command::Migrate => migrate(&cli.settings).await,
             Command::Trace { clip } => trace::run(&cli.settings, &clip).await,
+            Command::Retry { clip } => retry::run(&cli.settings, &clip).await,
             Command::Invite(options) => invite::run(&cli.settings, &options).await,
             Command::Fsck(options) => fsck::run(&cli.settings, &options).await,
             Command::Doctor => doctor::run(&cli.settings).await,

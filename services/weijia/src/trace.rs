@@ -9,8 +9,7 @@ use weijia_core::time::At;
 use crate::settings::Settings;
 
 pub async fn run(settings: &Settings, clip: &str) -> Result<ExitCode, String> {
-    let id: ClipId =
-        clip.parse().map_err(|_| format!("“{clip}”不是片子的编号。编号以 clip_ 开头，在片子的网址里。"))?;
+    let id = clip_id(clip)?;
     let db = settings.open_database_unchanged().await?;
     let mut tx = db.read().await.map_err(|e| e.to_string())?;
     let story = clip::story::tell(&mut tx, &id).await.map_err(|e| match e {
@@ -21,6 +20,10 @@ pub async fn run(settings: &Settings, clip: &str) -> Result<ExitCode, String> {
         println!("{}  {}", moment(event.at), event.words);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+pub fn clip_id(text: &str) -> Result<ClipId, String> {
+    text.parse().map_err(|_| format!("“{text}”不是片子的编号。编号以 clip_ 开头，在片子的网址里。"))
 }
 
 /// `2026-11-23 16:25:07.123`, in China.
