@@ -137,6 +137,19 @@ both_databases! {
         assert_eq!(testing::version(&mut db.read().await.unwrap(), &version).await.state, MediaState::Failed);
     }
 
+    a_complete_one_is_not_failed_by_who_comes_late(db) {
+        let owner = somebody(&db).await;
+        let a = partial(&db, &owner.user, 10).await;
+        let joined = join(&db, &owner, std::slice::from_ref(&a)).await.unwrap();
+        // Two were at its last step, and the second was told by the store that there is nothing to join any more.
+        let mut tx = db.write().await.unwrap();
+        let late = find(&mut tx, &a).await.unwrap();
+        assert!(!fail(&mut tx, NOW, &late, RefusalCode::Incomplete).await.unwrap());
+        tx.commit().await.unwrap();
+        assert_eq!(state(&db, &a).await, State::Complete);
+        finish(&db, &joined.id).await;
+    }
+
     only_her_own_complete_ones_are_joined(db) {
         let (owner, other) = (somebody(&db).await, somebody(&db).await);
         let a = partial(&db, &owner.user, 10).await;

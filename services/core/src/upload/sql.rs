@@ -361,7 +361,7 @@ pub(super) async fn end(tx: &mut Tx, now: At, id: &UploadId, how: Ending) -> Res
 }
 
 /// Ends it, and lets go of all that the store has of it. `None`: it had ended, or (of one that is to expire) somebody
-/// has just touched it.
+/// has just touched it. A stretch that is complete may be needed by a film, so whoever comes late does not fail it.
 pub(super) async fn close(tx: &mut Tx, now: At, id: &UploadId, how: Ending) -> Result<Option<Upload>> {
     let (state, epoch, code) = match how {
         Ending::Failed { epoch, code } => (State::Failed, Some(epoch), Some(code.code())),
@@ -373,7 +373,7 @@ pub(super) async fn close(tx: &mut Tx, now: At, id: &UploadId, how: Ending) -> R
                                 idempotency_key = case when $2 = 'failed' then idempotency_key end
              where id = $1 and epoch = coalesce($5, epoch) and ($2 <> 'expired' or expires_at <= $4)
              and (state = 'open' or state = 'completing' and ($2 = 'failed' or kind = 'partial')
-                  or state = 'complete' and kind = 'partial') returning *")
+                  or state = 'complete' and kind = 'partial' and $2 <> 'failed') returning *")
         .bind(id).bind(state.as_str()).bind(code).bind(now).bind(epoch).fetch_optional(c).await)?;
     let Some(upload) = ended else { return Ok(None) };
     trash(tx, now, &keys::upload_tails(id), None).await?;

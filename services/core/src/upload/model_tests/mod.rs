@@ -5,6 +5,7 @@
 //! lost is a rollback to a savepoint.
 
 mod compare;
+mod joining;
 mod model;
 mod steps;
 
@@ -194,25 +195,41 @@ async fn first_failure(db: &Db, seeds: std::ops::Range<u64>, flaw: Flaw) -> Opti
         let mut dice = Dice::new(seed);
         let begin = Beginning::roll(&mut dice);
         let count = 4 + dice.roll(16);
-        let mut steps: Vec<Happening> = (0..count).map(|_| (dice.step(), dice.roll(8) == 0)).collect();
-        let Err(mut why) = run(&mut tx, &owner.user, &made, begin, &steps, flaw).await else { continue };
-        let mut at = 0;
-        while at < steps.len() {
-            let mut shorter = steps.clone();
-            shorter.remove(at);
-            match run(&mut tx, &owner.user, &made, begin, &shorter, flaw).await {
-                Err(still) => (steps, why) = (shorter, still),
-                Ok(()) => at += 1,
-            }
+        let steps: Vec<Happening> = (0..count).map(|_| (dice.step(), dice.roll(8) == 0)).collect();
+        let found = shortened(steps, async |steps| run(&mut tx, &owner.user, &made, begin, steps, flaw).await).await;
+        if let Some((why, steps)) = found {
+            return Some(format!("seed {seed}, {begin:?}: {why}\n{steps:#?}"));
         }
-        return Some(format!("seed {seed}, {begin:?}: {why}\n{steps:#?}"));
     }
     None
 }
 
+/// Why a sequence fails, and what is left of it without the steps that it fails without.
+async fn shortened<S: Clone>(mut steps: Vec<S>, mut run: impl AsyncFnMut(&[S]) -> Checked) -> Option<(String, Vec<S>)> {
+    let mut why = run(&steps).await.err()?;
+    let mut at = 0;
+    while at < steps.len() {
+        let mut shorter = steps.clone();
+        shorter.remove(at);
+        match run(&shorter).await {
+            Err(still) => (steps, why) = (shorter, still),
+            Ok(()) => at += 1,
+        }
+    }
+    Some((why, steps))
+}
+
 /// The seeds in as many transactions, some at once where the database lets them.
-async fn first_failure_of_all(db: &Db, seeds: std::ops::Range<u64>, flaw: Flaw) -> Option<String> {
-    let slices = seeds.clone().step_by(250).map(|from| first_failure(db, from..seeds.end.min(from + 250), flaw));
+async fn first_of_slices<F: Future<Output = Option<String>>>(
+    db: &Db,
+    seeds: std::ops::Range<u64>,
+    first_failure: impl Fn(std::ops::Range<u64>) -> F,
+) -> Option<String> {
+    // What all people share is there before, else who makes it keeps the others waiting to the end.
+    let mut tx = db.write().await.unwrap();
+    person(&mut tx).await;
+    tx.commit().await.unwrap();
+    let slices = seeds.clone().step_by(250).map(|from| first_failure(from..seeds.end.min(from + 250)));
     // SQLite has one writer, and who waits for it gives up after a while.
     let at_once = if matches!(db, Db::Sqlite { .. }) { 1 } else { 4 };
     let mut found = futures_util::stream::iter(slices).buffer_unordered(at_once);
@@ -226,7 +243,7 @@ async fn first_failure_of_all(db: &Db, seeds: std::ops::Range<u64>, flaw: Flaw) 
 
 crate::both_databases! {
     ten_thousand_sequences_go_as_the_model_says(db) {
-        if let Some(failure) = first_failure_of_all(&db, 0..10_000, Flaw::None).await {
+        if let Some(failure) = first_of_slices(&db, 0..10_000, |seeds| first_failure(&db, seeds, Flaw::None)).await {
             panic!("{failure}");
         }
     }
@@ -238,7 +255,8 @@ async fn every_flaw_is_found_in_a_few_steps() {
     let folder = folder();
     let db = sqlite(folder.path()).await;
     for flaw in [Flaw::NoEpoch, Flaw::SumOfParts, Flaw::NothingForgotten, Flaw::CompletedTwice] {
-        let failure = first_failure_of_all(&db, 0..2000, flaw).await.unwrap_or_else(|| panic!("{flaw:?} was not seen"));
+        let failure = first_of_slices(&db, 0..2000, |seeds| first_failure(&db, seeds, flaw)).await;
+        let failure = failure.unwrap_or_else(|| panic!("{flaw:?} was not seen"));
         println!("{flaw:?}: {failure}");
         let steps = failure.matches("    (\n").count();
         assert!((1..=8).contains(&steps), "{flaw:?} took {steps} steps: {failure}");

@@ -272,9 +272,7 @@ impl Run<'_> {
         let Some((view, _)) = self.view(writer) else { return Ok(true) };
         let ended = fail(self.tx, self.now, &self.caller(&view), RefusalCode::NotAVideo).await;
         let ended = ended.map_err(|e| format!("fail: {e}"))?;
-        let may = view.upload.epoch == self.model.epoch
-            && (matches!(self.model.state, State::Open | State::Completing)
-                || self.kind == Kind::Partial && self.model.state == State::Complete);
+        let may = view.upload.epoch == self.model.epoch && matches!(self.model.state, State::Open | State::Completing);
         same("whether this writer gave it up", ended, may)?;
         if ended {
             let id = self.id.clone();
