@@ -3,6 +3,8 @@
 mod support;
 
 use axum::http::Method;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use reqwest::Response;
 use support::s3::Fault;
 use support::{App, MIB, STREAM, Trainee, film, quiet, sha256, upload_offset};
@@ -230,4 +232,27 @@ async fn who_asks_for_the_same_film_again_makes_no_second_one() {
     let other = she.request(Method::POST, UPLOADS).header("upload-concat", &concat);
     let other = other.header("upload-metadata", "filename YS5tcDQ=").send().await.unwrap();
     assert_eq!(other.status(), 404, "that would be another film");
+}
+
+#[tokio::test]
+async fn an_older_film_of_the_clip_takes_no_stretch_along_that_a_newer_one_needs() {
+    let app = App::start().await;
+    let she = app.trainee("13800000001").await;
+    let film = film(MIB);
+    let stretches = format!("final;{} {}", partial(&she, &film[..700]).await, partial(&she, &film[700..]).await);
+    app.s3.fail("PutObject originals/", ALWAYS, Fault::Refuse);
+    let older = join(&she, &stretches).await;
+    assert_eq!(older.status(), 201);
+    app.run("update uploads set updated_at = updated_at - 180000 where kind = 'final'").await;
+    let clip = STANDARD.encode(older.headers()["x-clip-id"].as_bytes());
+    let newer = she.request(Method::POST, UPLOADS).header("upload-concat", &stretches);
+    let newer = newer.header("upload-metadata", format!("{METADATA},clip {clip}")).send().await.unwrap();
+    assert_eq!(newer.status(), 201);
+    assert_eq!(head(&she, &location(&older)).await.status(), 410, "it brought nothing and was silent");
+    app.uploads.reconcile(At::now() + trash::GRACE, Millis(0)).await.unwrap();
+    assert_eq!(app.s3.keys("partials/").await.len(), 2, "they wait to be joined");
+    app.s3.heal();
+    app.uploads.reconcile(At::now(), Millis(0)).await.unwrap();
+    assert_eq!(upload_offset(&head(&she, &location(&newer)).await), MIB);
+    assert_eq!(original(&app).await, film);
 }

@@ -142,6 +142,10 @@ impl Uploads {
         let idempotency_key = creation.idempotency_key.as_deref();
         let new = NewUpload { owner: &owner.user, purpose, length, most, metadata, idempotency_key };
         let upload = sql::create(&mut tx, now, new).await?;
+        // Not before it is there: an older film of the clip would take along the stretches that this one is joined from.
+        if let Some(Created { clip, renamed: Some(_), .. }) = &made {
+            giving_up::clear_bare(&mut tx, now, clip).await?;
+        }
         // Counted first and judged then, because what a final one is joined from counts no longer.
         let counted = length.unwrap_or(0);
         let left = self.left(&mut tx, now, &owner.user).await?.without_upload(counted);
@@ -225,11 +229,7 @@ async fn clip_for(
         assignment: metadata.get("assignment"),
         clip: clip.as_ref(),
     };
-    let created = create::create(tx, now, owner, &draft).await?;
-    if let Some(clip) = &clip {
-        giving_up::clear_bare(tx, now, clip).await?;
-    }
-    Ok(created)
+    create::create(tx, now, owner, &draft).await
 }
 
 /// Whether what this creation made before is still there: its file was not refused, and its clip not taken back.
