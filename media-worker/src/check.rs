@@ -32,7 +32,7 @@ pub fn abilities() -> Map<String, Value> {
         ("opus", Id::OPUS),
     ];
     for (name, id) in decoders {
-        all.insert(format!("decoder {name}"), ff::decoder::find(id).is_some().into());
+        all.insert(format!("decoder {name}"), ffi::reader(id).is_some().into());
     }
     for name in [
         "scale",
@@ -40,12 +40,14 @@ pub fn abilities() -> Map<String, Value> {
         "hflip",
         "vflip",
         "setsar",
+        "setparams",
         "pad",
         "split",
         "format",
         "zscale",
         "tonemap",
         "aresample",
+        "pan",
         "asetpts",
         "aformat",
     ] {

@@ -131,7 +131,7 @@ fn ladder(scratch: &Path, threads: u32) -> Result<()> {
     let (mut source, _) = open(scratch)?;
     let mut rungs = plan::ladder(source.video.shown);
     rungs.remove(plan::first_rung(&rungs));
-    let mut storyboard = thumbnail::Storyboard::new(source.video.shown, source.duration_ms, source.video.rate);
+    let mut storyboard = thumbnail::Storyboard::new(source.video.shown, source.duration_ms);
     let order = Order { scratch, rungs: &rungs, film: None, storyboard: Some(&mut storyboard), threads };
     let made = pipeline::run(&mut source, order, &mut |event| emit(event))?;
     if let Some((image, vtt)) = storyboard.finish(made.duration_ms, "storyboard.jpg")? {
@@ -142,18 +142,13 @@ fn ladder(scratch: &Path, threads: u32) -> Result<()> {
     Ok(())
 }
 
-/// A clip that is this much shorter than its container says was cut off.
-fn ends_early(told_ms: i64, made_ms: i64) -> bool {
-    told_ms - made_ms > 1_000.max(told_ms / 10)
-}
-
 fn facts(source: &Source, told_ms: i64, cut: bool, made: Option<Made>) -> Event {
     let video = &source.video;
     let audio = source.audio.as_ref();
     let duration_ms = made.map_or(told_ms, |m| {
-        if cut || ends_early(told_ms, m.duration_ms) { m.duration_ms } else { told_ms.max(m.duration_ms) }
+        if cut || probe::ends_early(told_ms, m.duration_ms) { m.duration_ms } else { told_ms.max(m.duration_ms) }
     });
-    let cut_at = made.filter(|m| cut || ends_early(told_ms, m.duration_ms)).map(|m| m.duration_ms);
+    let cut_at = made.filter(|m| cut || probe::ends_early(told_ms, m.reached_ms)).map(|m| m.duration_ms);
     let warnings = match made {
         Some(made) => signals::warnings(audio.is_some(), made.silent, made.black, cut_at),
         None => signals::warnings(audio.is_some(), false, false, None),
@@ -167,7 +162,7 @@ fn facts(source: &Source, told_ms: i64, cut: bool, made: Option<Made>) -> Event 
             "pixels": video.header.pixels,
             "hdr": video.header.colours.is_hdr(),
             "turned": !video.orientation.is_upright(),
-            "rate": format!("{}/{}", video.rate.0, video.rate.1),
+            "rate": (video.average * 100.0).round() / 100.0,
         },
         "audio": audio.map(|a| json!({"codec": a.codec, "channels": a.channels})),
         "cut": cut_at.is_some(),

@@ -1,16 +1,21 @@
 //! The two encoders: x264 for pictures, AAC for sound.
 
+use std::collections::HashMap;
+
 use ffmpeg_next as ff;
 
 use crate::ffi::{self, MediaError, Result, call};
-use crate::plan::{self, Rate, Rung};
+use crate::plan::Rung;
+use crate::plan::pace::{self, TICKS};
 
 pub const SOUND_RATE: u32 = 48_000;
 const SOUND_BITS: usize = 96_000;
 
 pub struct PictureEncoder {
     encoder: ff::encoder::video::Video,
-    rate: Rate,
+    last: Option<i64>,
+    /// How long each picture stands, once the one after it is known.
+    lengths: HashMap<i64, i64>,
 }
 
 fn x264(rung: &Rung, threads: u32) -> [(&'static str, String); 10] {
@@ -31,7 +36,7 @@ fn x264(rung: &Rung, threads: u32) -> [(&'static str, String); 10] {
 }
 
 impl PictureEncoder {
-    pub fn open(rung: &Rung, rate: Rate, threads: u32) -> Result<PictureEncoder> {
+    pub fn open(rung: &Rung, threads: u32) -> Result<PictureEncoder> {
         let codec = ff::encoder::find_by_name("libx264").ok_or_else(|| MediaError::Missing("libx264".into()))?;
         let context = ff::codec::Context::new_with_codec(codec);
         let mut encoder = context.encoder().video().map_err(call("video encoder"))?;
@@ -39,8 +44,9 @@ impl PictureEncoder {
         encoder.set_height(rung.size.height);
         encoder.set_format(ff::format::Pixel::YUV420P);
         encoder.set_aspect_ratio((1, 1));
-        encoder.set_time_base((rate.1 as i32, rate.0 as i32));
-        encoder.set_frame_rate(Some((rate.0 as i32, rate.1 as i32)));
+        encoder.set_time_base((1, TICKS as i32));
+        // For the level only: bits are counted by the pictures' own moments.
+        encoder.set_frame_rate(Some((30, 1)));
         encoder.set_colorspace(ff::color::Space::BT709);
         encoder.set_color_primaries(ff::color::Primaries::BT709);
         encoder.set_color_transfer_characteristic(ff::color::TransferCharacteristic::BT709);
@@ -49,7 +55,7 @@ impl PictureEncoder {
         let options = x264(rung, threads);
         let options: Vec<(&str, &str)> = options.iter().map(|(k, v)| (*k, v.as_str())).collect();
         ffi::open_codec(&mut encoder, codec, &options)?;
-        Ok(PictureEncoder { encoder, rate })
+        Ok(PictureEncoder { encoder, last: None, lengths: HashMap::new() })
     }
 
     pub fn parameters(&self) -> Result<ff::codec::Parameters> {
@@ -57,25 +63,34 @@ impl PictureEncoder {
     }
 
     pub fn time_base(&self) -> ff::Rational {
-        ff::Rational(self.rate.1 as i32, self.rate.0 as i32)
+        ff::Rational(1, TICKS as i32)
     }
 
-    /// The picture for one beat.
-    pub fn push(&mut self, frame: &mut ff::frame::Video, beat: i64) -> Result<()> {
-        let key = plan::opens_segment(beat, self.rate);
-        frame.set_pts(Some(beat));
+    /// The picture for one moment, in ticks, each later than the one before.
+    pub fn push(&mut self, frame: &mut ff::frame::Video, at: i64) -> Result<()> {
+        let key = pace::opens_segment(at, self.last);
+        if let Some(last) = self.last.replace(at) {
+            self.lengths.insert(last, at - last);
+        }
+        frame.set_pts(Some(at));
         frame.set_kind(if key { ff::picture::Type::I } else { ff::picture::Type::None });
         self.encoder.send_frame(frame).map_err(call("x264"))
     }
 
-    pub fn end(&mut self) -> Result<()> {
+    /// No pictures follow, and the last one stands until this tick.
+    pub fn end(&mut self, at: i64) -> Result<()> {
+        if let Some(last) = self.last {
+            self.lengths.insert(last, at - last);
+        }
         self.encoder.send_eof().map_err(call("x264"))
     }
 
+    /// x264 looks ahead: a picture comes out after the next one went in.
     pub fn packet(&mut self) -> Option<ff::Packet> {
         let mut packet = ff::Packet::empty();
         self.encoder.receive_packet(&mut packet).ok()?;
-        packet.set_duration(1);
+        let length = packet.pts().and_then(|at| self.lengths.remove(&at));
+        packet.set_duration(length.unwrap_or(TICKS / 30));
         Some(packet)
     }
 }
@@ -139,8 +154,8 @@ mod tests {
     fn x264_knows_every_option_and_opens_at_every_size() {
         ffi::init();
         for (width, height) in [(720, 1280), (854, 480), (2, 2), (176, 144)] {
-            let rung = Rung { name: "x".into(), size: plan::Size { width, height }, max_kbps: 400 };
-            let encoder = PictureEncoder::open(&rung, (30000, 1001), 2).unwrap();
+            let rung = Rung { name: "x".into(), size: crate::plan::Size { width, height }, max_kbps: 400 };
+            let encoder = PictureEncoder::open(&rung, 2).unwrap();
             let head = ffi::extradata(&encoder.parameters().unwrap());
             assert!(crate::avc::avc_name(&head).is_some_and(|name| name.starts_with("avc1.64")), "High");
         }

@@ -56,14 +56,7 @@ impl Graph {
         self.sink(n)?.sink().frame(&mut frame).ok().map(|()| frame)
     }
 
-    /// Sound in pieces of exactly this many samples, the last one excepted.
-    pub fn set_piece(&mut self, samples: u32) {
-        if let Some(mut sink) = self.sink(0) {
-            sink.sink().set_frame_size(samples);
-        }
-    }
-
-    pub fn piece(&mut self) -> Option<ff::frame::Audio> {
+    pub fn sound_frame(&mut self) -> Option<ff::frame::Audio> {
         let mut frame = ff::frame::Audio::empty();
         self.sink(0)?.sink().frame(&mut frame).ok().map(|()| frame)
     }

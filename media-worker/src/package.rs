@@ -10,9 +10,11 @@ use ffmpeg_next::Rescale;
 
 use crate::avc;
 use crate::boxes;
+use crate::encode::SOUND_RATE;
 use crate::ffi::{self, MediaError, Muxer, Result, Sink};
-use crate::plan::{Rate, Rung};
-use crate::probe::{MICROSECONDS, Source};
+use crate::plan::Rung;
+use crate::plan::pace::{TICKS, milliseconds};
+use crate::probe::{self, MICROSECONDS, Source};
 use crate::protocol::Event;
 
 /// A file is whole when it has its name.
@@ -30,15 +32,16 @@ pub struct Fragments {
     muxer: Muxer,
     folder: PathBuf,
     rung: Rung,
-    rate: Rate,
     codecs: String,
     /// Packets of the segment that is growing and, of sound, beyond.
     pictures: Vec<ff::Packet>,
     sound: VecDeque<ff::Packet>,
     has_sound: bool,
     sound_ended: bool,
-    /// Cuts that wait for their sound: the beat at which the segment ends, and its pictures.
+    /// Cuts that wait for their sound: the tick at which the segment ends, and its pictures.
     waiting: VecDeque<(i64, Vec<ff::Packet>)>,
+    /// When the first picture is decoded, which is before it is shown.
+    first_decoded: Option<i64>,
     started: i64,
     next: i64,
     peak: i64,
@@ -48,7 +51,6 @@ impl Fragments {
     pub fn new(
         scratch: &Path,
         rung: &Rung,
-        rate: Rate,
         pictures: (&ff::codec::Parameters, ff::Rational),
         sound: Option<(&ff::codec::Parameters, ff::Rational)>,
     ) -> Result<Fragments> {
@@ -67,13 +69,13 @@ impl Fragments {
             muxer: Muxer::new(Sink::Memory, &tracks, &options)?,
             folder,
             rung: rung.clone(),
-            rate,
             codecs,
             pictures: Vec::new(),
             sound: VecDeque::new(),
             has_sound: sound.is_some(),
             sound_ended: false,
             waiting: VecDeque::new(),
+            first_decoded: None,
             started: 0,
             next: 0,
             peak: 0,
@@ -95,11 +97,22 @@ impl Fragments {
 
     pub fn picture(&mut self, packet: ff::Packet, emit: &mut dyn FnMut(Event) -> Result<()>) -> Result<()> {
         if packet.is_key() && !self.pictures.is_empty() {
+            self.close(packet.dts());
             let pictures = std::mem::take(&mut self.pictures);
             self.waiting.push_back((packet.pts().unwrap_or(0), pictures));
         }
+        self.first_decoded = self.first_decoded.or(packet.dts());
         self.pictures.push(packet);
         self.cut(emit)
+    }
+
+    /// The last picture of a segment is decoded until the next one's turn: there the next segment begins.
+    fn close(&mut self, next: Option<i64>) {
+        if let (Some(last), Some(next)) = (self.pictures.last_mut(), next)
+            && let Some(at) = last.dts()
+        {
+            last.set_duration((next - at).max(1));
+        }
     }
 
     pub fn sound(&mut self, packet: ff::Packet, emit: &mut dyn FnMut(Event) -> Result<()>) -> Result<()> {
@@ -111,7 +124,7 @@ impl Fragments {
     fn cut(&mut self, emit: &mut dyn FnMut(Event) -> Result<()>) -> Result<()> {
         while let Some((end, _)) = self.waiting.front() {
             let end = *end;
-            let until = self.sound_time(end);
+            let until = end.rescale(ff::Rational(1, TICKS as i32), ff::Rational(1, SOUND_RATE as i32));
             let reached = self.sound.back().is_some_and(|p| p.pts().unwrap_or(0) >= until);
             if self.has_sound && !self.sound_ended && !reached {
                 return Ok(());
@@ -122,17 +135,6 @@ impl Fragments {
             self.segment(pictures, sound, end, emit)?;
         }
         Ok(())
-    }
-
-    fn sound_time(&self, beat: i64) -> i64 {
-        beat.rescale(
-            ff::Rational(self.rate.1 as i32, self.rate.0 as i32),
-            ff::Rational(1, crate::encode::SOUND_RATE as i32),
-        )
-    }
-
-    fn milliseconds(&self, beat: i64) -> i64 {
-        beat * 1000 * i64::from(self.rate.1) / i64::from(self.rate.0)
     }
 
     fn segment(
@@ -153,9 +155,8 @@ impl Fragments {
             self.head(emit)?;
         }
         let bytes = self.muxer.take()?;
-        let begin_ms = self.milliseconds(self.started);
-        let end_ms =
-            self.milliseconds(end).max(if self.sound_ended && self.waiting.is_empty() { last_sound } else { 0 });
+        let begin_ms = milliseconds(self.started);
+        let end_ms = milliseconds(end).max(if self.sound_ended && self.waiting.is_empty() { last_sound } else { 0 });
         let duration_ms = (end_ms - begin_ms).max(1);
         let file = format!("{:05}.m4s", self.next);
         write_whole(&self.folder.join(&file), &bytes)?;
@@ -170,9 +171,10 @@ impl Fragments {
         self.sound_ended = true;
     }
 
-    /// After the last packet. `end` is the beat behind the last picture.
+    /// After the last packet. `end` is the tick behind the last picture.
     pub fn finish(mut self, end: i64, emit: &mut dyn FnMut(Event) -> Result<()>) -> Result<()> {
         self.sound_ended = true;
+        self.close(self.first_decoded.map(|first| first + end));
         self.cut(emit)?;
         let pictures = std::mem::take(&mut self.pictures);
         let sound: Vec<ff::Packet> = self.sound.drain(..).collect();
@@ -232,22 +234,40 @@ pub fn copy(mut source: Source, path: &Path) -> Result<()> {
     let head = ffi::extradata(&source.video.parameters);
     let picture = (source.video.index, source.origin_us.rescale(MICROSECONDS, source.video.time_base));
     let sound = source.audio.as_ref().map(|a| (a.index, source.origin_us.rescale(MICROSECONDS, a.time_base)));
-    let mut packet = ff::Packet::empty();
-    while packet.read(&mut source.input).is_ok() {
-        let mut whole = std::mem::replace(&mut packet, ff::Packet::empty());
+    let mut end_us = 0;
+    loop {
+        let mut whole = ff::Packet::empty();
+        match whole.read(&mut source.input) {
+            Ok(()) if whole.is_corrupt() => return Err(MediaError::Other("a damaged picture or sound")),
+            Ok(()) => {}
+            Err(ff::Error::Eof) => break,
+            // What is decoded may go on behind the damage; a copy would end there, or freeze.
+            Err(error) => return Err(MediaError::Call("reading", error)),
+        }
         let (is_picture, origin) = match (whole.stream(), sound) {
             (index, _) if index == picture.0 => (true, picture.1),
             (index, Some((other, origin))) if index == other => (false, origin),
             _ => continue,
         };
+        if let Some(at) = whole.pts() {
+            let base = if is_picture {
+                source.video.time_base
+            } else {
+                source.audio.as_ref().map_or(MICROSECONDS, |a| a.time_base)
+            };
+            end_us = end_us.max(probe::moment(at.saturating_add(whole.duration()), base, source.origin_us));
+        }
         if is_picture && whole.is_key() && !avc::opens_fresh(&head, whole.data().unwrap_or_default()) {
             return Err(MediaError::Other(
                 "pictures lean on others across a key frame: browsers stop there after a seek",
             ));
         }
-        whole.set_pts(whole.pts().map(|at| at - origin));
-        whole.set_dts(whole.dts().map(|at| at - origin));
+        whole.set_pts(whole.pts().map(|at| at.saturating_sub(origin)));
+        whole.set_dts(whole.dts().map(|at| at.saturating_sub(origin)));
         if is_picture { film.picture(whole)? } else { film.sound(whole)? }
+    }
+    if probe::ends_early(source.duration_ms, end_us / 1000) {
+        return Err(MediaError::Other("the file ends before its film"));
     }
     film.finish()?;
     match source.video.matrix {

@@ -1,4 +1,6 @@
-//! What to make of a picture: pure decisions, from facts to sizes, rates and the text of filter graphs.
+//! What to make of a picture: pure decisions, from facts to sizes, moments and the text of filter graphs.
+
+pub mod pace;
 
 /// How the decoded picture must be turned to stand upright: first transposed, then mirrored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -133,88 +135,6 @@ pub fn first_rung(ladder: &[Rung]) -> usize {
     ladder.iter().position(|r| r.name == "480").unwrap_or(ladder.len().saturating_sub(1))
 }
 
-/// Pictures per second as a fraction.
-pub type Rate = (u32, u32);
-
-/// The steady rate that a source is shown at: its own if that is a common one up to 30, an even part of a faster one,
-/// and 30 for whatever is irregular.
-pub fn steady_rate(average: f64) -> Rate {
-    const COMMON: [(f64, Rate); 5] =
-        [(23.976, (24000, 1001)), (24.0, (24, 1)), (25.0, (25, 1)), (29.97, (30000, 1001)), (30.0, (30, 1))];
-    if !average.is_finite() || average <= 0.0 {
-        return (30, 1);
-    }
-    let rate = average / (average / 30.2).ceil();
-    for whole in [10, 12, 15, 20] {
-        if (rate - f64::from(whole)).abs() < 0.02 {
-            return (whole, 1);
-        }
-    }
-    COMMON.iter().find(|(common, _)| (rate - common).abs() < 0.012).map_or((30, 1), |(_, rate)| *rate)
-}
-
-/// Puts pictures that come at any times onto a steady beat: too many are dropped before they cost anything, a gap is
-/// filled with the picture before it.
-#[derive(Debug, Clone)]
-pub struct Beat {
-    rate: Rate,
-    last: Option<i64>,
-}
-
-impl Beat {
-    pub fn new(rate: Rate) -> Beat {
-        Beat { rate, last: None }
-    }
-
-    /// The beat that a moment (in microseconds from the start) belongs to.
-    pub fn at(&self, us: i64) -> i64 {
-        let (num, den) = (i128::from(self.rate.0), i128::from(self.rate.1));
-        ((i128::from(us) * num * 2 + den * 1_000_000) / (den * 2_000_000)).max(0) as i64
-    }
-
-    /// Which beats a picture at that moment fills, the gap before it included; none when it is one too many. The
-    /// beats before the last one belong to the picture before, if there was one.
-    pub fn take(&mut self, us: i64) -> Option<std::ops::RangeInclusive<i64>> {
-        let beat = self.at(us);
-        let first = self.last.map_or(0, |last| last + 1);
-        if beat < first {
-            return None;
-        }
-        self.last = Some(beat);
-        Some(first..=beat)
-    }
-
-    /// The beats up to `beat` that nothing filled yet.
-    pub fn extend(&mut self, beat: i64) -> Option<std::ops::RangeInclusive<i64>> {
-        let first = self.count();
-        (beat >= first).then(|| {
-            self.last = Some(beat);
-            first..=beat
-        })
-    }
-
-    /// How many beats are filled.
-    pub fn count(&self) -> i64 {
-        self.last.map_or(0, |last| last + 1)
-    }
-
-    pub fn milliseconds(&self) -> i64 {
-        self.count() * 1000 * i64::from(self.rate.1) / i64::from(self.rate.0)
-    }
-}
-
-/// Seconds between forced key frames: every rendition is cut at the same beats.
-pub const SEGMENT_SECONDS: i64 = 2;
-
-/// The segment that a beat lies in.
-pub fn segment_of(beat: i64, rate: Rate) -> i64 {
-    beat * i64::from(rate.1) / (SEGMENT_SECONDS * i64::from(rate.0))
-}
-
-pub fn opens_segment(beat: i64, rate: Rate) -> bool {
-    beat == 0 || segment_of(beat, rate) != segment_of(beat - 1, rate)
-}
-
 /// What ffmpeg knows about a picture's colours, by ffmpeg's names; empty where the source is silent.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Colours {
@@ -226,6 +146,17 @@ pub struct Colours {
 impl Colours {
     pub fn is_hdr(&self) -> bool {
         ["smpte2084", "arib-std-b67"].contains(&self.transfer.as_str())
+    }
+
+    /// Pictures without a word about their colours are as the container says.
+    pub fn or_told(mut self, told: &Colours) -> Colours {
+        if self.matrix.is_empty() {
+            self.matrix.clone_from(&told.matrix);
+        }
+        if self.transfer.is_empty() {
+            self.transfer.clone_from(&told.transfer);
+        }
+        self
     }
 
     /// The matrix, or what players assume where none is named.
@@ -264,22 +195,23 @@ pub fn picture_graph(
     let (target, pad) = fitted(shown, *first);
     let (w, h) =
         if orientation.transpose.is_some() { (target.height, target.width) } else { (target.width, target.height) };
-    let (matrix, range, pixels) = match output {
+    let (matrix, out_range, pixels) = match output {
         Output::Video => ("bt709", "tv", "yuv420p"),
         Output::Jpeg => ("smpte170m", "pc", "yuvj420p"),
     };
     let mut graph = if colours.is_hdr() {
-        // Light, not code values, is what may be compressed: to linear, to the small gamut, tone map, back.
+        // Light, not code values, is what may be compressed: to linear, to the small gamut, tone map, back. Recorders
+        // that name only the transfer mean BT.2020 with it, and zscale has to be told.
+        let (transfer, range) = (&colours.transfer, if colours.full_range { "pc" } else { "tv" });
         format!(
-            "[in]zscale=w={w}:h={h}:min=2020_ncl:pin=2020:tin={}:rin={}:t=linear:npl=203:f=bicubic,format=gbrpf32le,\
-             zscale=p=709,tonemap=tonemap=mobius:desat=0,zscale=t=709:m=709:r=tv,format=yuv420p,\
-             scale=in_color_matrix=bt709:in_range=tv:out_color_matrix={matrix}:out_range={range},format={pixels}",
-            colours.transfer,
-            if colours.full_range { "pc" } else { "tv" },
+            "[in]setparams=color_primaries=bt2020:color_trc={transfer}:colorspace=bt2020nc:range={range},\
+             zscale=w={w}:h={h}:min=2020_ncl:pin=2020:tin={transfer}:rin={range}:t=linear:npl=203:f=bicubic,\
+             format=gbrpf32le,zscale=p=709,tonemap=tonemap=mobius:desat=0,zscale=t=709:m=709:r=tv,format=yuv420p,\
+             scale=in_color_matrix=bt709:in_range=tv:out_color_matrix={matrix}:out_range={out_range},format={pixels}",
         )
     } else {
         format!(
-            "[in]scale={w}:{h}:flags=bicubic:in_color_matrix={}:in_range={}:out_color_matrix={matrix}:out_range={range},format={pixels}",
+            "[in]scale={w}:{h}:flags=bicubic:in_color_matrix={}:in_range={}:out_color_matrix={matrix}:out_range={out_range},format={pixels}",
             colours.matrix_or_assumed(coded),
             if colours.full_range { "pc" } else { "tv" },
         )
@@ -306,33 +238,21 @@ fn fitted(shown: Size, target: Size) -> (Size, bool) {
     (Size { width: even(shown.width), height: even(shown.height) }, true)
 }
 
-/// From decoded sound to 48 kHz, gaps filled: one voice stays one, all else becomes two. The first graph of a clip
-/// begins at moment zero, with silence if the sound begins later.
-pub fn sound_graph(origin: i64, channels: u32, from_zero: bool) -> String {
+/// From decoded sound to 48 kHz, gaps filled: one voice stays one, all else becomes two. It begins at `first`, counted in
+/// samples at 48 kHz, with silence if the sound begins later. Of channels that nobody named, the first two are heard.
+pub fn sound_graph(origin: i64, rate: u32, channels: u32, unnamed: Option<u32>, first: i64) -> String {
     let layout = if channels == 1 { "mono" } else { "stereo" };
-    let first = if from_zero { ":first_pts=0" } else { "" };
+    let pick = match unnamed {
+        None => "",
+        Some(1) => "pan=mono|c0=c0,",
+        Some(_) => "pan=stereo|c0=c0|c1=c1,",
+    };
+    // The resampler counts this in samples as they come in.
+    let first = first.saturating_mul(rate.into()) / i64::from(crate::encode::SOUND_RATE);
     format!(
-        "[in]asetpts=PTS-({origin}),aresample=48000:async=1000{first},\
+        "[in]{pick}asetpts=PTS-({origin}),aresample=48000:async=1000:first_pts={first},\
          aformat=sample_fmts=fltp:sample_rates=48000:channel_layouts={layout}[o0]"
     )
-}
-
-/// Whether a moment (in microseconds from the start) can be one of this clip: a jump of minutes is a broken clock.
-#[derive(Debug, Clone, Default)]
-pub struct Clock {
-    last: i64,
-}
-
-impl Clock {
-    const JUMP_US: i64 = 60_000_000;
-
-    pub fn accepts(&mut self, us: i64) -> bool {
-        let accepted = (us - self.last).abs() <= Self::JUMP_US;
-        if accepted {
-            self.last = self.last.max(us);
-        }
-        accepted
-    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use ffmpeg_next::Rescale;
 use weijia_core::clip::refusal::RefusalCode;
 
 use crate::ffi::{self, MediaError, PictureHeader};
-use crate::plan::{self, Orientation, Rate, Size};
+use crate::plan::{self, Orientation, Size};
 
 /// A clip of a lesson or a report is at most this long.
 pub const MAX_DURATION_MS: i64 = 10 * 60 * 1000;
@@ -38,7 +38,8 @@ pub struct Video {
     pub matrix: Option<[i32; 9]>,
     pub orientation: Orientation,
     pub shown: Size,
-    pub rate: Rate,
+    /// Pictures a second, as far as anybody knows.
+    pub average: f64,
 }
 
 pub struct Audio {
@@ -80,11 +81,9 @@ pub fn open(path: &Path, cut: bool) -> Result<Source> {
     let told = told_duration(&source);
     let frames = source.input.stream(source.video.index).map_or(0.0, |s| f64::from(s.avg_frame_rate()));
     source.duration_ms = told.unwrap_or(0);
-    source.video.rate = plan::steady_rate(frames);
+    source.video.average = frames;
     if told.is_none() {
-        let (duration_ms, rate) = scan(&mut source);
-        source.duration_ms = duration_ms;
-        source.video.rate = rate;
+        (source.duration_ms, source.video.average) = scan(&mut source);
         // Read to its end: open it afresh.
         source.input = ffi::open(path)?;
     }
@@ -106,7 +105,7 @@ fn best_video(input: &ff::format::context::Input) -> Result<Video> {
             continue;
         }
         let header = ffi::picture_header(&parameters);
-        if ff::decoder::find(parameters.id()).is_none() || header.size.width == 0 || header.size.height == 0 {
+        if ffi::reader(parameters.id()).is_none() || header.size.width == 0 || header.size.height == 0 {
             refusal = RefusalCode::UnreadableCodec;
             continue;
         }
@@ -129,7 +128,7 @@ fn best_video(input: &ff::format::context::Input) -> Result<Video> {
             header,
             matrix,
             orientation,
-            rate: (30, 1),
+            average: 30.0,
         };
         if best.as_ref().is_none_or(|(other, _)| rank > *other) {
             best = Some((rank, video));
@@ -154,7 +153,7 @@ fn best_audio(input: &ff::format::context::Input) -> Option<Audio> {
         parameters.medium() == ff::media::Type::Audio
             && rate > 0
             && channels > 0
-            && ff::decoder::find(parameters.id()).is_some()
+            && ffi::reader(parameters.id()).is_some()
     };
     let stream = input.streams().find(readable)?;
     let parameters = stream.parameters();
@@ -177,46 +176,73 @@ fn start_us(input: &ff::format::context::Input, index: usize) -> Option<i64> {
 fn origin(input: &ff::format::context::Input, video: &Video, audio: Option<&Audio>) -> i64 {
     let picture = start_us(input, video.index).unwrap_or(0);
     match audio.and_then(|a| start_us(input, a.index)) {
-        Some(sound) if sound < picture && picture - sound <= MAX_LEAD_US => sound,
+        Some(sound) if sound < picture && picture.saturating_sub(sound) <= MAX_LEAD_US => sound,
         _ => picture,
     }
 }
 
-/// How long the container says it is; none when it does not say, or does not know its pictures' rate either.
+/// How long the container says its pictures and their sound are, whichever is longer; none when it does not say, or
+/// does not know its pictures' rate either. Other tracks are no part of the clip.
 fn told_duration(source: &Source) -> Option<i64> {
     let stream = source.input.stream(source.video.index)?;
-    let whole = source.input.duration();
-    let of_stream = stream.duration();
-    let told = match (whole > 0, of_stream > 0) {
-        (true, _) => whole / 1000,
-        (false, true) => of_stream.rescale(stream.time_base(), ff::Rational(1, 1000)),
-        _ => return None,
+    let whole_us = source.input.duration();
+    let end_us = |index| {
+        let stream = source.input.stream(index)?;
+        let length = Some(stream.duration()).filter(|n| *n > 0)?.rescale(stream.time_base(), MICROSECONDS);
+        Some(start_us(&source.input, index)?.saturating_sub(source.origin_us).saturating_add(length))
     };
-    (told > 0 && stream.avg_frame_rate().numerator() > 0).then_some(told)
+    let told_us = match (end_us(source.video.index), source.audio.as_ref().map(|a| end_us(a.index))) {
+        (Some(pictures), None) => pictures,
+        (Some(pictures), Some(Some(sound))) => pictures.max(sound),
+        _ => whole_us,
+    };
+    (told_us >= 1000 && stream.avg_frame_rate().numerator() > 0).then_some(told_us / 1000)
 }
 
-/// Reads all packets without decoding any: the time of the last, and how many a second there are.
-fn scan(source: &mut Source) -> (i64, Rate) {
+/// A clip that is this much shorter than its container says was cut off.
+pub fn ends_early(told_ms: i64, made_ms: i64) -> bool {
+    told_ms.saturating_sub(made_ms) > 1_000.max(told_ms / 10)
+}
+
+/// So many damaged places in a row, and there is nothing behind them.
+const MOST_DAMAGE: u32 = 100_000;
+
+/// Reads the next packet; false at the end. A damaged place is not the end: ffmpeg goes on behind it.
+pub fn next_packet(input: &mut ff::format::context::Input, packet: &mut ff::Packet) -> bool {
+    for _ in 0..MOST_DAMAGE {
+        match packet.read(input) {
+            Ok(()) => return true,
+            Err(ff::Error::InvalidData) => {}
+            Err(_) => return false,
+        }
+    }
+    false
+}
+
+/// A moment of a stream in microseconds from the start of the clip, whatever a stranger wrote there.
+pub fn moment(at: i64, base: ff::Rational, origin_us: i64) -> i64 {
+    at.rescale(base, MICROSECONDS).saturating_sub(origin_us)
+}
+
+/// Reads all packets without decoding any: the end of the last, and how many pictures a second there are.
+fn scan(source: &mut Source) -> (i64, f64) {
     let (mut pictures, mut last, mut first) = (0_i64, i64::MIN, i64::MAX);
     let (index, base) = (source.video.index, source.video.time_base);
     let mut packet = ff::Packet::empty();
-    while packet.read(&mut source.input).is_ok() {
+    while next_packet(&mut source.input, &mut packet) {
         if packet.stream() == index
             && let Some(at) = packet.pts().or(packet.dts())
         {
+            let at = moment(at, base, source.origin_us) / 1000;
             pictures += 1;
             first = first.min(at);
             last = last.max(at);
         }
     }
     if pictures == 0 {
-        return (0, (30, 1));
+        return (0, 30.0);
     }
-    let ms = |at: i64| at.rescale(base, ff::Rational(1, 1000));
-    let span = ms(last.saturating_sub(first));
-    // What comes from a browser keeps its own, uneven time: it is put on the usual beat.
-    let average = if span > 0 { (pictures - 1) as f64 * 1000.0 / span as f64 } else { 0.0 };
-    let rate = plan::steady_rate(average);
-    let length = ms(last) - source.origin_us / 1000 + 1000 * i64::from(rate.1) / i64::from(rate.0);
-    (length.max(1), rate)
+    let span = last.saturating_sub(first);
+    let average = if span > 0 { (pictures - 1) as f64 * 1000.0 / span as f64 } else { 30.0 };
+    (last.saturating_add((1000.0 / average.max(10.0)) as i64).max(1), average)
 }

@@ -3,13 +3,12 @@
 use std::fmt::Write as _;
 
 use ffmpeg_next as ff;
-use ffmpeg_next::Rescale;
 use weijia_core::clip::refusal::RefusalCode;
 
 use crate::ffi::{self, MediaError, call};
 use crate::graph::Graph;
-use crate::plan::{self, Colours, Orientation, Output, Rate, Size};
-use crate::probe::{Failure, MICROSECONDS, Result, Source};
+use crate::plan::{self, Colours, Orientation, Output, Size};
+use crate::probe::{self, Failure, Result, Source};
 
 const POSTER_SHORT: u32 = 480;
 /// A poster is looked for in the first three seconds, at one picture in five.
@@ -25,14 +24,13 @@ pub fn poster(source: &mut Source, threads: u32) -> Result<Vec<u8>> {
     let (mut best, mut seen, mut ended): (Option<(f64, ff::frame::Video)>, u32, bool) = (None, 0, false);
     let mut packet = ff::Packet::empty();
     'reading: while !ended {
-        match packet.read(&mut source.input) {
-            Ok(()) if packet.stream() != video.index => continue,
-            Ok(()) => drop(decoder.send_packet(&packet)),
-            Err(ff::Error::InvalidData) => continue,
-            Err(_) => {
-                ended = true;
-                let _ = decoder.send_eof();
-            }
+        if !probe::next_packet(&mut source.input, &mut packet) {
+            ended = true;
+            let _ = decoder.send_eof();
+        } else if packet.stream() != video.index {
+            continue;
+        } else {
+            let _ = decoder.send_packet(&packet);
         }
         let mut frame = ff::frame::Video::empty();
         while decoder.receive_frame(&mut frame).is_ok() {
@@ -40,11 +38,11 @@ pub fn poster(source: &mut Source, threads: u32) -> Result<Vec<u8>> {
             if seen % POSTER_EVERY != 1 {
                 continue;
             }
-            let colours = ffi::picture_colours(&frame);
+            let colours = ffi::picture_colours(&frame).or_told(&video.header.colours);
             let coded = Size { width: frame.width(), height: frame.height() };
             let text = plan::picture_graph(coded, video.sar, &colours, video.orientation, &[size], Output::Jpeg);
             let mut graph = Graph::pictures(&ffi::picture_source(&frame, video.time_base), &text, 1)?;
-            let at = frame.timestamp().map_or(0, |at| at.rescale(video.time_base, MICROSECONDS) - source.origin_us);
+            let at = frame.timestamp().map_or(0, |at| probe::moment(at, video.time_base, source.origin_us));
             graph.push(&frame)?;
             let Some(picture) = graph.picture(0) else { continue };
             let score = liveliness(&picture);
@@ -110,44 +108,38 @@ const LEAST_INTERVAL_MS: i64 = 500;
 /// Small pictures at even distances, laid into one image, with a WebVTT file that says where each lies.
 pub struct Storyboard {
     tile: Size,
-    rate: Rate,
     interval_ms: i64,
     tiles: Vec<(i64, [Vec<u8>; 3])>,
 }
 
 impl Storyboard {
-    pub fn new(shown: Size, duration_ms: i64, rate: Rate) -> Storyboard {
+    pub fn new(shown: Size, duration_ms: i64) -> Storyboard {
         let k = TILE_LONG / f64::from(shown.width.max(shown.height).max(1));
         let even = |side: u32| ((f64::from(side) * k / 2.0).round() as u32 * 2).max(2);
         let interval_ms = (duration_ms / MOST_TILES + 1).max(LEAST_INTERVAL_MS);
         Storyboard {
             tile: Size { width: even(shown.width), height: even(shown.height) },
-            rate,
             interval_ms,
             tiles: Vec::new(),
         }
     }
 
-    fn ms(&self, beat: i64) -> i64 {
-        beat * 1000 * i64::from(self.rate.1) / i64::from(self.rate.0)
-    }
-
-    pub fn wants(&self, beat: i64) -> bool {
+    pub fn wants(&self, ms: i64) -> bool {
         // A little over what was planned, should the container have told a shorter story.
         self.tiles.len() < 2 * MOST_TILES as usize
-            && self.tiles.last().is_none_or(|(at, _)| self.ms(beat) >= at - at % self.interval_ms + self.interval_ms)
+            && self.tiles.last().is_none_or(|(at, _)| ms >= at - at % self.interval_ms + self.interval_ms)
     }
 
     /// A picture in limited range, at least as large as a tile or nearly so.
-    pub fn show(&mut self, frame: &ff::frame::Video, beat: i64) {
-        if self.wants(beat) {
+    pub fn show(&mut self, frame: &ff::frame::Video, ms: i64) {
+        if self.wants(ms) {
             let plane = |n: usize, w: u32, h: u32| {
                 let from = Size { width: frame.plane_width(n), height: frame.plane_height(n) };
                 shrink(frame.data(n), frame.stride(n), from, Size { width: w, height: h })
             };
             let Size { width, height } = self.tile;
             let planes = [plane(0, width, height), plane(1, width / 2, height / 2), plane(2, width / 2, height / 2)];
-            self.tiles.push((self.ms(beat), planes));
+            self.tiles.push((ms, planes));
         }
     }
 
@@ -239,10 +231,10 @@ mod tests {
     #[test]
     fn tiles_come_at_even_distances_and_the_sheet_names_them() {
         ffi::init();
-        let mut board = Storyboard::new(Size { width: 1080, height: 1920 }, 6_000, (30, 1));
+        let mut board = Storyboard::new(Size { width: 1080, height: 1920 }, 6_000);
         let frame = ff::frame::Video::new(ff::format::Pixel::YUV420P, 360, 640);
-        for beat in 0..180 {
-            board.show(&frame, beat);
+        for n in 0..180 {
+            board.show(&frame, n * 1000 / 30);
         }
         assert_eq!(board.tiles.len(), 12);
         let (image, vtt) = board.finish(6_000, "storyboard.jpg").unwrap().unwrap();
@@ -253,7 +245,7 @@ mod tests {
 
     #[test]
     fn a_long_clip_keeps_to_a_sheet() {
-        let board = Storyboard::new(Size { width: 640, height: 360 }, 600_000, (30, 1));
+        let board = Storyboard::new(Size { width: 640, height: 360 }, 600_000);
         assert!(600_000 / board.interval_ms <= MOST_TILES);
     }
 

@@ -184,7 +184,7 @@ fn a_clip_that_was_cut_off_plays_what_there_is() {
 }
 
 #[test]
-fn sixty_pictures_a_second_become_thirty_and_uneven_ones_even() {
+fn sixty_pictures_a_second_become_thirty_and_uneven_ones_stay() {
     let fast = film("testsrc2=size=320x240:rate=60", None, 2, &["-c:v", "libx264", "-preset", "ultrafast"]);
     assert_eq!(decoded(&prepare(&fast).rendition("240")), 60);
     let uneven = film(
@@ -194,8 +194,7 @@ fn sixty_pictures_a_second_become_thirty_and_uneven_ones_even() {
         &["-c:v", "libx264", "-preset", "ultrafast", "-fps_mode", "vfr"],
     );
     let made = prepare(&uneven);
-    let frames = decoded(&made.rendition("240"));
-    assert!((110..=125).contains(&frames), "{frames} of about 120");
+    assert_eq!(decoded(&made.rendition("240")), decoded(&uneven));
 }
 
 #[test]

@@ -1,10 +1,12 @@
-//! The one module, with its `muxer`, that makes raw calls into ffmpeg: what the safe wrapper lacks. Everything it gives
+//! The one module, with its parts, that makes raw calls into ffmpeg: what the safe wrapper lacks. Everything it gives
 //! out is safe to use.
 //!
 //! Options are handed to ffmpeg by name, and ffmpeg skips a name that it does not know: a limit would be gone and
 //! nobody would notice. So every call here that takes options fails when one is left over.
 
+mod codecs;
 mod muxer;
+mod sound;
 
 use std::ffi::{CStr, CString, c_int};
 use std::os::unix::ffi::OsStrExt;
@@ -17,7 +19,9 @@ use ffmpeg_next::ffi::*;
 use crate::gate::MAX_PIXELS;
 use crate::plan::{Colours, Size};
 
+pub use codecs::{decoder, open_codec, reader};
 pub use muxer::{Muxer, Sink};
+pub use sound::{SoundSource, sound_frame, sound_header, sound_source};
 
 #[derive(Debug, thiserror::Error)]
 pub enum MediaError {
@@ -52,14 +56,10 @@ const MAX_ALLOC: usize = 512 << 20;
 pub const INPUT_OPTIONS: &[(&str, &str)] = &[
     ("protocol_whitelist", "file"),
     ("format_whitelist", "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,flv"),
-    (
-        "codec_whitelist",
-        "h264,hevc,vp8,vp9,libdav1d,av1,mpeg4,h263,mpeg1video,mpeg2video,mjpeg,prores,dvvideo,aac,aac_latm,mp3,mp3float,\
-         opus,vorbis,amrnb,amrwb,ac3,eac3,flac,alac,pcm_s16le,pcm_s16be,pcm_s24le,pcm_f32le,pcm_u8,pcm_mulaw,pcm_alaw",
-    ),
     ("probesize", "5000000"),
     ("analyzeduration", "5000000"),
-    ("max_streams", "24"),
+    // Cameras and editors write dozens of tracks beside the film; a decoder is opened only for those we want.
+    ("max_streams", "500"),
 ];
 
 pub fn init() {
@@ -115,6 +115,7 @@ fn text(value: &str) -> Result<CString> {
 pub fn open(path: &Path) -> Result<ff::format::context::Input> {
     let name = CString::new(path.as_os_str().as_bytes()).map_err(|_| MediaError::Other("a path with a zero in it"))?;
     let mut options = Options::new(INPUT_OPTIONS)?;
+    options.set("codec_whitelist", &codecs::whitelist())?;
     let mut context = ptr::null_mut();
     // SAFETY: on failure ffmpeg frees the context; on success it is wrapped, and closed when the wrapper is dropped.
     let input = unsafe {
@@ -239,62 +240,6 @@ fn colours(matrix: i32, transfer: i32, range: i32) -> Colours {
     Colours { matrix: matrix.to_owned(), transfer: transfer.to_owned(), full_range: range == 2 }
 }
 
-/// Rate and channels of a stream of sound.
-pub fn sound_header(parameters: &ff::codec::Parameters) -> (u32, u32) {
-    // SAFETY: reads plain fields.
-    unsafe {
-        let p = parameters.as_ptr();
-        ((*p).sample_rate.max(0) as u32, (*p).ch_layout.nb_channels.max(0) as u32)
-    }
-}
-
-pub fn sound_source(frame: &ff::frame::Audio, time_base: ff::Rational) -> String {
-    // SAFETY: reads plain fields; the format's name is a constant of ffmpeg.
-    unsafe {
-        let f = frame.as_ptr();
-        let name = av_get_sample_fmt_name(std::mem::transmute::<i32, AVSampleFormat>((*f).format.clamp(-1, 11)));
-        let name = if name.is_null() { "none".into() } else { CStr::from_ptr(name).to_string_lossy() };
-        // Layouts that nobody named get the usual one of that many channels.
-        let layout = ff::ChannelLayout::default((*f).ch_layout.nb_channels.clamp(1, 8));
-        format!(
-            "time_base={}/{}:sample_rate={}:sample_fmt={name}:channel_layout=0x{:x}",
-            time_base.numerator(),
-            time_base.denominator(),
-            (*f).sample_rate,
-            layout.bits()
-        )
-    }
-}
-
-/// A decoder that refuses pictures beyond the limit.
-pub fn decoder(
-    parameters: &ff::codec::Parameters,
-    time_base: ff::Rational,
-    threads: u32,
-) -> Result<ff::decoder::Opened> {
-    let codec =
-        ff::decoder::find(parameters.id()).ok_or_else(|| MediaError::Missing(format!("{:?}", parameters.id())))?;
-    let mut context = ff::codec::Context::new_with_codec(codec);
-    // SAFETY: copies between two valid structures of ours.
-    unsafe {
-        check(
-            "avcodec_parameters_to_context",
-            avcodec_parameters_to_context(context.as_mut_ptr(), parameters.as_ptr()),
-        )?;
-        (*context.as_mut_ptr()).pkt_timebase = time_base.into();
-    }
-    open_codec(&mut context, codec, &[("max_pixels", &MAX_PIXELS.to_string()), ("threads", &threads.to_string())])?;
-    Ok(ff::decoder::Opened(ff::codec::decoder::Decoder(context)))
-}
-
-/// Opens a codec with options that it must all know.
-pub fn open_codec(context: &mut ff::codec::Context, codec: ff::Codec, options: &[(&str, &str)]) -> Result<()> {
-    let mut options = Options::new(options)?;
-    // SAFETY: a context that we own, not opened before.
-    check("avcodec_open2", unsafe { avcodec_open2(context.as_mut_ptr(), codec.as_ptr(), &mut options.0) })?;
-    options.used_up()
-}
-
 /// What a muxer has to know about a stream that this encoder makes.
 pub fn parameters_of(context: &ff::codec::Context) -> Result<ff::codec::Parameters> {
     let mut parameters = ff::codec::Parameters::new();
@@ -347,29 +292,13 @@ mod tests {
         // SAFETY: a fresh context whose options are looked up and which is then freed.
         unsafe {
             let context = avformat_alloc_context();
-            for (name, _) in INPUT_OPTIONS {
-                let name = CString::new(*name).unwrap();
+            for name in INPUT_OPTIONS.iter().map(|(name, _)| *name).chain(["codec_whitelist"]) {
+                let name = CString::new(name).unwrap();
                 assert!(!av_opt_find(context.cast(), name.as_ptr(), ptr::null(), 0, 0).is_null(), "{name:?}");
             }
             avformat_free_context(context);
         }
         assert!(matches!(open(&path), Err(MediaError::Call("avformat_open_input", _))));
-    }
-
-    #[test]
-    fn an_option_nobody_knows_is_an_error() {
-        init();
-        let codec = ff::encoder::find(ff::codec::Id::AAC).unwrap();
-        let mut context = ff::codec::Context::new_with_codec(codec);
-        {
-            let mut audio = ff::codec::Context::new_with_codec(codec).encoder().audio().unwrap();
-            audio.set_rate(48_000);
-            audio.set_format(ff::format::Sample::F32(ff::format::sample::Type::Planar));
-            audio.set_channel_layout(ff::ChannelLayout::MONO);
-            std::mem::swap(&mut context, &mut audio.0.0);
-        }
-        let error = open_codec(&mut context, codec, &[("max_pixls", "1")]).unwrap_err();
-        assert!(matches!(error, MediaError::UnknownOption(name) if name == "max_pixls"));
     }
 
     #[test]

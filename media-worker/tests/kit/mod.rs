@@ -146,7 +146,8 @@ pub fn decoded(path: &Path) -> i64 {
     let output = Command::new("ffmpeg")
         .args(["-nostdin", "-v", "error", "-xerror", "-i"])
         .arg(path)
-        .args(["-map", "0", "-fps_mode", "passthrough", "-f", "null", "-", "-progress", "pipe:1"])
+        .args(["-map", "0", "-fps_mode", "passthrough", "-enc_time_base", "-1", "-f", "null", "-"])
+        .args(["-progress", "pipe:1"])
         .output()
         .expect("ffmpeg");
     let errors = String::from_utf8_lossy(&output.stderr);
@@ -162,4 +163,61 @@ pub fn shown_size(path: &Path) -> (i64, i64) {
     ffmpeg(&["-i", &path.to_string_lossy(), "-vf", "scale=iw*sar:ih", "-frames:v", "1", &still.to_string_lossy()])
         .expect("a still");
     streams(&still)[0].size
+}
+
+/// What ffmpeg writes to its standard output.
+pub fn output(arguments: &[&str]) -> Vec<u8> {
+    let output = Command::new("ffmpeg").args(["-nostdin", "-v", "error"]).args(arguments).output().expect("ffmpeg");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    output.stdout
+}
+
+/// The moments of the pictures, in seconds.
+pub fn moments(path: &Path) -> Vec<f64> {
+    let output = Command::new("ffprobe")
+        .args(["-v", "error", "-select_streams", "v:0", "-show_entries", "frame=best_effort_timestamp_time"])
+        .args(["-of", "csv=p=0"])
+        .arg(path)
+        .output()
+        .expect("ffprobe");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.lines().filter_map(|line| line.trim_matches(',').parse().ok()).collect()
+}
+
+/// A picture whose sixteen columns are the bits of its own number.
+pub fn counter(rate: &str) -> String {
+    let bits = "geq=lum='if(mod(floor(N/pow(2,floor(X/20))),2),235,16)':cb=128:cr=128";
+    format!("color=black:size=320x240:rate={rate},format=yuv420p,{bits}")
+}
+
+/// The numbers in the pictures of a film from a [`counter`].
+pub fn numbers(path: &Path) -> Vec<i64> {
+    let path = path.to_string_lossy();
+    let small = "scale=16:1:flags=area,format=gray";
+    let bytes = output(&["-i", &path, "-an", "-fps_mode", "passthrough", "-vf", small, "-f", "rawvideo", "-"]);
+    let number = |row: &[u8]| row.iter().rev().fold(0, |n, bit| n << 1 | i64::from(*bit > 125));
+    bytes.chunks_exact(16).map(number).collect()
+}
+
+/// The loudest sample of the film's sound between two moments, of 1.
+pub fn loudness(path: &Path, from: f64, to: f64) -> f64 {
+    let samples = sound(path);
+    let part = &samples[((from * 48_000.0) as usize).min(samples.len())..((to * 48_000.0) as usize).min(samples.len())];
+    part.iter().fold(0.0, |peak, sample| sample.abs().max(peak))
+}
+
+/// All samples of the film's sound, mixed into one voice.
+pub fn sound(path: &Path) -> Vec<f64> {
+    let path = path.to_string_lossy();
+    let bytes = output(&["-i", &path, "-vn", "-ac", "1", "-ar", "48000", "-f", "s16le", "-"]);
+    bytes.chunks_exact(2).map(|two| f64::from(i16::from_le_bytes([two[0], two[1]])) / 32768.0).collect()
+}
+
+/// One film out of others, by whatever else ffmpeg is told.
+pub fn remade(source: &Path, name: &str, arguments: &[&str]) -> PathBuf {
+    let path = source.with_file_name(name);
+    let (from, to) = (source.to_string_lossy(), path.to_string_lossy());
+    let all: Vec<&str> = ["-i", &from].into_iter().chain(arguments.iter().copied()).chain([&*to]).collect();
+    ffmpeg(&all).expect("a film");
+    path
 }

@@ -1,0 +1,236 @@
+//! When pictures are shown: at the moments of the source, thinned where there are too many, held where there are none.
+
+/// Moments of pictures are counted in these, so many a second: every usual rate is a whole number of them.
+pub const TICKS: i64 = 90_000;
+/// Pictures a second at most, with room for a clock that runs a little fast.
+const MOST: f64 = 30.2;
+/// A picture that stands for longer is sent again.
+const LONGEST: i64 = TICKS;
+/// A picture just before the next one is not worth repeating.
+const TOO_LATE: i64 = TICKS / 10;
+/// A first picture that stands for longer is followed by itself at once.
+const WIDE_START: i64 = TICKS / 5;
+/// A cut falls on a picture that comes this little before its moment: clocks of phones round.
+const ROUNDING: i64 = TICKS / 100;
+const SEGMENT: i64 = 2 * TICKS;
+
+pub fn ticks(us: i64) -> i64 {
+    rescaled(us, TICKS, 1_000_000)
+}
+
+pub fn milliseconds(ticks: i64) -> i64 {
+    rescaled(ticks, 1000, TICKS)
+}
+
+/// Rounded to the nearest, and no overflow whatever a stranger's clock says.
+fn rescaled(value: i64, to: i64, from: i64) -> i64 {
+    let twice = i128::from(value) * i128::from(to) * 2 + i128::from(from);
+    twice.div_euclid(i128::from(from) * 2).clamp(i64::MIN.into(), i64::MAX.into()) as i64
+}
+
+/// Keeps pictures with their own moments, and drops those that are more than thirty a second before they cost anything.
+#[derive(Debug, Clone)]
+pub struct Pace {
+    /// From one picture to the next when they are thinned.
+    step: i64,
+    /// How far before its turn a picture may come.
+    early: i64,
+    due: i64,
+    last: Option<i64>,
+}
+
+impl Pace {
+    /// `average` is how many pictures a second the source has: one with few keeps them all, however unevenly they come.
+    pub fn new(average: f64) -> Pace {
+        let (step, early) = if average.is_finite() && average > MOST {
+            // Every second or third picture moves more smoothly than three of four; below film's 24, four in five do.
+            let even = average / (average / MOST).ceil();
+            let kept = if even >= 23.9 { even } else { 30.0 };
+            (TICKS as f64 / kept, TICKS as f64 / average / 2.0)
+        } else {
+            // The average may be a guess. A second's worth of pictures at once is no reason to lose any.
+            (TICKS as f64 / MOST, TICKS as f64)
+        };
+        Pace { step: step.round() as i64, early: early as i64, due: 0, last: None }
+    }
+
+    /// The moment of a picture, in ticks; none when it is one too many or does not come after the one before. The
+    /// first picture fills the time before it.
+    pub fn take(&mut self, us: i64) -> Option<i64> {
+        let at = match self.last {
+            None => 0,
+            Some(last) => {
+                let at = ticks(us);
+                if at <= last || at < self.due.saturating_sub(self.early) {
+                    return None;
+                }
+                at
+            }
+        };
+        // A picture that comes late does not push its followers back.
+        self.due = self.due.max(at - self.step / 2) + self.step;
+        self.last = Some(at);
+        Some(at)
+    }
+
+    pub fn last(&self) -> Option<i64> {
+        self.last
+    }
+}
+
+/// The moments at which a picture is sent again while it stands from `last` to `next`: once a second, so that a player
+/// that seeks finds something near, and wherever a segment is cut.
+pub fn repeats(last: i64, next: i64) -> impl Iterator<Item = i64> {
+    // Decoding runs ahead of showing by as much as the first three pictures are apart, and not every player undoes that.
+    let begins = last == 0 && next > WIDE_START;
+    let first = [TICKS / 30, TICKS / 15].into_iter().filter(move |_| begins);
+    let after = |at: i64| (at + LONGEST).min((segment_of(at) + 1) * SEGMENT);
+    let stands = next.saturating_sub(last) > LONGEST;
+    let more = std::iter::successors(stands.then(|| after(last)), move |at| Some(after(*at)));
+    first.chain(more.take_while(move |at| *at <= next - TOO_LATE))
+}
+
+fn segment_of(at: i64) -> i64 {
+    (at + ROUNDING) / SEGMENT
+}
+
+/// Whether a picture opens a segment: every rendition is cut at the same pictures, two seconds apart.
+pub fn opens_segment(at: i64, before: Option<i64>) -> bool {
+    before.is_none_or(|before| segment_of(at) != segment_of(before))
+}
+
+/// Whether a moment (in microseconds from the start) can be one of this clip: a jump of minutes may be a broken clock.
+#[derive(Debug, Clone)]
+pub struct Clock {
+    last: i64,
+    /// As far as the container says that there is something.
+    covered: i64,
+    /// Where the moments are that were refused, and how many there were in a row.
+    elsewhere: (i64, u32),
+}
+
+impl Clock {
+    const JUMP_US: i64 = 60_000_000;
+    const NEAR_US: u64 = 10_000_000;
+    /// So many moments that agree are a gap in the film.
+    const AGREE: u32 = 3;
+
+    pub fn new(duration_ms: i64) -> Clock {
+        Clock { last: 0, covered: duration_ms.saturating_mul(1000), elsewhere: (0, 0) }
+    }
+
+    pub fn accepts(&mut self, us: i64) -> bool {
+        let known = us.abs_diff(self.last) <= Self::JUMP_US as u64 || (self.last..=self.covered).contains(&us);
+        if !known {
+            let (at, n) = self.elsewhere;
+            let n = if n > 0 && us.abs_diff(at) <= Self::NEAR_US { n + 1 } else { 1 };
+            self.elsewhere = (us, n);
+            // What claims to lie beyond the longest clip is no gap.
+            if n < Self::AGREE || us > crate::probe::MAX_DURATION_MS * 1000 {
+                return false;
+            }
+        }
+        self.elsewhere = (0, 0);
+        self.last = self.last.max(us);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Which of the pictures that come at these moments are kept.
+    fn kept(average: f64, moments: impl IntoIterator<Item = i64>) -> Vec<usize> {
+        let mut pace = Pace::new(average);
+        moments.into_iter().enumerate().filter_map(|(n, us)| pace.take(us).map(|_| n)).collect()
+    }
+    fn steady(rate: f64, n: i64) -> Vec<i64> {
+        (0..n).map(|n| (n as f64 * 1_000_000.0 / rate).round() as i64).collect()
+    }
+    /// Up to a third of a step to either side, the same each time.
+    fn uneven(rate: f64, n: i64) -> Vec<i64> {
+        let shift = |n: i64| ((n * 7919 % 13) - 6) as f64 / 18.0;
+        (0..n).map(|n| ((n as f64 + shift(n)) * 1_000_000.0 / rate).round() as i64).collect()
+    }
+
+    #[test]
+    fn up_to_thirty_a_second_every_picture_is_kept_at_its_own_moment() {
+        for rate in [1.0, 7.3, 15.0, 24.0, 25.0, 29.97, 30.0, 30.1] {
+            assert_eq!(kept(rate, steady(rate, 18_000)).len(), 18_000, "{rate}");
+            assert_eq!(kept(rate, uneven(rate, 18_000)).len(), 18_000, "{rate}, unevenly");
+        }
+        let mut pace = Pace::new(29.97);
+        assert_eq!([0, 33_367, 66_733].map(|us| pace.take(us)), [Some(0), Some(3_003), Some(6_006)]);
+    }
+
+    #[test]
+    fn faster_ones_are_thinned_evenly() {
+        for (rate, nth) in [(48.0, 2), (50.0, 2), (59.94, 2), (60.0, 2), (90.0, 3), (120.0, 4), (240.0, 8)] {
+            let all: Vec<usize> = (0..3_600).step_by(nth).collect();
+            assert_eq!(kept(rate, steady(rate, 3_600)), all, "{rate}");
+            let n = kept(rate, uneven(rate, 3_600)).len();
+            assert!(n.abs_diff(3_600 / nth) <= 2, "{rate}, unevenly: {n}");
+        }
+        let n = kept(40.0, steady(40.0, 4_000)).len();
+        assert!(n.abs_diff(3_000) <= 2, "three of four: {n}");
+    }
+
+    #[test]
+    fn an_average_that_was_too_low_does_not_let_sixty_through() {
+        let n = kept(15.0, steady(60.0, 3_600)).len();
+        assert!((1_800..1_860).contains(&n), "{n}");
+    }
+
+    #[test]
+    fn time_begins_at_zero_and_does_not_run_back() {
+        let mut pace = Pace::new(30.0);
+        assert_eq!(pace.take(-4_000_000), Some(0));
+        assert_eq!(
+            [-3_000_000, 0, 40_000, 40_000, 30_000].map(|us| pace.take(us)),
+            [None, None, Some(3_600), None, None]
+        );
+        assert_eq!(Pace::new(30.0).take(700_000), Some(0), "the first picture fills the time before it");
+        assert!(pace.take(i64::MAX).is_some_and(|at| at > i64::MAX / 12));
+    }
+
+    #[test]
+    fn a_picture_that_stands_is_sent_again_each_second_and_at_cuts() {
+        let at = |last: f64, next: f64| -> Vec<f64> {
+            repeats((last * 90_000.0) as i64, (next * 90_000.0) as i64).map(|t| t as f64 / 90_000.0).collect()
+        };
+        assert!(at(0.5, 1.5).is_empty(), "a second is not long");
+        assert_eq!(at(1.5, 2.7), [2.0]);
+        assert_eq!(at(0.5, 5.0), [1.5, 2.0, 3.0, 4.0]);
+        assert!(at(0.1, 1.15).is_empty(), "the next one is near");
+        assert!(at(0.0, 0.15).is_empty());
+        assert_eq!(at(0.0, 0.5), [1.0 / 30.0, 1.0 / 15.0], "the start");
+    }
+
+    #[test]
+    fn segments_open_every_two_seconds_at_the_first_picture() {
+        let opened = |ticks: &[i64]| -> Vec<usize> {
+            let before = |n: usize| n.checked_sub(1).map(|n| ticks[n]);
+            (0..ticks.len()).filter(|n| opens_segment(ticks[*n], before(*n))).collect()
+        };
+        for step in [3_000, 3_003, 3_600] {
+            let all: Vec<i64> = (0..200).map(|n| n * step).collect();
+            let nth = if step == 3_600 { 50 } else { 60 };
+            assert_eq!(opened(&all), (0..200).step_by(nth).collect::<Vec<_>>());
+        }
+        assert_eq!(opened(&[0, 90_000, 179_955, 183_000]), [0, 2], "a millisecond early is in time");
+    }
+
+    #[test]
+    fn a_clock_that_jumps_is_followed_when_there_is_a_film_behind_the_gap() {
+        let mut clock = Clock::new(10_000);
+        assert!([0, 40_000, -500_000, 50_000_000].into_iter().all(|us| clock.accepts(us)));
+        assert!(!clock.accepts(400_000_000), "one picture is a broken clock");
+        assert!(clock.accepts(50_040_000));
+        assert_eq!([400_000_000, 400_033_000, 400_066_000].map(|us| clock.accepts(us)), [false, false, true]);
+        assert!((0..9).all(|n| !clock.accepts(36_000_000_000 + n * 33_000)), "ten hours are no gap");
+        assert!(!clock.accepts(i64::MIN) && !clock.accepts(i64::MAX));
+        let mut told = Clock::new(300_000);
+        assert!(told.accepts(0) && told.accepts(200_000_000) && !told.accepts(301_000_000));
+    }
+}
