@@ -105,7 +105,11 @@ fn best_video(input: &ff::format::context::Input) -> Result<Video> {
             continue;
         }
         let header = ffi::picture_header(&parameters);
-        if ffi::reader(parameters.id()).is_none() || header.size.width == 0 || header.size.height == 0 {
+        if ffi::reader(parameters.id()).is_none()
+            || is_dolby_only(&stream)
+            || header.size.width == 0
+            || header.size.height == 0
+        {
             refusal = RefusalCode::UnreadableCodec;
             continue;
         }
@@ -146,6 +150,14 @@ fn display_matrix(stream: &ff::format::stream::Stream<'_>) -> Option<[i32; 9]> {
     Some(matrix)
 }
 
+/// Dolby Vision whose pictures are in colours of its own (profile 5): shown by anything else, they are green and purple.
+fn is_dolby_only(stream: &ff::format::stream::Stream<'_>) -> bool {
+    let kind = ff::codec::packet::side_data::Type::DOVI_CONF;
+    // Two numbers of a version, then the profile.
+    stream.side_data().any(|d| d.kind() == kind && d.data().get(2) == Some(&5))
+}
+
+/// The sound that a player would choose: the one that is marked, one for two ears before one for a cinema, the longest.
 fn best_audio(input: &ff::format::context::Input) -> Option<Audio> {
     let readable = |stream: &ff::format::stream::Stream<'_>| {
         let parameters = stream.parameters();
@@ -155,7 +167,13 @@ fn best_audio(input: &ff::format::context::Input) -> Option<Audio> {
             && channels > 0
             && ffi::reader(parameters.id()).is_some()
     };
-    let stream = input.streams().find(readable)?;
+    let rank = |stream: &ff::format::stream::Stream<'_>| {
+        let marked = stream.disposition().contains(ff::format::stream::Disposition::DEFAULT);
+        let length = stream.duration().max(0).rescale(stream.time_base(), ff::Rational(1, 10));
+        std::cmp::Reverse((marked, ffi::sound_header(&stream.parameters()).1 <= 2, length))
+    };
+    // Of equals, the first.
+    let stream = input.streams().filter(readable).min_by_key(rank)?;
     let parameters = stream.parameters();
     Some(Audio {
         index: stream.index(),

@@ -4,7 +4,7 @@ mod kit;
 
 use std::path::PathBuf;
 
-use kit::{Made, film, loudness, prepare, streams};
+use kit::{Made, film, loudness, prepare, remade, streams};
 
 const PICTURE: &str = "testsrc2=size=320x240:rate=30";
 const QUICK: [&str; 4] = ["-c:v", "libx264", "-preset", "ultrafast"];
@@ -88,4 +88,17 @@ fn sound_that_changes_on_the_way_loses_nothing() {
     let (_, hole) = quiet.fold((0, 0), |(now, most), q| if q { (now + 1, most.max(now + 1)) } else { (0, most) });
     assert!(hole <= 3, "{} ms", hole * 10);
     assert!(streams(&path).iter().all(|t| (t.duration - 6.0).abs() < 0.15));
+}
+
+#[test]
+fn of_several_tracks_the_one_that_players_choose_is_heard() {
+    let source = film(PICTURE, Some("anullsrc=cl=stereo"), 2, &[&QUICK[..], &["-c:a", "aac"]].concat());
+    let second = |marks: [&str; 4]| {
+        let voice = ["-f", "lavfi", "-i", "sine=duration=2,volume=8", "-map", "0:v", "-map", "0:a", "-map", "1:a"];
+        let made =
+            prepare(&remade(&source, "two.mp4", &[&voice[..], &["-c:v", "copy", "-c:a", "aac"], &marks].concat()));
+        loudness(&made.rendition("240"), 0.2, 1.8) > 0.05
+    };
+    assert!(second(["-disposition:a:0", "0", "-disposition:a:1", "default"]));
+    assert!(!second(["-disposition:a:0", "default", "-disposition:a:1", "0"]));
 }
