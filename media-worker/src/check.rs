@@ -41,6 +41,8 @@ pub fn abilities() -> Map<String, Value> {
         "vflip",
         "setsar",
         "setparams",
+        "settb",
+        "bwdif",
         "pad",
         "split",
         "format",

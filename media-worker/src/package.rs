@@ -220,6 +220,7 @@ pub fn may_copy(source: &Source) -> bool {
         // Baseline, Main and High; not the 10-bit, 4:2:2 and 4:4:4 ones.
         && [66, 77, 88, 100].contains(&(video.header.profile & 0xff))
         && ["yuv420p", "yuvj420p"].contains(&video.header.pixels.as_str())
+        && !video.header.interlaced
         && !video.orientation.is_mirrored()
         && source.audio.as_ref().is_none_or(|a| a.codec == "aac")
 }

@@ -62,8 +62,10 @@ struct Run<'a, 'e> {
     pace: Pace,
     clock: Clock,
     graph: Option<(String, Graph)>,
-    /// The pictures of the last moment, for as long as they stand.
+    interlaced: bool,
+    /// The pictures that were shown last, for as long as they stand, and since when.
     last: Vec<ff::frame::Video>,
+    shown: Option<i64>,
     signals: Signals,
     /// Where the last picture ends.
     end_us: i64,
@@ -111,7 +113,9 @@ pub fn run(source: &mut Source, order: Order<'_>, emit: &mut Emit<'_>) -> Result
         pace: Pace::new(video.average),
         clock: Clock::new(source.duration_ms),
         graph: None,
+        interlaced: video.header.interlaced,
         last: Vec::new(),
+        shown: None,
         signals: Signals::default(),
         end_us: 0,
         duration_ms: source.duration_ms,
@@ -133,6 +137,7 @@ pub fn run(source: &mut Source, order: Order<'_>, emit: &mut Emit<'_>) -> Result
     }
     let _ = decoder.send_eof();
     run.pictures(&mut decoder, &source.video, origin)?;
+    run.close_graph()?;
     let mut end = run.end_of_pictures()?;
     let mut silent = true;
     if let Some(sound) = sound.as_mut() {
@@ -163,52 +168,75 @@ impl Run<'_, '_> {
             let length = probe::moment(frame.packet().duration.max(0), video.time_base, 0);
             self.end_us = self.end_us.max(us.saturating_add(length));
             self.tell(us)?;
-            let before = self.pace.last();
             let Some(at) = self.pace.take(us) else { continue };
-            let ms = milliseconds(at);
-            if self.lines.is_empty() && !self.order.storyboard.as_ref().is_some_and(|s| s.wants(ms)) {
+            if self.lines.is_empty() && !self.order.storyboard.as_ref().is_some_and(|s| s.wants(milliseconds(at))) {
                 continue;
             }
-            let pictures = self.upright(&mut frame, video, at)?;
-            self.stand(before, at)?;
-            self.put(&pictures, at)?;
-            if let Some(smallest) = pictures.last() {
-                self.signals.picture(smallest);
-                if let Some(storyboard) = self.order.storyboard.as_mut() {
-                    storyboard.show(smallest, ms);
-                }
-            }
-            self.last = pictures;
+            self.upright(&mut frame, video, at)?;
         }
         Ok(())
     }
 
-    /// Through the filters, in the sizes of all outputs.
-    fn upright(&mut self, frame: &mut ff::frame::Video, video: &Video, at: i64) -> Result<Vec<ff::frame::Video>> {
+    /// Into the filters, for the sizes of all outputs.
+    fn upright(&mut self, frame: &mut ff::frame::Video, video: &Video, at: i64) -> Result<()> {
         let text = ffi::picture_source(frame, ff::Rational(1, TICKS as i32));
         let colours = ffi::picture_colours(frame).or_told(&video.header.colours);
-        let described = format!("{text} {colours:?}");
+        self.interlaced |= frame.is_interlaced();
+        let described = format!("{text} {colours:?} {}", self.interlaced);
         // The picture's own shape may change on the way; the outputs' may not.
         if self.graph.as_ref().is_none_or(|(of, _)| *of != described) {
+            self.close_graph()?;
             let coded = Size { width: frame.width(), height: frame.height() };
-            let filters =
-                plan::picture_graph(coded, video.sar, &colours, video.orientation, &self.outputs, Output::Video);
+            let (sar, turn, woven) = (video.sar, video.orientation, self.interlaced);
+            let filters = plan::picture_graph(coded, sar, &colours, woven, turn, &self.outputs, Output::Video);
             self.graph = Some((described, Graph::pictures(&text, &filters, self.outputs.len())?));
         }
-        let Some((_, graph)) = self.graph.as_mut() else { return Ok(Vec::new()) };
         frame.set_pts(Some(at));
-        graph.push(frame)?;
-        let pictures: Vec<_> = (0..self.outputs.len()).map_while(|n| graph.picture(n)).collect();
-        if pictures.len() != self.outputs.len() {
-            return Err(MediaError::Other("a filter graph that keeps pictures").into());
+        if let Some((_, graph)) = self.graph.as_mut() {
+            graph.push(frame)?;
         }
-        Ok(pictures)
+        self.collect()
+    }
+
+    fn close_graph(&mut self) -> Result<()> {
+        if let Some((_, graph)) = self.graph.as_mut() {
+            graph.end()?;
+        }
+        self.collect()?;
+        self.graph = None;
+        Ok(())
+    }
+
+    /// Shows what the filters have ready.
+    fn collect(&mut self) -> Result<()> {
+        while let Some((_, graph)) = self.graph.as_mut() {
+            let pictures: Vec<_> = (0..self.outputs.len()).map_while(|n| graph.picture(n)).collect();
+            let Some(at) = pictures.first().and_then(|picture| picture.pts()) else { break };
+            if pictures.len() != self.outputs.len() {
+                return Err(MediaError::Other("a filter graph that loses pictures").into());
+            }
+            self.show(pictures, at)?;
+        }
+        Ok(())
+    }
+
+    fn show(&mut self, pictures: Vec<ff::frame::Video>, at: i64) -> Result<()> {
+        self.stand(at)?;
+        self.put(&pictures, at)?;
+        if let Some(smallest) = pictures.last() {
+            self.signals.picture(smallest);
+            if let Some(storyboard) = self.order.storyboard.as_mut() {
+                storyboard.show(smallest, milliseconds(at));
+            }
+        }
+        (self.last, self.shown) = (pictures, Some(at));
+        Ok(())
     }
 
     /// The last pictures again, wherever they have to be sent again until the next moment.
-    fn stand(&mut self, before: Option<i64>, next: i64) -> Result<()> {
+    fn stand(&mut self, next: i64) -> Result<()> {
         let last = std::mem::take(&mut self.last);
-        for at in before.into_iter().flat_map(|before| pace::repeats(before, next)) {
+        for at in self.shown.into_iter().flat_map(|shown| pace::repeats(shown, next)) {
             self.put(&last, at)?;
         }
         self.last = last;
@@ -266,7 +294,7 @@ impl Run<'_, '_> {
     }
 
     fn end(mut self, end: i64, silent: bool) -> Result<Made> {
-        self.stand(self.pace.last(), end)?;
+        self.stand(end)?;
         for line in &mut self.lines {
             line.fragments.end_of_sound();
             line.encoder.end(end)?;

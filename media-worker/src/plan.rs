@@ -186,6 +186,7 @@ pub fn picture_graph(
     coded: Size,
     sar: (u32, u32),
     colours: &Colours,
+    interlaced: bool,
     orientation: Orientation,
     outputs: &[Size],
     output: Output,
@@ -199,19 +200,22 @@ pub fn picture_graph(
         Output::Video => ("bt709", "tv", "yuv420p"),
         Output::Jpeg => ("smpte170m", "pc", "yuvj420p"),
     };
+    // Each picture whole, from the lines of two moments, before anything scales them into each other. It is given out
+    // when the next one is there.
+    let whole = if interlaced { "bwdif=mode=send_frame:deint=interlaced,settb=1/90000," } else { "" };
     let mut graph = if colours.is_hdr() {
         // Light, not code values, is what may be compressed: to linear, to the small gamut, tone map, back. Recorders
         // that name only the transfer mean BT.2020 with it, and zscale has to be told.
         let (transfer, range) = (&colours.transfer, if colours.full_range { "pc" } else { "tv" });
         format!(
-            "[in]setparams=color_primaries=bt2020:color_trc={transfer}:colorspace=bt2020nc:range={range},\
+            "[in]{whole}setparams=color_primaries=bt2020:color_trc={transfer}:colorspace=bt2020nc:range={range},\
              zscale=w={w}:h={h}:min=2020_ncl:pin=2020:tin={transfer}:rin={range}:t=linear:npl=203:f=bicubic,\
              format=gbrpf32le,zscale=p=709,tonemap=tonemap=mobius:desat=0,zscale=t=709:m=709:r=tv,format=yuv420p,\
              scale=in_color_matrix=bt709:in_range=tv:out_color_matrix={matrix}:out_range={out_range},format={pixels}",
         )
     } else {
         format!(
-            "[in]scale={w}:{h}:flags=bicubic:in_color_matrix={}:in_range={}:out_color_matrix={matrix}:out_range={out_range},format={pixels}",
+            "[in]{whole}scale={w}:{h}:flags=bicubic:in_color_matrix={}:in_range={}:out_color_matrix={matrix}:out_range={out_range},format={pixels}",
             colours.matrix_or_assumed(coded),
             if colours.full_range { "pc" } else { "tv" },
         )

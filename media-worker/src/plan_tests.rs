@@ -72,6 +72,7 @@ fn a_graph_scales_before_it_turns() {
         size(1920, 1080),
         (1, 1),
         &Colours::default(),
+        false,
         quarter,
         &[size(720, 1280), size(360, 640)],
         Output::Video,
@@ -91,6 +92,7 @@ fn a_phone_that_is_turned_while_filming_is_shown_between_bars() {
         size(480, 640),
         (1, 1),
         &Colours::default(),
+        false,
         Orientation::default(),
         &[size(640, 480)],
         Output::Video,
@@ -105,7 +107,7 @@ fn colours_that_nobody_named_are_taken_as_players_take_them() {
     assert_eq!(none.matrix_or_assumed(size(176, 144)), "smpte170m");
     let hdr = Colours { transfer: "arib-std-b67".into(), ..Default::default() };
     let graph =
-        picture_graph(size(1920, 1080), (1, 1), &hdr, Orientation::default(), &[size(1280, 720)], Output::Video);
+        picture_graph(size(1920, 1080), (1, 1), &hdr, false, Orientation::default(), &[size(1280, 720)], Output::Video);
     assert!(hdr.is_hdr() && graph.contains("tonemap"));
     assert!(graph.starts_with("[in]setparams=color_primaries=bt2020:color_trc=arib-std-b67:"), "{graph}");
 }

@@ -40,10 +40,12 @@ pub fn poster(source: &mut Source, threads: u32) -> Result<Vec<u8>> {
             }
             let colours = ffi::picture_colours(&frame).or_told(&video.header.colours);
             let coded = Size { width: frame.width(), height: frame.height() };
-            let text = plan::picture_graph(coded, video.sar, &colours, video.orientation, &[size], Output::Jpeg);
+            let woven = frame.is_interlaced() || video.header.interlaced;
+            let text = plan::picture_graph(coded, video.sar, &colours, woven, video.orientation, &[size], Output::Jpeg);
             let mut graph = Graph::pictures(&ffi::picture_source(&frame, video.time_base), &text, 1)?;
             let at = frame.timestamp().map_or(0, |at| probe::moment(at, video.time_base, source.origin_us));
             graph.push(&frame)?;
+            graph.end()?;
             let Some(picture) = graph.picture(0) else { continue };
             let score = liveliness(&picture);
             if best.as_ref().is_none_or(|(other, _)| score > *other) {
@@ -178,7 +180,7 @@ impl Storyboard {
             );
         }
         let colours = Colours { matrix: "bt709".into(), ..Default::default() };
-        let text = plan::picture_graph(sheet, (1, 1), &colours, Orientation::default(), &[sheet], Output::Jpeg);
+        let text = plan::picture_graph(sheet, (1, 1), &colours, false, Orientation::default(), &[sheet], Output::Jpeg);
         let mut graph = Graph::pictures(&ffi::picture_source(&image, ff::Rational(1, 25)), &text, 1)?;
         image.set_pts(Some(0));
         graph.push(&image)?;

@@ -89,3 +89,43 @@ fn times_at_the_end_of_all_numbers_break_nothing() {
         from = at + 2;
     }
 }
+
+#[test]
+fn pictures_of_two_moments_are_made_whole() {
+    let woven = ["-c:v", "libx264", "-preset", "ultrafast", "-flags", "+ilme+ildct"];
+    let wave = "color=black:size=320x240:rate=50,format=yuv420p,geq=lum='128+100*sin((X+6*N)/9)':cb=128:cr=128";
+    let source = film(&format!("{wave},interlace=lowpass=0"), None, 3, &woven);
+    let made = prepare(&source);
+    for path in [made.rendition("240"), made.path("video.mp4")] {
+        assert_eq!(decoded(&path), 75);
+        let (combed, whole) = kit::combed(&path);
+        assert!(combed * 10 < whole, "{combed} of {whole}");
+    }
+    let (combed, whole) = kit::combed(&source);
+    assert!(combed > whole, "the source is what it should be: {combed} of {whole}");
+}
+
+#[test]
+fn colours_that_only_dolby_reads_are_refused() {
+    let hevc = ["-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=none", "-tag:v", "hvc1"];
+    for (profile, refusal) in [(5_u8, Some("unreadable_codec")), (8, None)] {
+        let source = film(PICTURE, None, 1, &hevc);
+        let mut bytes = std::fs::read(&source).unwrap();
+        let place = |bytes: &[u8], kind: &[u8]| bytes.windows(4).position(|w| w == kind).expect("a box");
+        let mut record = [0; 32];
+        record[3] = 32;
+        record[4..8].copy_from_slice(b"dvcC");
+        record[8..13].copy_from_slice(&[1, 0, profile << 1, 0x25, 0x10]);
+        let at = place(&bytes, b"hvcC") - 4;
+        bytes.splice(at..at, record);
+        for kind in [b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd", b"hvc1"] {
+            // The brand of the file may be named like its pictures.
+            let from = place(&bytes, b"moov");
+            let at = from + place(&bytes[from..], kind) - 4;
+            let size = u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap()) + 32;
+            bytes[at..at + 4].copy_from_slice(&size.to_be_bytes());
+        }
+        std::fs::write(&source, bytes).unwrap();
+        assert_eq!(prepare(&source).refusal(), refusal, "profile {profile}");
+    }
+}

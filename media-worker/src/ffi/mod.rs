@@ -148,6 +148,8 @@ pub struct PictureHeader {
     /// ffmpeg's name of the pixel format; empty when no picture told it.
     pub pixels: String,
     pub profile: i32,
+    /// Its pictures hold the lines of two moments each.
+    pub interlaced: bool,
     pub colours: Colours,
 }
 
@@ -161,6 +163,7 @@ pub fn picture_header(parameters: &ff::codec::Parameters) -> PictureHeader {
             size: Size { width: (*p).width.max(0) as u32, height: (*p).height.max(0) as u32 },
             pixels: pixel_format_name((*p).format),
             profile: (*p).profile,
+            interlaced: number((&raw const (*p).field_order).cast()) > AVFieldOrder::AV_FIELD_PROGRESSIVE as i32,
             colours: colours(
                 number((&raw const (*p).color_space).cast()),
                 number((&raw const (*p).color_trc).cast()),

@@ -221,3 +221,17 @@ pub fn remade(source: &Path, name: &str, arguments: &[&str]) -> PathBuf {
     ffmpeg(&all).expect("a film");
     path
 }
+
+/// How many pictures look like the lines of two moments, and how many do not.
+pub fn combed(path: &Path) -> (i64, i64) {
+    let output = Command::new("ffmpeg")
+        .args(["-nostdin", "-v", "info", "-i"])
+        .arg(path)
+        .args(["-vf", "idet", "-an", "-f", "null", "-"])
+        .output()
+        .expect("ffmpeg");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let line = said.lines().rev().find(|l| l.contains("Multi frame detection")).expect("a count");
+    let numbers: Vec<i64> = line.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    (numbers[0] + numbers[1], numbers[2])
+}
