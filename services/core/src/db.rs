@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Postgres, Sqlite, Transaction};
+use sqlx::{Connection, Postgres, Sqlite, Transaction};
 
 use crate::time::At;
 
@@ -83,7 +83,7 @@ impl Db {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_secs(10));
-        let write = SqlitePoolOptions::new()
+        let write = sqlite_pool()
             .max_connections(1)
             .after_connect(|conn, _| {
                 Box::pin(async move {
@@ -93,7 +93,7 @@ impl Db {
             })
             .connect_with(options.clone())
             .await?;
-        let read = SqlitePoolOptions::new().max_connections(4).connect_with(options.read_only(true)).await?;
+        let read = sqlite_pool().max_connections(4).connect_with(options.read_only(true)).await?;
         Ok(Db::Sqlite { read, write })
     }
 
@@ -160,6 +160,15 @@ impl Db {
             Db::Postgres(pool) => pool.close().await,
         }
     }
+}
+
+/// Full disks and failing ones make SQLite end a transaction by itself. sqlx (0.9) does not hear of it, takes the connection
+/// for one inside a transaction from then on, and refuses every `begin`: without this, no write would ever work again.
+/// What a transaction's end left to do is done by the time this looks, because the pool has pinged the connection.
+fn sqlite_pool() -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .test_before_acquire(true)
+        .before_acquire(|conn, _| Box::pin(async move { Ok(!conn.is_in_transaction()) }))
 }
 
 /// Goes on though nobody waits for it any more, as when a client hangs up. sqlx (0.9) forgets a `begin` whose future is
@@ -380,6 +389,18 @@ mod tests {
                     tx.commit().await.unwrap();
                     tokio::time::sleep(std::time::Duration::from_millis(1)).await;
                 }
+            }
+        }
+
+        a_transaction_that_the_database_ended_by_itself_leaves_a_database_that_works(db) {
+            for _ in 0..3 {
+                let mut tx = db.write().await.unwrap();
+                on!(&mut tx, c => sqlx::query("rollback").execute(c).await.map(drop)).unwrap();
+                drop(tx);
+                let mut tx = db.write().await.unwrap();
+                on!(&mut tx, c => sqlx::query("rollback").execute(c).await.map(drop)).unwrap();
+                let _ = tx.commit().await;
+                db.write().await.unwrap().commit().await.unwrap();
             }
         }
 
