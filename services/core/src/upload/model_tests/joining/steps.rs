@@ -176,7 +176,7 @@ impl World<'_> {
 
     async fn terminate(&mut self, no: usize) -> Checked {
         let upload = self.find(no).await?;
-        if self.flaw == Flaw::EndedInUse && upload.kind == Kind::Partial {
+        if self.flaw == Flaw::EndedInUse && self.model.is_needed(no) {
             ok("close", close(self.tx, self.now, &upload.id, Ending::Terminated).await)?;
         }
         let ended = terminate(self.tx, self.now, &upload).await;
@@ -283,17 +283,15 @@ impl World<'_> {
     async fn days(&mut self, days: i64) -> Checked {
         self.now = self.now + Millis::days(days);
         if self.flaw == Flaw::ExpiredInUse {
-            let used = self.model.entries.values().filter(|entry| entry.kind == Kind::Partial);
-            let ids: Vec<UploadId> = used.map(|entry| entry.id.clone()).collect();
+            let used = self.model.entries.iter().filter(|(no, _)| self.model.is_needed(**no));
+            let ids: Vec<UploadId> = used.map(|(_, entry)| entry.id.clone()).collect();
             for id in ids {
                 ok("close", close(self.tx, self.now, &id, Ending::Expired).await)?;
             }
         }
         let expired = ok("expire", expire(self.tx, self.now).await)?;
         let due = self.model.due(self.now);
-        if self.flaw != Flaw::ExpiredInUse {
-            same("how many expired", expired, due.len())?;
-        }
+        same("how many expired", expired, due.len())?;
         for no in due {
             self.model.end(no, State::Expired);
         }
