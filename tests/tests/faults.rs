@@ -4,14 +4,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use futures_util::future::join_all;
+use futures_util::{FutureExt, StreamExt};
 use weijia_core::storage::{Patience, trash};
 use weijia_core::time::{At, Millis};
 use weijia_store::testing::TestStore;
 use weijia_tests::faults::{
-    CALLS, Call, Created, Ended, FAULTS, Fault, Scenario, Sender, Site, SumOfParts, Tally, Trouble, Wrong, create,
-    film, judge, run,
+    Again, CALLS, Call, Created, Ended, FAULTS, Fault, Finding, Joined, READING_BACK, Scenario, Sender, Site,
+    SumOfParts, Tally, Trouble, Wrong, create, film, judge, run, run_again, run_joined,
 };
 
 const MIB: usize = 1 << 20;
@@ -97,11 +97,19 @@ fn two_at_once() -> Vec<Scenario> {
 async fn run_all(site: &Arc<Site>, mut scenarios: Vec<Scenario>) -> Tally {
     let people = site.people(scenarios.len().div_ceil(20)).await;
     (1..).zip(&mut scenarios).for_each(|(seed, scenario)| scenario.seed = seed);
-    let runs = futures_util::stream::iter(scenarios.into_iter().enumerate()).map(|(n, scenario)| {
+    let runs = scenarios.into_iter().enumerate().map(|(n, scenario)| {
         let (site, person) = (site.clone(), people[n % people.len()].clone());
-        tokio::spawn(async move { run(&site, &person, &scenario).await })
+        async move { run(&site, &person, &scenario).await }
     });
-    let mut runs = runs.buffer_unordered(AT_ONCE);
+    tally(runs, AT_ONCE).await
+}
+
+async fn tally<F>(runs: impl Iterator<Item = F>, at_once: usize) -> Tally
+where
+    F: Future<Output = (usize, Vec<Finding>)> + Send + 'static,
+{
+    let mut runs =
+        futures_util::stream::iter(runs.map(|run| async { tokio::spawn(run).await })).buffer_unordered(at_once);
     let mut tally = Tally::default();
     while let Some(outcome) = runs.next().await {
         let (faults, findings) = outcome.expect("a run");
@@ -126,6 +134,53 @@ async fn two_hundred_uploads_survive_everything() {
     }
     assert!([Call::PutTail, Call::GetTail].iter().all(|call| met.iter().any(|(met, _)| met == call)));
     assert!(tally.uploads >= 200 && tally.faults >= tally.uploads, "{tally}");
+    assert!(tally.findings.is_empty(), "{tally}");
+}
+
+/// Every way for what the server reads back to go wrong: a film in stretches, of which one has parts, and a film that is
+/// copied.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_is_joined_or_copied_survives_everything() {
+    let site = Arc::new(Site::start().await);
+    let (mut joined, mut copied) = (Vec::new(), Vec::new());
+    for call in READING_BACK.into_iter().chain([Call::HeadOriginal]) {
+        for (n, fault) in (0..).zip(FAULTS) {
+            // A stall costs the whole patience of the caller each time.
+            for times in if fault == Fault::Stall { [1, 2] } else { [1, STUBBORN] } {
+                let (seed, store) = ((joined.len() + copied.len()) as u64 + 1, vec![(call, fault, times)]);
+                if matches!(call, Call::GetOriginal | Call::HeadOriginal) {
+                    copied.push(Again { seed, length: 8 * MIB + 77, store });
+                } else {
+                    let stretches = if n % 4 == 0 { vec![MIB + 5, 8 * MIB + 7] } else { vec![2 * MIB, 1, MIB + 33] };
+                    joined.push(Joined { seed, stretches, store });
+                }
+            }
+        }
+    }
+    for fault in FAULTS {
+        let calls = [Call::UploadPart(1), Call::UploadPart(2), Call::Complete].into_iter().chain(READING_BACK);
+        let store = calls.map(|call| (call, fault, 1)).collect();
+        joined.push(Joined { seed: 100 + joined.len() as u64, stretches: vec![8 * MIB + 1, 1, 77], store });
+    }
+    let people = site.people((joined.len() + copied.len()).div_ceil(8)).await;
+    let someone = |n: usize| (site.clone(), people[n % people.len()].clone());
+    let joined = joined.into_iter().enumerate().map(|(n, joined)| {
+        let (site, person) = someone(n);
+        async move { run_joined(&site, &person, &joined).await }.boxed()
+    });
+    let copied = copied.into_iter().enumerate().map(|(n, again)| {
+        let (site, person) = someone(n);
+        async move { run_again(&site, &person, &again).await }.boxed()
+    });
+    // Of small films, so more of them.
+    let mut tally = tally(joined.chain(copied), 2 * AT_ONCE).await;
+    tally.findings.extend(site.settle().await);
+    println!("{tally}");
+    let met = site.proxy.met();
+    for call in READING_BACK {
+        FAULTS.iter().for_each(|fault| assert!(met.contains(&(call, *fault)), "{call:?} never met {fault:?}"));
+    }
+    assert!(tally.faults >= tally.uploads, "{tally}");
     assert!(tally.findings.is_empty(), "{tally}");
 }
 

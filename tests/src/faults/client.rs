@@ -169,6 +169,19 @@ impl Sender {
         Ended::Never(format!("{} of {} acknowledged after {patience:?}", self.ledger.acknowledged(), self.film.len()))
     }
 
+    /// Sends nothing: there is an end that others bring about.
+    pub async fn wait(&self, patience: Duration) -> Ended {
+        let began = Instant::now();
+        while began.elapsed() < patience {
+            match self.ask().await {
+                Told::Offset(offset) if offset == self.film.len() => return Ended::Complete,
+                Told::Ended(ended) => return ended,
+                Told::Offset(_) | Told::Nothing => tokio::time::sleep(Duration::from_millis(100)).await,
+            }
+        }
+        Ended::Never(format!("{} of {} after {patience:?}", self.ledger.acknowledged(), self.film.len()))
+    }
+
     fn request(&self, method: Method) -> RequestBuilder {
         let request = self.http.request(method, format!("{}{}", self.base, self.path));
         request.header("tus-resumable", "1.0.0").header("cookie", &self.cookie)

@@ -7,6 +7,7 @@
 
 mod client;
 mod control;
+mod joined;
 mod oracle;
 mod program;
 mod s3_call;
@@ -18,9 +19,10 @@ mod tcp_proxy;
 
 pub use client::{Ended, Ledger, Sender};
 pub use control::SumOfParts;
+pub use joined::{Again, Joined, run_again, run_joined};
 pub use oracle::{Finding, Tally, Wrong, judge};
 pub use program::{Program, StoreProcess, store_process};
-pub use s3_call::{CALLS, Call};
+pub use s3_call::{CALLS, Call, READING_BACK};
 pub use s3_proxy::{FAULTS, Fault, S3Proxy};
 pub use scenario::{Scenario, run};
 pub use site::{Created, Person, Site, at as embedded_at, create, film};

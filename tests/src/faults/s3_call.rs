@@ -15,6 +15,13 @@ pub enum Call {
     PutSidecar,
     HeadOriginal,
     GetTail,
+    /// A stretch of at most one part.
+    PutPartial,
+    HeadPartial,
+    /// A stretch is read back to be joined with others.
+    GetPartial,
+    /// Bytes that were sent before are copied.
+    GetOriginal,
     Delete,
     List,
     Other,
@@ -32,6 +39,9 @@ pub const CALLS: [Call; 9] = [
     Call::HeadOriginal,
     Call::GetTail,
 ];
+
+/// Those that joining stretches, and copying what was sent before, ask for besides.
+pub const READING_BACK: [Call; 4] = [Call::PutPartial, Call::HeadPartial, Call::GetPartial, Call::GetOriginal];
 
 impl Call {
     pub fn of(method: &Method, uri: &Uri) -> Call {
@@ -58,6 +68,10 @@ impl Call {
             ("PUT", "sidecars") => Call::PutSidecar,
             ("HEAD", "originals") => Call::HeadOriginal,
             ("GET", "tails") => Call::GetTail,
+            ("PUT", "partials") => Call::PutPartial,
+            ("HEAD", "partials") => Call::HeadPartial,
+            ("GET", "partials") => Call::GetPartial,
+            ("GET", "originals") => Call::GetOriginal,
             ("GET", "") => Call::List,
             _ => Call::Other,
         }
@@ -80,6 +94,11 @@ mod tests {
         assert_eq!(of("PUT", "/b/sidecars/c/v.json"), Call::PutSidecar);
         assert_eq!(of("HEAD", "/b/originals/v/1"), Call::HeadOriginal);
         assert_eq!(of("GET", "/b/tails/u/1-0?x-id=GetObject"), Call::GetTail);
+        assert_eq!(of("PUT", "/b/partials/u/1?x-id=PutObject"), Call::PutPartial);
+        assert_eq!(of("PUT", "/b/partials/u/1?x-id=UploadPart&partNumber=2&uploadId=u"), Call::UploadPart(2));
+        assert_eq!(of("HEAD", "/b/partials/u/1"), Call::HeadPartial);
+        assert_eq!(of("GET", "/b/partials/u/1?x-id=GetObject"), Call::GetPartial);
+        assert_eq!(of("GET", "/b/originals/v/1?x-id=GetObject"), Call::GetOriginal);
         assert_eq!(of("DELETE", "/b/tails/u/1-0"), Call::Delete);
         assert_eq!(of("GET", "/b/?list-type=2&prefix=tails%2Fu%2F"), Call::List);
         assert_eq!(of("GET", "/b?list-type=2&prefix=tails%2Fu%2F"), Call::List);

@@ -6,6 +6,8 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use reqwest::Response;
+use reqwest::header::HeaderMap;
 use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -65,6 +67,11 @@ pub struct Created {
 }
 
 impl Created {
+    pub(super) fn of(answer: &HeaderMap) -> Created {
+        let header = |name: &str| answer[name].to_str().expect("plain text").to_owned();
+        Created { path: header("location"), clip: header("x-clip-id"), version: header("x-version-id") }
+    }
+
     /// What the address of every object of this upload contains one of.
     pub fn ids(&self) -> Vec<String> {
         let upload = self.path.rsplit('/').next().unwrap_or_default().to_owned();
@@ -284,7 +291,7 @@ impl Site {
         let named: Vec<String> = on!(&mut tx, c => sqlx::query_scalar(sql).fetch_all(c).await).expect("an answer");
         drop(tx);
         let mut orphans = Vec::new();
-        for prefix in ["originals/", "sidecars/", "tails/"] {
+        for prefix in ["originals/", "partials/", "sidecars/", "tails/"] {
             let mut after = None;
             loop {
                 let page = self.storage.list(prefix, after.as_deref()).await.expect("a list");
@@ -302,19 +309,28 @@ impl Site {
 }
 
 pub async fn create(address: SocketAddr, cookie: &str, length: usize) -> Created {
+    let answer = creation(address, cookie, &[("upload-length", length.to_string())]).await;
+    let answer = answer.expect("an answer to the creation");
+    let (status, headers) = (answer.status(), answer.headers().clone());
+    assert_eq!(status, 201, "{}", answer.text().await.unwrap_or_default());
+    Created::of(&headers)
+}
+
+/// Asks for an upload, and for what these headers say of it.
+pub(super) async fn creation(
+    address: SocketAddr,
+    cookie: &str,
+    said: &[(&'static str, String)],
+) -> reqwest::Result<Response> {
     let http = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build().expect("a client");
     let request = http.post(format!("http://{address}/api/v1/uploads")).header("cookie", cookie);
     let metadata = format!("filename {}", STANDARD.encode("村口.mp4"));
     let request = request.header("tus-resumable", "1.0.0").header("upload-metadata", metadata);
-    let answer = request.header("upload-length", length).send().await.expect("an answer to the creation");
-    let (status, headers) = (answer.status(), answer.headers().clone());
-    assert_eq!(status, 201, "{}", answer.text().await.unwrap_or_default());
-    let header = |name: &str| headers[name].to_str().expect("plain text").to_owned();
-    Created { path: header("location"), clip: header("x-clip-id"), version: header("x-version-id") }
+    said.iter().fold(request, |request, (name, value)| request.header(*name, value)).send().await
 }
 
 /// One hash over the hashes of the parts, computed as a client would.
-fn root_of(film: &[u8]) -> String {
+pub(super) fn root_of(film: &[u8]) -> String {
     let mut root = Sha256::new();
     for part in film.chunks(PART) {
         root.update(Sha256::digest(part));
