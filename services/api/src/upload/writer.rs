@@ -1,11 +1,13 @@
 //! One request's body on its way into the store. Only bytes that are durable are ever counted.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::HeaderMap;
 use bytes::Bytes;
 use http_body_util::BodyExt;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use weijia_core::clip::refusal::RefusalCode;
@@ -25,9 +27,11 @@ mod held;
 mod judge;
 mod pieces;
 
-/// One more is not begun before one of them has landed: a phone takes seconds to fill a part that is stored in a
-/// fraction of one, so more would be memory and no speed.
+/// One more is not sent to the store before it has answered for one of them: a phone takes seconds to fill a part that is
+/// stored in a fraction of one, so more would be memory and no speed.
 const PARTS_IN_FLIGHT: usize = 2;
+/// What the store has and the database does not hold up what follows, up to here.
+const PARTS_NOT_COUNTED: usize = 6;
 /// Who would fill a part within this is given a slab.
 const FAST: Duration = Duration::from_secs(4);
 /// How long a body may take to end behind its file's last byte.
@@ -70,6 +74,7 @@ pub struct Writer {
     upload: Upload,
     seat: Seat,
     flight: JoinSet<Result<Part, Failure>>,
+    slots: Arc<Semaphore>,
     /// The next byte to arrive.
     offset: i64,
     /// Where it must end.
@@ -111,6 +116,7 @@ impl Writer {
             uploads,
             seat,
             flight: JoinSet::new(),
+            slots: Arc::new(Semaphore::new(PARTS_IN_FLIGHT)),
             offset: durable.offset,
             most,
             no: durable.parts.len() as i64 + 1,
@@ -307,13 +313,16 @@ impl Writer {
         Ok(())
     }
 
-    async fn wait_for_a_slot(&mut self) -> Result<(), Failure> {
-        while self.flight.len() >= PARTS_IN_FLIGHT {
-            if let Some(part) = self.flight.join_next().await {
-                self.landed(part)?;
+    /// A part holds it until the store has answered; so long there is no other.
+    async fn wait_for_a_slot(&mut self) -> Result<OwnedSemaphorePermit, Failure> {
+        loop {
+            let crowded = self.flight.len() >= PARTS_NOT_COUNTED;
+            tokio::select! {
+                biased;
+                Some(part) = self.flight.join_next() => self.landed(part)?,
+                Ok(slot) = self.slots.clone().acquire_owned(), if !crowded => return Ok(slot),
             }
         }
-        Ok(())
     }
 
     /// Wanted by somebody newer, and some time has passed since.
@@ -331,11 +340,12 @@ impl Writer {
             self.gather_slab(self.part_len()).await?;
         }
         self.uploads.open_object(&mut self.upload).await?;
-        self.wait_for_a_slot().await?;
+        let slot = self.wait_for_a_slot().await?;
         let whole = std::mem::replace(&mut self.buffer, self.uploads.pool.pocket());
         let (uploads, upload, no, counts) = (self.uploads.clone(), self.upload.clone(), self.no, self.held.is_none());
         self.flight.spawn(async move {
             let part = uploads.put_part(&upload, no, whole.freeze()).await?;
+            drop(slot);
             if counts {
                 uploads.count(&upload, None, std::slice::from_ref(&part), &[]).await?;
             }

@@ -12,7 +12,7 @@ const PIECES_AT_ONCE: usize = 4;
 impl Writer {
     /// Gathers the part from its first byte on in one slab: the pieces from the store and what the pocket holds.
     pub(super) async fn gather_slab(&mut self, len: i64) -> Result<(), End> {
-        self.wait_for_a_slot().await?;
+        drop(self.wait_for_a_slot().await?);
         let mut slab = self.gather(0, len).await?;
         let fresh = &self.buffer.bytes()[(self.durable_len() - self.base) as usize..];
         slab.take(&mut Bytes::copy_from_slice(fresh), fresh.len());
