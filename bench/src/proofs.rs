@@ -50,6 +50,9 @@ async fn run(proof: &Proof<'_>) -> Outcome<(u32, u32)> {
         passed += before("passed").unwrap_or(0);
         failed += before("failed").unwrap_or(0);
     }
+    if failed > 0 {
+        println!("{}:\n{said}", proof.row);
+    }
     if passed + failed == 0 {
         let why = String::from_utf8_lossy(&output.stderr);
         return Err(format!("no test ran: {}", why.lines().last().unwrap_or_default()));
