@@ -37,6 +37,17 @@ step() {
   return "$status"
 }
 
+# A step made of tests: if it runs none at all, that is a failure.
+tests() {
+  local before=$passed
+  step "$@" || return
+  if [ "$passed" = "$before" ]; then
+    failed=$((failed + 1))
+    say "✗ $1：一项检验也没有跑"
+    return 1
+  fi
+}
+
 # Reads the closing lines of cargo test (`test result: ok. 7 passed; 0 failed; ...`), of vitest
 # (`Tests  1 failed | 6 passed (7)`) and of node's test runner (`# pass 7`, `ℹ fail 0`).
 count() {

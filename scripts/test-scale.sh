@@ -36,14 +36,14 @@ garage_start
 WEIJIA_CHROMIUM=$(scripts/browser.sh)
 export WEIJIA_CHROMIUM
 
-step "存储" suite probe || true
-step "上传" suite 'upload_*' || true
-step "上传时什么都可能出错" suite faults || true
-step "全程" suite journey -- postgres || true
-step "数据库和桶对账" suite fsck -- postgres || true
-step "别人写的客户端" suite clients || true
-step "断电" suite kills || true
-step "几台一起跑" suite nodes -- --ignored || true
+tests "存储" suite probe || true
+tests "上传" suite 'upload_*' || true
+tests "上传时什么都可能出错" suite faults || true
+tests "全程" suite journey -- postgres || true
+tests "数据库和桶对账" suite fsck -- postgres || true
+tests "别人写的客户端" suite clients || true
+tests "断电" suite kills || true
+tests "几台一起跑" suite nodes -- --ignored || true
 
 say "全部做完"
 finish

@@ -23,13 +23,13 @@ step "检查 Rust 代码格式" cargo fmt --all --check || true
 # Nothing can run that was not built.
 step "编译" scripts/build.sh test || finish
 step "静态检查 Rust 代码" clippy || true
-step "网页单元测试" npm test --prefix web || true
+tests "网页单元测试" npm test --prefix web || true
 
 say "启动一个测试用的 PostgreSQL"
 postgres_start
 WEIJIA_CHROMIUM=$(scripts/browser.sh)
 export WEIJIA_CHROMIUM
-step "Rust 测试：规则、两种数据库、全程、断电、浏览器" rust_tests || true
+tests "Rust 测试：规则、两种数据库、全程、断电、浏览器" rust_tests || true
 
 say "全部做完"
 finish

@@ -13,7 +13,7 @@ use crate::report::{Findings, median};
 use crate::tus::{self, Kind, TusServer, Upload};
 use crate::{MIB, Options, Outcome};
 
-/// What the server does with each upload, done without it.
+/// One more than the server has with each upload.
 const PARTS_IN_FLIGHT: usize = 3;
 const WARM_UP: usize = 16 << 20;
 
@@ -93,7 +93,7 @@ fn ratio(runs: &[Run], other: Contender, figure: Figure) -> Outcome<f64> {
     Ok(middle(Contender::Server(Kind::Weijia))? / middle(other)?)
 }
 
-/// A round that fails for one contender is said and left out.
+/// A round that fails for another contender is said and left out; none of ours may fail.
 async fn rounds(name: &str, files: usize, options: &Options) -> Outcome<(Vec<Run>, Findings)> {
     let mut payload = Payload::new(1 << 30);
     let mut runs = Vec::new();
@@ -106,6 +106,7 @@ async fn rounds(name: &str, files: usize, options: &Options) -> Outcome<(Vec<Run
                     eprintln!("{name}, round {round}: {} {:.0} MiB/s", contender.name(), run.mib_per_s);
                     runs.push(run);
                 }
+                Err(why) if contender == Contender::Server(Kind::Weijia) => return Err(format!("{name}: {why}")),
                 Err(why) => eprintln!("{name}, round {round}: {} failed: {why}", contender.name()),
             }
         }

@@ -133,7 +133,7 @@ async fn two_hundred_uploads_survive_everything() {
         FAULTS.iter().for_each(|fault| assert!(met.contains(&(call, *fault)), "{call:?} never met {fault:?}"));
     }
     assert!([Call::PutTail, Call::GetTail].iter().all(|call| met.iter().any(|(met, _)| met == call)));
-    assert!(tally.uploads >= 200 && tally.faults >= tally.uploads, "{tally}");
+    assert!(tally.faulted >= 200, "{tally}");
     assert!(tally.findings.is_empty(), "{tally}");
 }
 

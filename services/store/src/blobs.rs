@@ -289,7 +289,8 @@ fn refuse_links(root: &Path) -> io::Result<()> {
 fn make_folders(root: &Path) -> io::Result<()> {
     let (blobs, making) = (root.join("blobs"), root.join("temp").join("blobs"));
     if blobs.exists() {
-        return Ok(());
+        // Whoever renamed it may have died before this.
+        return sync_folder(root);
     }
     if making.exists() {
         fs::remove_dir_all(&making)?;

@@ -54,7 +54,7 @@ impl From<Error> for S3Error {
                 answer.set_status_code(hyper::StatusCode::INSUFFICIENT_STORAGE);
                 answer
             }
-            error @ Error::Lost(_) => {
+            error @ (Error::Lost(_) | Error::Damaged(_)) => {
                 tracing::error!(%error, "an object has lost its bytes");
                 let code = S3ErrorCode::Custom("ObjectDamaged".into());
                 let mut answer = S3Error::with_message(code, "the disk of this store has lost bytes of this object");

@@ -1,6 +1,8 @@
 //! Large objects in parts. Every part is a blob of its own: sending one again replaces it only when the new one is
 //! durable, and completing names the parts without moving a byte.
 
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+
 use md5::{Digest, Md5};
 use s3s::dto::*;
 use s3s::{S3Error, S3Request, s3_error};
@@ -27,8 +29,7 @@ pub async fn create(
     let now = At::now();
     let headers = headers_of!(input);
     let upload = Upload {
-        // Begins with the time, so uploads of one key list in the order in which they began.
-        id: format!("{:012x}-{}", now.0, random_name()),
+        id: format!("{:012x}-{}", moment_of_its_own(now), random_name()),
         bucket: input.bucket,
         key: input.key,
         headers: serde_json::to_string(&headers)?,
@@ -47,6 +48,15 @@ pub async fn create(
         checksum_type: input.checksum_type,
         ..Default::default()
     })
+}
+
+/// What an id begins with, so that uploads of one key list in the order in which they began: the time, and never the same
+/// twice, nor an earlier one when the clock goes back.
+fn moment_of_its_own(now: At) -> i64 {
+    static LAST: AtomicI64 = AtomicI64::new(0);
+    let next = |last: i64| Some(now.0.max(last + 1));
+    // It never refuses.
+    LAST.fetch_update(Relaxed, Relaxed, next).map_or(now.0, |last| now.0.max(last + 1))
 }
 
 pub async fn require(tx: &mut Tx, bucket: &str, key: &str, id: &str) -> Result<Upload> {

@@ -66,6 +66,8 @@ pub fn judge(ledger: &Ledger, ended: &Ended, sent: &[u8], object: Option<&Bytes>
 #[derive(Debug, Default, Clone)]
 pub struct Tally {
     pub uploads: usize,
+    /// How many of them met a fault.
+    pub faulted: usize,
     pub faults: usize,
     pub findings: Vec<Finding>,
 }
@@ -77,6 +79,7 @@ impl Tally {
 
     pub fn add(&mut self, faults: usize, findings: Vec<Finding>) {
         self.uploads += 1;
+        self.faulted += usize::from(faults > 0);
         self.faults += faults;
         self.findings.extend(findings);
     }
@@ -84,7 +87,7 @@ impl Tally {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} uploads, {} faults injected", self.uploads, self.faults)?;
+        write!(f, "{} uploads, {} of them faulted, {} faults injected", self.uploads, self.faulted, self.faults)?;
         for (wrong, name) in [
             (Wrong::Lost, "lost"),
             (Wrong::Corrupt, "corrupt"),

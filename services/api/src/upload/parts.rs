@@ -211,7 +211,9 @@ impl Uploads {
     pub(super) async fn let_go(&self, upload: &Upload, parts: &[Part], tails: Vec<String>) {
         let single = (upload.is_single() && !parts.is_empty()).then(|| upload.new_key());
         let keys: Vec<String> = tails.into_iter().chain(single).collect();
-        self.discard(&keys, None).await;
+        if !keys.is_empty() {
+            self.discard(&keys, None).await;
+        }
     }
 
     /// A piece back from the store, exactly as it was put there.

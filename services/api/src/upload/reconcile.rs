@@ -13,9 +13,8 @@ use weijia_core::upload::{State, sql};
 use super::Uploads;
 
 const EVERY: Duration = Duration::from_secs(60);
-/// So many things are deleted before it is looked whether there is time for more.
 const BATCH: i64 = 500;
-/// Until then, so that a large trash keeps no upload waiting for the next round.
+/// No longer than this is anything deleted, so that a large trash keeps no upload waiting for the next round.
 const LONGEST: Duration = Duration::from_secs(45);
 
 /// What one round has done.
@@ -46,7 +45,8 @@ impl Uploads {
         }
     }
 
-    async fn round(&self, now: At, untouched_for: Millis) -> Result<Swept> {
+    /// Everything that may be done now: what goes by its age waits for a clock that may be believed.
+    pub async fn round(&self, now: At, untouched_for: Millis) -> Result<Swept> {
         if clock::is_steady(&self.db, now).await? {
             return self.reconcile(now, untouched_for).await;
         }
@@ -61,11 +61,7 @@ impl Uploads {
         swept.expired = sql::expire(&mut tx, now).await?;
         tx.commit().await?;
         let began = Instant::now();
-        while self.empty_batch(now, &mut swept).await? {
-            if began.elapsed() > LONGEST || self.stopping.is_cancelled() {
-                break;
-            }
-        }
+        while self.empty_batch(now, began, &mut swept).await? {}
         swept.described = sidecar::catch_up(&self.db, &self.storage).await?;
         Ok(swept)
     }
@@ -77,6 +73,9 @@ impl Uploads {
         let unsettled = sql::unsettled(&mut tx, untouched_since).await?;
         drop(tx);
         for id in unsettled {
+            if self.stopping.is_cancelled() {
+                break;
+            }
             match self.settle(&id).await {
                 Ok(State::Open | State::Completing) => tracing::warn!(upload = %id, "not finished yet"),
                 Ok(_) => finished += 1,
@@ -86,18 +85,25 @@ impl Uploads {
         Ok(finished)
     }
 
-    /// Whether there may be more that can be deleted.
-    async fn empty_batch(&self, now: At, swept: &mut Swept) -> Result<bool> {
+    /// Whether there is more that can be deleted, and time for it.
+    async fn empty_batch(&self, now: At, began: Instant, swept: &mut Swept) -> Result<bool> {
         let before = swept.emptied;
         let mut tx = self.db.read().await?;
         let due = trash::due(&mut tx, now - trash::GRACE, BATCH).await?;
         drop(tx);
         for each in &due {
+            if began.elapsed() > LONGEST || self.stopping.is_cancelled() {
+                return Ok(false);
+            }
             let Err(error) = self.empty(each).await else {
                 swept.emptied += 1;
                 continue;
             };
             tracing::warn!(key = each.key, %error, "not deleted yet");
+            if error.is_outage() {
+                // The others would only wait as long, each of them.
+                return Ok(false);
+            }
             let mut tx = self.db.write().await?;
             trash::put_off(&mut tx, now - trash::GRACE, each).await?;
             tx.commit().await?;

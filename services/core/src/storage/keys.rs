@@ -18,9 +18,10 @@ pub fn partial(upload: &UploadId, epoch: i64) -> String {
     format!("partials/{upload}/{epoch}")
 }
 
-/// The bytes behind the last whole part of an unfinished upload. Never overwritten: a new tail gets a new number.
-pub fn upload_tail(upload: &UploadId, epoch: i64, seq: i64) -> String {
-    format!("{}{epoch}-{seq}", upload_tails(upload))
+/// The bytes behind the last whole part of an unfinished upload. Never overwritten: each begins at
+/// another byte, or is another writer's.
+pub fn upload_tail(upload: &UploadId, epoch: i64, offset: i64) -> String {
+    format!("{}{epoch}-{offset}", upload_tails(upload))
 }
 
 /// Where all tails of an upload lie, for the sweep.

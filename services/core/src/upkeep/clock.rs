@@ -2,7 +2,7 @@
 //! would seem to be over at once: so for a day after either nothing is let go of. By then her phone has come back and
 //! gone on, and somebody has seen what the clock says.
 
-use crate::db::Db;
+use crate::db::{Db, Tx};
 use crate::error::Result;
 use crate::installation;
 use crate::time::{At, Millis};
@@ -47,6 +47,12 @@ pub async fn is_steady(db: &Db, now: At) -> Result<bool> {
     Ok(now >= clock.quiet_until)
 }
 
+/// What expires by this moment is over: nothing at all while the clock is not to be believed.
+pub async fn over_by(tx: &mut Tx, now: At) -> Result<At> {
+    let before = installation::get(tx, installation::CLOCK).await?.as_deref().and_then(Clock::read);
+    Ok(if now >= Clock::after(before, now).quiet_until { now } else { At(i64::MIN) })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,6 +76,8 @@ mod tests {
                 (-2, false, "before that day was over, as far as this clock knows"),
             ] {
                 at += hours * HOUR;
+                let over = over_by(&mut db.read().await.unwrap(), At(at)).await.unwrap();
+                assert_eq!(over, if steady { At(at) } else { At(i64::MIN) }, "{why}");
                 assert_eq!(is_steady(&db, At(at)).await.unwrap(), steady, "{why}");
             }
         }

@@ -10,17 +10,19 @@ use crate::error::{Error, OrNotFound, Result};
 use crate::ids::{UploadId, UserId};
 use crate::on;
 use crate::time::At;
+use crate::upkeep::clock;
 
 /// The partial uploads that somebody wants to join, in her order: her own, and complete. They are this transaction's
 /// until it ends, and their time begins anew.
 pub async fn partials(tx: &mut Tx, now: At, owner: &UserId, ids: &[UploadId]) -> Result<Vec<Upload>> {
     let mut found = BTreeMap::new();
+    let over_by = clock::over_by(tx, now).await?;
     // In the order of the ids, whatever hers is: two that lock the same ones do not wait in a circle.
     for id in ids.iter().collect::<BTreeSet<_>>() {
         let partial: Upload = on!(tx, c => sqlx::query_as(
                 "update uploads set expires_at = $4 where id = $1 and owner_id = $2 and kind = 'partial'
                  and state in ('open', 'completing', 'complete') and expires_at > $3 returning *")
-            .bind(id).bind(owner).bind(now).bind(now + EXPIRES_AFTER).fetch_optional(c).await)
+            .bind(id).bind(owner).bind(over_by).bind(now + EXPIRES_AFTER).fetch_optional(c).await)
         .or_not_found()?;
         if partial.state != State::Complete {
             let (message, next_step) = ("要拼的几段还没有都传完。", "等每一段都传完，会再拼一次。");

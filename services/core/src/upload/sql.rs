@@ -1,7 +1,7 @@
 //! Verbs on uploads. What a writer records is guarded by its epoch: when a newer writer has taken over, nothing happens
 //! and the answer is [`Error::Conflict`].
 
-use super::{Durable, EXPIRES_AFTER, Kind, Part, State, TailPiece, Upload, concat, giving_up, rules};
+use super::{Durable, EXPIRES_AFTER, Kind, Part, State, TailPiece, Upload, concat, giving_up, rules, tails};
 use crate::clip::create;
 use crate::clip::refusal::RefusalCode;
 use crate::clip::sql::lock;
@@ -12,6 +12,7 @@ use crate::on;
 use crate::storage::keys;
 use crate::storage::trash::put as trash;
 use crate::time::At;
+use crate::upkeep::clock;
 
 /// What an upload is to become.
 #[derive(Debug, Clone, Copy)]
@@ -150,14 +151,14 @@ pub async fn durable(tx: &mut Tx, upload: &Upload) -> Result<Durable> {
 /// so that the offset never jumps ahead of what the client has sent again. An upload that is no longer open is only
 /// read.
 pub async fn take_over(tx: &mut Tx, now: At, id: &UploadId) -> Result<(Upload, Durable)> {
+    let over_by = clock::over_by(tx, now).await?;
     let taken: Option<Upload> = on!(tx, c => sqlx::query_as(
             "update uploads set epoch = epoch + 1, updated_at = $2, expires_at = $3
-             where id = $1 and state = 'open' and expires_at > $2 returning *")
-        .bind(id).bind(now).bind(now + EXPIRES_AFTER).fetch_optional(c).await)?;
+             where id = $1 and state = 'open' and expires_at > $4 returning *")
+        .bind(id).bind(now).bind(now + EXPIRES_AFTER).bind(over_by).fetch_optional(c).await)?;
     let Some(upload) = taken else {
         let mut upload = find(tx, id).await?;
-        let over = upload.expires().is_some_and(|at| at <= now);
-        if over {
+        if upload.expires().is_some_and(|at| at <= over_by) {
             // Its time is over, though nobody has swept it yet.
             upload.state = State::Expired;
         }
@@ -168,19 +169,8 @@ pub async fn take_over(tx: &mut Tx, now: At, id: &UploadId) -> Result<(Upload, D
     let next = durable.parts.len() as i64 + 1;
     on!(tx, c => sqlx::query("delete from upload_parts where upload_id = $1 and no >= $2")
         .bind(id).bind(next).execute(c).await.map(drop))?;
-    drop_tails(tx, now, id, next, durable.tail_len()).await?;
+    tails::keep(tx, now, id, next, durable.tail_len()).await?;
     Ok((upload, durable))
-}
-
-/// Lets go of the pieces of other parts than `part_no`, and of those from `from` on.
-async fn drop_tails(tx: &mut Tx, now: At, id: &UploadId, part_no: i64, from: i64) -> Result<()> {
-    let keys: Vec<String> = on!(tx, c => sqlx::query_scalar(
-            "delete from upload_tails where upload_id = $1 and (part_no <> $2 or start >= $3) returning key")
-        .bind(id).bind(part_no).bind(from).fetch_all(c).await)?;
-    for key in keys {
-        trash(tx, now, &key, None).await?;
-    }
-    Ok(())
 }
 
 /// Still the newest writer of an open upload? Locks the row until the commit. What it brings counts for today, unless it

@@ -178,8 +178,8 @@ both_databases! {
         assert!(!terminate(&mut tx, NOW, &mine).await.unwrap(), "once is enough");
         assert!(matches!(record_part(&mut tx, NOW, &mine, &part(1, 8 * MIB)).await, Err(Error::Conflict(_))));
         let all = trash::due(&mut tx, NOW, 100).await.unwrap();
-        assert!(all.contains(&Trash { key: "originals/v/1".into(), s3_upload_id: "m1".into() }), "{all:?}");
-        assert!(all.contains(&Trash { key: keys::upload_tails(&mine.id), s3_upload_id: String::new() }));
+        assert!(all.contains(&Trash { key: "originals/v/1".into(), s3_upload_id: "m1".into(), since: NOW }), "{all:?}");
+        assert!(all.contains(&Trash { key: keys::upload_tails(&mine.id), s3_upload_id: String::new(), since: NOW }));
         for each in &all {
             emptied(&mut tx, each).await.unwrap();
         }
@@ -222,6 +222,14 @@ both_databases! {
         assert_eq!(expire(&mut tx, later).await.unwrap(), 0);
         assert_eq!(testing::version(&mut tx, version_of(&made)).await.state, MediaState::Abandoned);
         tx.commit().await.unwrap();
+    }
+
+    nothing_is_over_after_days_in_which_nothing_ran(db) {
+        let made = upload(&db, 20).await;
+        assert!(clock::is_steady(&db, NOW).await.unwrap());
+        let later = NOW + EXPIRES_AFTER + Millis::days(1);
+        let (mine, _) = take_over(&mut db.write().await.unwrap(), later, &made.id).await.unwrap();
+        assert_eq!((mine.state, mine.expires_at), (State::Open, later + EXPIRES_AFTER));
     }
 
     every_byte_recorded_puts_the_end_of_its_time_off(db) {

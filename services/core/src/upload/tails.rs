@@ -3,9 +3,21 @@
 use super::{TailPiece, Upload, sql};
 use crate::db::Tx;
 use crate::error::Result;
+use crate::ids::UploadId;
 use crate::on;
 use crate::storage::trash;
 use crate::time::At;
+
+/// Keeps the pieces of this part that begin before `until`, and lets go of all others.
+pub(super) async fn keep(tx: &mut Tx, now: At, id: &UploadId, part_no: i64, until: i64) -> Result<()> {
+    let keys: Vec<String> = on!(tx, c => sqlx::query_scalar(
+            "delete from upload_tails where upload_id = $1 and (part_no <> $2 or start >= $3) returning key")
+        .bind(id).bind(part_no).bind(until).fetch_all(c).await)?;
+    for key in keys {
+        trash::put(tx, now, &key, None).await?;
+    }
+    Ok(())
+}
 
 /// One piece in place of those that it is joined from: it is as durable as they were, and they are let go of.
 pub async fn join(tx: &mut Tx, now: At, upload: &Upload, piece: &TailPiece) -> Result<()> {

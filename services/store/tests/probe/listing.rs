@@ -53,7 +53,7 @@ async fn a_name_and_a_folder_of_that_name_stand_side_by_side() {
 async fn a_page_holds_a_thousand_at_most() {
     let store = store().await;
     let put = async |n: usize| drop(store.put(&format!("{n:04}"), "").await);
-    for chunk in (0..1005).collect::<Vec<_>>().chunks(64) {
+    for chunk in (0..1005).collect::<Vec<_>>().chunks(8) {
         futures_util::future::join_all(chunk.iter().map(|n| put(*n))).await;
     }
     let list = || store.client.list_objects_v2().bucket(store.bucket());

@@ -102,7 +102,7 @@ async fn check(
 async fn repair(db: &Db, storage: &Storage, limits: Limits, report: &Report) -> Result<Vec<Repaired>, String> {
     // What a running server does every minute: it ends what is stuck and empties the trash that is due.
     let uploads = Uploads::new(db.clone(), storage.clone(), limits, CancellationToken::new());
-    uploads.reconcile(At::now(), Millis::minutes(1)).await.map_err(failed)?;
+    uploads.round(At::now(), Millis::minutes(1)).await.map_err(failed)?;
     let too_many = mend::are_too_many_lost(report);
     let mut repaired = Vec::new();
     for finding in &report.findings {
