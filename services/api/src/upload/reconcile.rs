@@ -100,10 +100,6 @@ impl Uploads {
                 continue;
             };
             tracing::warn!(key = each.key, %error, "not deleted yet");
-            if error.is_outage() {
-                // The others would only wait as long, each of them.
-                return Ok(false);
-            }
             let mut tx = self.db.write().await?;
             trash::put_off(&mut tx, now - trash::GRACE, each).await?;
             tx.commit().await?;
