@@ -1,6 +1,7 @@
 //! Lists of keys, in S3's newer and its older form.
 
 use s3s::dto::*;
+use tokio::task::spawn_blocking;
 use weijia_core::db::Tx;
 
 use crate::conditions::{etag, timestamp};
@@ -41,15 +42,46 @@ fn contents(entries: Vec<Entry<index::Object>>, encoding: &Encoding, with_owner:
 }
 
 async fn list(
-    tx: &mut Tx,
+    store: &EmbeddedStore,
     bucket: &str,
     prefix: Option<&str>,
     delimiter: Option<&str>,
     after: Option<Start>,
     max: i32,
 ) -> Result<Listed<index::Object>> {
-    buckets::require(tx, bucket).await?;
-    walk(tx, bucket, prefix.unwrap_or_default(), delimiter, after, max as usize).await
+    // Keeps what is replaced meanwhile from looking lost.
+    let reader = store.blobs().reader();
+    let mut tx = store.index().read().await?;
+    buckets::require(&mut tx, bucket).await?;
+    let listed = walk(&mut tx, bucket, prefix.unwrap_or_default(), delimiter, after, max as usize).await?;
+    let listed = as_long_as_on_disk(store, &mut tx, listed).await;
+    drop(reader);
+    listed
+}
+
+/// An object whose bytes the disk has lost is listed with what is left of them: whoever compares lengths sees it.
+async fn as_long_as_on_disk(
+    store: &EmbeddedStore,
+    tx: &mut Tx,
+    mut listed: Listed<index::Object>,
+) -> Result<Listed<index::Object>> {
+    let mut blobs = Vec::new();
+    for entry in &listed.entries {
+        if let Entry::Row(object) = entry {
+            blobs.push(index::blobs(tx, &object.id).await?);
+        }
+    }
+    let disk = store.blobs().clone();
+    let len = move |blob: &index::Blob| disk.len(&blob.id).map_or(0, |len| len as i64);
+    let lens = spawn_blocking(move || blobs.iter().map(|blobs| blobs.iter().map(&len).sum()).collect::<Vec<i64>>());
+    let rows = listed.entries.iter_mut().filter_map(|entry| match entry {
+        Entry::Row(object) => Some(object),
+        Entry::Common(_) => None,
+    });
+    for (object, len) in rows.zip(lens.await?) {
+        object.len = len;
+    }
+    Ok(listed)
 }
 
 pub async fn objects_v2(store: &EmbeddedStore, input: ListObjectsV2Input) -> Result<ListObjectsV2Output> {
@@ -59,8 +91,7 @@ pub async fn objects_v2(store: &EmbeddedStore, input: ListObjectsV2Input) -> Res
         (None, Some(key)) => Some(Start::behind(key)),
         (None, None) => None,
     };
-    let mut tx = store.index().read().await?;
-    let listed = list(&mut tx, &input.bucket, input.prefix.as_deref(), input.delimiter.as_deref(), after, max).await?;
+    let listed = list(store, &input.bucket, input.prefix.as_deref(), input.delimiter.as_deref(), after, max).await?;
     let encoding = Encoding(input.encoding_type.clone());
     let contents = contents(listed.entries, &encoding, input.fetch_owner == Some(true));
     Ok(ListObjectsV2Output {
@@ -84,8 +115,7 @@ pub async fn objects_v2(store: &EmbeddedStore, input: ListObjectsV2Input) -> Res
 pub async fn objects(store: &EmbeddedStore, input: ListObjectsInput) -> Result<ListObjectsOutput> {
     let max = page_size(input.max_keys)?;
     let after = input.marker.as_deref().map(Start::behind);
-    let mut tx = store.index().read().await?;
-    let listed = list(&mut tx, &input.bucket, input.prefix.as_deref(), input.delimiter.as_deref(), after, max).await?;
+    let listed = list(store, &input.bucket, input.prefix.as_deref(), input.delimiter.as_deref(), after, max).await?;
     let encoding = Encoding(input.encoding_type.clone());
     let last = listed.entries.last().map(|entry| match entry {
         Entry::Row(row) => row.key.clone(),

@@ -244,4 +244,7 @@ async fn an_object_whose_bytes_are_lost_is_not_promised() {
         assert!(matches!(error, StorageError::Damaged(_)), "{key} isn't just not there: {error}");
     }
     assert_eq!(running.storage.get("whole").await.unwrap(), "the film whole");
+    let listed = running.storage.list("", None).await.unwrap().objects;
+    let lens: Vec<(&str, u64)> = listed.iter().map(|object| (object.key.as_str(), object.len)).collect();
+    assert_eq!(lens, [("cut", 8), ("gone", 0), ("whole", 14)], "a list tells how much is left");
 }

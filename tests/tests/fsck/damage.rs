@@ -1,5 +1,6 @@
 //! Every damage is named, and mended without throwing anything away.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -189,7 +190,7 @@ async fn unfinished(server: &TestServer, storage: &Storage, trainee: &User) {
 async fn originals(server: &TestServer, storage: &Storage, trainee: &User, clip: &Upload, film: &[u8]) {
     let key = text(server, ORIGINAL, &clip.version).await;
     damaged(server, storage, trainee, clip, film, &key).await;
-    unreadable(server, film).await;
+    lost_by_the_disk(server, storage, clip, film).await;
 
     // It is there and whole, and only its row is wrong.
     for (wrong, kind) in [
@@ -289,35 +290,53 @@ async fn damaged(server: &TestServer, storage: &Storage, trainee: &User, clip: &
     server.fsck(&["--deep"]).await.is_clean();
 }
 
-/// A disk that gives half a file: that is told of this one, and the rest is looked at all the same.
-async fn unreadable(server: &TestServer, film: &[u8]) {
-    let mut folders = vec![server.data()];
-    let mut blobs = Vec::new();
+/// The files of the embedded store that hold these bytes; another store keeps its own elsewhere.
+fn files_of(server: &TestServer, bytes: &[u8]) -> Vec<PathBuf> {
+    let (mut folders, mut files) = (vec![server.data()], Vec::new());
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
             let path = entry.path();
             if path.is_dir() {
                 folders.push(path);
-            } else if std::fs::read(&path).is_ok_and(|bytes| bytes == film) {
-                blobs.push(path);
+            } else if std::fs::read(&path).is_ok_and(|found| found == bytes) {
+                files.push(path);
             }
         }
     }
-    for blob in &blobs {
-        std::fs::OpenOptions::new().write(true).open(blob).unwrap().set_len(film.len() as u64 / 2).unwrap();
+    files
+}
+
+/// A disk that has lost half a film, and a picture whole: the store knows their names still.
+async fn lost_by_the_disk(server: &TestServer, storage: &Storage, clip: &Upload, film: &[u8]) {
+    let half = files_of(server, film);
+    if half.is_empty() {
+        return;
     }
-    // Another store keeps its bytes elsewhere.
-    if !blobs.is_empty() {
-        let deep = server.fsck(&["--deep"]).await;
-        assert_eq!(deep.code, 1, "{}", deep.log);
-        assert!(deep.kinds().iter().all(|kind| *kind == "original_unreadable"), "{}", deep.outcome);
-        assert!(deep.outcome["report"]["counted"]["originals_read"].as_i64() > Some(1));
-        let repaired = server.fsck(&["--deep", "--repair"]).await;
-        assert_eq!(repaired.code, 1, "nothing is thrown away for it: {}", repaired.outcome);
+    for file in &half {
+        std::fs::OpenOptions::new().write(true).open(file).unwrap().set_len(film.len() as u64 / 2).unwrap();
     }
-    for blob in &blobs {
-        std::fs::write(blob, film).unwrap();
+    let seen = server.fsck(&[]).await;
+    assert_eq!(seen.code, 1, "{}", seen.log);
+    assert!(seen.kinds().iter().all(|kind| *kind == "original_length"), "{}", seen.outcome);
+    server.fsck(&["--repair"]).await;
+    // From a backup of the disk.
+    for file in &half {
+        std::fs::write(file, film).unwrap();
     }
+    server.fsck(&["--repair"]).await;
+    at_rest(server).await;
+    server.fsck(&["--deep"]).await.is_clean();
+
+    let poster = text(server, "select poster_key from clip_versions where id = $1", &clip.version).await;
+    for file in files_of(server, &storage.get(&poster).await.unwrap()) {
+        std::fs::remove_file(file).unwrap();
+    }
+    // Other films of this test look the same.
+    let seen = server.fsck(&[]).await;
+    assert_eq!(seen.code, 1, "{}", seen.log);
+    assert!(seen.kinds().iter().all(|kind| *kind == "media_missing"), "{}", seen.outcome);
+    server.fsck(&["--repair"]).await.is_clean();
+    at_rest(server).await;
     server.fsck(&["--deep"]).await.is_clean();
 }
 

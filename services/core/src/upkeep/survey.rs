@@ -126,7 +126,8 @@ impl Walk<'_> {
                 let now = books::version(&mut tx, &book.row.id).await?;
                 drop(tx);
                 if now.is_some_and(|now| now.row.original_key.as_ref() == Some(key)) {
-                    self.found(Kind::OriginalUnreadable, &book.row, format!("{key} 读了两次都没读完：{error}"));
+                    tracing::warn!(key, %error, "an original cannot be read");
+                    self.found(Kind::OriginalUnreadable, &book.row, format!("{key} 读了两次都没读完"));
                 }
             }
         }
@@ -170,7 +171,10 @@ impl Walk<'_> {
                 self.found(Kind::SidecarStale, row, format!("{key} 和数据库里的不一样"));
             }
             Ok(_) => {}
-            Err(error) => self.found(Kind::SidecarStale, row, format!("{key} 读不出来：{error}")),
+            Err(error) => {
+                tracing::warn!(key, %error, "a sidecar cannot be read");
+                self.found(Kind::SidecarStale, row, format!("{key} 读不出来"));
+            }
         }
         Ok(())
     }
@@ -194,7 +198,10 @@ impl Walk<'_> {
                     Ok(found) if hex::encode(Sha256::digest(&found)) == row.evidence_sha256 => continue,
                     Ok(_) => (Kind::EvidenceBytes, format!("{key} 和登记时的不一样")),
                     Err(StorageError::NotFound) => (Kind::EvidenceMissing, format!("没有 {key}")),
-                    Err(error) => (Kind::EvidenceBytes, format!("{key} 读不出来：{error}")),
+                    Err(error) => {
+                        tracing::warn!(key, %error, "a screenshot cannot be read");
+                        (Kind::EvidenceBytes, format!("{key} 读不出来"))
+                    }
                 };
                 let about = format!("账号数据 {} 的截图", row.id);
                 self.report.findings.push(Finding { kind, subject: Subject::Object(key), about, seen });

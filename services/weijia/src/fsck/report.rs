@@ -38,7 +38,7 @@ pub fn words(outcome: &Outcome) -> String {
             let again = rebuilt.back - rebuilt.playing;
             let _ = writeln!(
                 text,
-                "  密码、班级、点评、数据和星不在存储里，要从数据库的备份恢复。没有备份，就请县里照手机号把她加进班，会给她新密码。\n  {} 个版本现在就能放；{again} 个在启动 weijia serve 以后重新处理，好了就能放。",
+                "  密码、班级、点评、数据和星不在存储里，要从数据库的备份恢复。没有备份，就请县里照手机号把她加进班，会给她新密码。\n  {} 个版本现在就能放；{again} 个在启动 weijia serve 以后重新处理，好了能放的就能放。",
                 rebuilt.playing
             );
         }
@@ -156,7 +156,9 @@ fn next_step(kind: Kind) -> String {
         Kind::Unknown => {
             return "数据库不是最新的。先恢复备份，再 weijia fsck --rebuild。两样都做过还剩下的，是没传完的、收回了的或缺说明的，我们不会自己删。".into();
         }
-        Kind::OriginalUnreadable => return "先看看对象存储和它的磁盘，好了再查一次；东西都没有动。".into(),
+        Kind::OriginalUnreadable => {
+            return "先看看对象存储和它的磁盘，再查一次；还是读不出来，就从存储的备份把它拿回来。东西都没有动。".into();
+        }
         Kind::SidecarUnreadable => {
             return "从存储的备份把这份说明拿回来，再运行 weijia fsck --rebuild；它旁边的原片都没有动。".into();
         }
