@@ -378,5 +378,12 @@ async fn a_creation_asked_for_again_is_the_same_upload() {
     assert_ne!(upload(&other.post(100, &[metadata, key]).await).path, first.path, "every person has her own");
     let second = upload(&she.post(100, &[metadata, ("idempotency-key", "draft-2")]).await);
     assert_eq!(she.request(Method::DELETE, &second.path).send().await.unwrap().status(), 204);
-    assert_ne!(upload(&she.post(100, &[metadata, ("idempotency-key", "draft-2")]).await).path, second.path);
+    let third = upload(&she.post(100, &[metadata, ("idempotency-key", "draft-2")]).await);
+    assert_ne!(third.path, second.path);
+    // Its time is over, and nobody has swept it yet.
+    app.run("update uploads set expires_at = 1 where state = 'open'").await;
+    assert_eq!(she.head(&third).await.status(), 410);
+    let fourth = upload(&she.post(100, &[metadata, ("idempotency-key", "draft-2")]).await);
+    assert_ne!(fourth.path, third.path);
+    assert_eq!(she.head(&fourth).await.status(), 200);
 }

@@ -83,6 +83,18 @@ async fn who_asks_first_is_answered_before_sending() {
     ] {
         assert_eq!(status(&mut open(&she, &line, &headers).await).await, expected);
     }
+    // Nobody knows whether its body or another request would come behind a refusal: the connection ends.
+    let signed_out = hers(&she).replace(&she.cookie, "weijia=over");
+    let asks = format!("{signed_out}Content-Length: 2\r\nExpect: 100-continue\r\n\r\nHEAD {} HTTP/1.1", upload.path);
+    for line in [line.as_str(), "PUT /api/v1/clips"] {
+        let mut stream = open(&she, line, &asks).await;
+        let mut answers = String::new();
+        let reading = stream.read_to_string(&mut answers);
+        let _ = tokio::time::timeout(Duration::from_secs(20), reading).await.expect("it ends");
+        let answers = answers.to_ascii_lowercase();
+        assert!(answers.starts_with("http/1.1 4") && answers.contains("connection: close"), "{answers}");
+        assert_eq!(answers.matches("http/1.1 ").count(), 1, "{answers}");
+    }
 }
 
 #[tokio::test]

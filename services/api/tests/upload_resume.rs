@@ -4,6 +4,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
+use axum::http::Method;
 use support::{App, MIB, film, quiet, sha256, status, until, upload_offset};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -148,6 +149,18 @@ async fn a_head_asks_the_live_writer_to_store_what_it_has() {
     assert_eq!(status(&mut old).await, 409, "the older request is told");
     assert_eq!(she.patch(&upload, offset, film[offset..].to_vec()).await.status(), 204);
     assert_eq!(sha256(&app.s3.only("originals/").await), sha256(&film));
+}
+
+#[tokio::test]
+async fn who_still_sends_to_what_was_ended_is_told_that_it_is_gone() {
+    let app = App::start().await;
+    let she = app.trainee("13800000001").await;
+    let (upload, film) = (she.create(LENGTH).await, film(LENGTH));
+    let mut old = she.begin(&upload, 0, LENGTH, &film[..9 * MIB]).await;
+    until("the first part is durable", async || app.count("select count(*) from upload_parts").await == 1).await;
+    assert_eq!(she.request(Method::DELETE, &upload.path).send().await.unwrap().status(), 204);
+    old.write_all(&film[9 * MIB..]).await.unwrap();
+    assert_eq!(status(&mut old).await, 410);
 }
 
 #[tokio::test]

@@ -15,6 +15,22 @@ pub fn words(bytes: i64) -> String {
     }
 }
 
+/// Two sizes of which one is too much for the other: to the last digit where they would read the same.
+pub fn apart(a: i64, b: i64) -> (String, String) {
+    match (words(a), words(b)) {
+        (x, y) if x == y && a != b => (exactly(a), exactly(b)),
+        told => told,
+    }
+}
+
+fn exactly(bytes: i64) -> String {
+    let fitting = UNITS[1..].iter().find(|(_, factor)| bytes >= *factor).unwrap_or(&UNITS[3]);
+    let (unit, factor) = *fitting;
+    let digits = factor.ilog10() as usize;
+    let number = format!("{}.{:0digits$}", bytes / factor, bytes % factor);
+    format!("{} {unit}", number.trim_end_matches('0').trim_end_matches('.'))
+}
+
 /// Reads `2GB`, `500 MB`, or plain bytes.
 pub fn read(text: &str) -> Result<i64, String> {
     let text = text.trim();
@@ -45,6 +61,16 @@ mod tests {
         ] {
             assert_eq!(words(bytes), said);
         }
+    }
+
+    #[test]
+    fn sizes_that_are_compared_never_read_the_same() {
+        let apart = |a, b| format!("{} > {}", super::apart(a, b).0, super::apart(a, b).1);
+        assert_eq!(apart(3_000_000, 1_000_000), "3 MB > 1 MB");
+        assert_eq!(apart(1_000_001, 1_000_000), "1.000001 MB > 1 MB");
+        assert_eq!(apart(2_040_000_000, 2_000_000_000), "2.04 GB > 2 GB");
+        assert_eq!(apart(1_001, 1_002), "1.001 KB > 1.002 KB");
+        assert_eq!(apart(7, 7), "1 KB > 1 KB");
     }
 
     #[test]

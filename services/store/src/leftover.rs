@@ -2,6 +2,7 @@
 //! end the connection under a client that is still sending, and it would see a broken pipe instead of the answer.
 
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -17,15 +18,23 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A body that two hold: the one that reads it, and the one that reads away what is left.
 #[derive(Clone)]
-pub struct Shared(Arc<Mutex<Incoming>>);
+pub struct Shared {
+    body: Arc<Mutex<Incoming>>,
+    asked_for: Arc<AtomicBool>,
+}
 
 impl Shared {
     pub fn new(body: Incoming) -> Shared {
-        Shared(Arc::new(Mutex::new(body)))
+        Shared { body: Arc::new(Mutex::new(body)), asked_for: Arc::default() }
     }
 
     fn body(&self) -> MutexGuard<'_, Incoming> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.body.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether somebody has begun to read: who asked first whether to send was told then to go on.
+    pub fn was_asked_for(&self) -> bool {
+        self.asked_for.load(Relaxed)
     }
 
     /// Reads away what nobody has read.
@@ -51,6 +60,7 @@ impl http_body::Body for Shared {
     type Error = hyper::Error;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        self.asked_for.store(true, Relaxed);
         Pin::new(&mut *self.body()).poll_frame(cx)
     }
 

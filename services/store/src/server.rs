@@ -109,18 +109,21 @@ async fn answer(service: S3Service, request: Request<Incoming>) -> Result<HttpRe
 }
 
 async fn call(service: S3Service, request: Request<Incoming>) -> Result<HttpResponse, HttpError> {
-    // Who asks first whether to send waits for the answer, and has nothing on its way that could be read away.
     let asks_first = request.headers().contains_key(header::EXPECT);
     let (head, body) = request.into_parts();
     let body = Shared::new(body);
-    let response = match first_look(&head) {
+    let mut response = match first_look(&head) {
         Err(no) => no.to_http_response().map_err(|error| HttpError::new(Box::new(error))),
         Ok(()) => service.call(Request::from_parts(head, Body::http_body(body.clone()))).await,
-    };
-    if !asks_first && !response.as_ref().is_ok_and(|response| response.status().is_success()) {
+    }?;
+    if asks_first && !body.was_asked_for() {
+        // Who asks first whether to send has nothing on its way that could be read away. Whether it still comes is now
+        // for the client to say (RFC 9110, 10.1.1), so nobody knows whether what comes next is that or another request.
+        set(&mut response, header::CONNECTION, "close");
+    } else if !response.status().is_success() {
         body.drain().await;
     }
-    response
+    Ok(response)
 }
 
 fn first_look(head: &Parts) -> Result<(), S3Error> {
@@ -171,6 +174,21 @@ mod tests {
         let serving = tokio::spawn(connection(taken, service.clone(), SHORT, CancellationToken::new()));
         stream.write_all(request.as_bytes()).await.unwrap();
         (stream, serving)
+    }
+
+    #[tokio::test]
+    async fn who_is_refused_before_sending_is_not_taken_for_sending() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = EmbeddedStore::open(folder.path()).await.unwrap();
+        let ask = "PUT /films/a HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n";
+        let (mut stream, serving) =
+            asked(&store.service("a", "s"), &format!("{ask}GET / HTTP/1.1\r\nHost: x\r\n\r\n")).await;
+        let mut answers = String::new();
+        // Reset, where what came behind was not read.
+        let _ = stream.read_to_string(&mut answers).await;
+        serving.await.unwrap();
+        assert!(answers.starts_with("HTTP/1.1 403") && answers.contains("connection: close"), "{answers}");
+        assert_eq!(answers.matches("HTTP/1.1 ").count(), 1, "{answers}");
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -103,6 +103,7 @@ impl Uploads {
         sql::lock_owner(&mut tx, &owner.user).await?;
         if let Some(key) = &creation.idempotency_key
             && let Some(upload) = sql::of_idempotency_key(&mut tx, &owner.user, key).await?
+            && !sql::expire_if_over(&mut tx, now, &upload).await?
         {
             if !is_same(creation, &upload) {
                 return Err(creation::key_used_otherwise());

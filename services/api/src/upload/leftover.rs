@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{Request, State};
-use axum::http::header;
+use axum::http::{HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use http_body_util::BodyExt;
@@ -20,16 +20,22 @@ use super::Uploads;
 /// came too late even for 40 MiB.
 const READ_AWAY: Duration = Duration::from_secs(3);
 
-/// Around everything that may answer for an upload: reads away what nobody has taken of the body.
+/// Around everything that may answer for an upload, and around whoever asks first whether to send: reads away what nobody
+/// has taken of the body.
 pub async fn leftover(State(uploads): State<Uploads>, request: Request, next: Next) -> Response {
-    if !request.uri().path().starts_with(super::PATH) || request.body().is_end_stream() {
+    // Who asks first waits for the answer, and sends nothing until somebody begins to read.
+    let comes = !request.headers().contains_key(header::EXPECT);
+    if comes && !request.uri().path().starts_with(super::PATH) || request.body().is_end_stream() {
         return next.run(request).await;
     }
-    // Who asks first whether to send waits for the answer, and sends nothing until somebody begins to read.
-    let comes = !request.headers().contains_key(header::EXPECT);
     let (head, body) = request.into_parts();
     let body = Shared(Arc::new(Mutex::new(Rest { body, comes, ended: false })));
-    let response = next.run(Request::from_parts(head, Body::new(body.clone()))).await;
+    let mut response = next.run(Request::from_parts(head, Body::new(body.clone()))).await;
+    if !body.rest().comes {
+        // Whether the body still comes is now for the client to say (RFC 9110, 10.1.1), so nobody knows whether what
+        // comes next is that or another request.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     uploads.read_away(body);
     response
 }

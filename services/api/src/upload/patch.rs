@@ -192,7 +192,7 @@ impl Uploads {
             End::TooLong => too_long(),
             End::Wrong(Wrong::Mismatch) => mismatch(),
             End::Wrong(Wrong::Missing | Wrong::Unannounced) => unreadable(protocol::UPLOAD_CHECKSUM.as_str()),
-            End::Wanted | End::Failed(Failure::TakenOver) => sql::taken_over().into(),
+            End::Wanted | End::Failed(Failure::TakenOver) => self.taken_over(id).await?,
             End::Idle => {
                 let next_step = "看看信号，会接着传的。";
                 refuse(StatusCode::REQUEST_TIMEOUT, "upload_idle", "好一会儿没有收到数据了。", next_step)
@@ -205,6 +205,15 @@ impl Uploads {
         };
         let there = self.standing_of(&upload).await?;
         Err(protocol::with_offset(error, there.offset, there.expires))
+    }
+
+    /// By a newer writer, or by whoever ended the upload: then there is nothing to go on with.
+    async fn taken_over(&self, id: &UploadId) -> Result<ApiError, ApiError> {
+        let mut tx = self.db.read().await?;
+        match sql::find(&mut tx, id).await?.state {
+            UploadState::Failed | UploadState::Terminated | UploadState::Expired => Err(gone()),
+            UploadState::Open | UploadState::Completing | UploadState::Complete => Ok(sql::taken_over().into()),
+        }
     }
 
     /// What its owner may still send today, and keep, as it is now: to stop early. What counts is decided when it does.

@@ -32,7 +32,6 @@ pub async fn terminate_upload(
 
 impl Uploads {
     pub(super) async fn terminate(&self, id: &UploadId) -> Result<(), ApiError> {
-        let _seat = self.writers.sit(id, self.limits.handover).await;
         let now = At::now();
         let mut tx = self.db.write().await?;
         let upload = sql::find(&mut tx, id).await?;
@@ -46,6 +45,9 @@ impl Uploads {
         {
             create::discard_if_bare(&mut tx, now, clip).await?;
         }
-        Ok(tx.commit().await?)
+        tx.commit().await?;
+        // Whoever still writes is told that it is over, and stores nothing more.
+        drop(self.writers.sit(id, self.limits.handover).await);
+        Ok(())
     }
 }

@@ -11,7 +11,7 @@ use crate::db::Tx;
 use crate::error::{Refusal, Result};
 use crate::ids::UserId;
 use crate::on;
-use crate::size::words as size;
+use crate::size::{apart, words as size};
 use crate::time::At;
 use crate::upkeep::retention::AFTER_TAKEN_BACK_DAYS;
 
@@ -111,7 +111,10 @@ impl Quota {
 /// Longer than any file may be; how long, if that is known.
 pub fn too_big(bytes: Option<i64>, most: i64) -> Refusal {
     let message = match bytes {
-        Some(bytes) => format!("这条有 {}，一条最多 {}。", size(bytes), size(most)),
+        Some(bytes) => {
+            let (bytes, most) = apart(bytes, most);
+            format!("这条有 {bytes}，一条最多 {most}。")
+        }
         None => format!("这个文件太大了，一条最多 {}。", size(most)),
     };
     Refusal::new("too_big", message, "用 1080p 导出，或者剪短一些再传。")

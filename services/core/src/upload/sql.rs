@@ -326,12 +326,25 @@ pub async fn expire(tx: &mut Tx, now: At) -> Result<usize> {
         .bind(now).fetch_all(c).await)?;
     let mut expired = 0;
     for upload in due {
-        if let Some(clip) = &upload.clip_id {
-            lock(tx, clip).await?;
-        }
-        expired += usize::from(give_up(tx, now, &upload, Ending::Expired).await?);
+        expired += usize::from(end_at_its_time(tx, now, &upload).await?);
     }
     Ok(expired)
+}
+
+/// Gives it up if its time is over and nobody has swept it yet; what its creation was called is free then.
+pub async fn expire_if_over(tx: &mut Tx, now: At, upload: &Upload) -> Result<bool> {
+    let over_by = clock::over_by(tx, now).await?;
+    if upload.expires().is_none_or(|at| at > over_by) {
+        return Ok(false);
+    }
+    end_at_its_time(tx, now, upload).await
+}
+
+async fn end_at_its_time(tx: &mut Tx, now: At, upload: &Upload) -> Result<bool> {
+    if let Some(clip) = &upload.clip_id {
+        lock(tx, clip).await?;
+    }
+    give_up(tx, now, upload, Ending::Expired).await
 }
 
 /// How an upload ends in vain. Its owner and time may end it whoever writes; a writer only while it is the newest.
