@@ -275,9 +275,9 @@ describe('what goes wrong on the way', { concurrency: 3 }, () => {
       assert.equal(await page.getByRole('button', { name: '开始传' }).count(), 0)
       await picture(page, 'upload-no-room')
       via.fault = null
-      // A codec that this browser cannot play is nothing bad.
+      // What this browser cannot play, and does not even look like a film, may be sent: the server decides.
       await choose(page, via.base, text, '放不出')
-      await says(page, '看不了预览，照样能传')
+      await says(page, '要是没选错，照样能传')
       assert.equal(await page.locator('.found li').count(), 0)
       assert.equal(via.sent.length, 0, 'and nothing was sent')
     }))
@@ -322,7 +322,7 @@ describe('what goes wrong on the way', { concurrency: 3 }, () => {
       await page.evaluate(() => window.goTo('cellular'))
       await says(page, '等有 WiFi 再传')
       await page.evaluate(() => window.goTo('unknown'))
-      await page.getByRole('button', { name: '现在就传' }).click()
+      await page.getByRole('button', { name: '连上 WiFi 了，点这里就传' }).click()
       await signal({})
       await arrived(page)
       await choose(page, via.base, text, '不知道连着什么')

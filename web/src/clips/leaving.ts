@@ -2,7 +2,7 @@ import { shallowReactive } from 'vue'
 import { api, asFailure } from '@/api/client'
 import { say } from '@/shared/toast'
 
-/** Clips that she has just taken back: gone from the lists at once, on the server when undo is over. */
+/** Clips that she has taken back: gone from the lists at once, on the server when undo is over. Back only if she or it says so. */
 export const leaving = shallowReactive(new Set<string>())
 
 export function withdraw(id: string, title: string) {
@@ -12,8 +12,8 @@ export function withdraw(id: string, title: string) {
       await api.DELETE('/api/v1/clips/{clip}', { params: { path: { clip: id } } })
     } catch (error) {
       say(`${asFailure(error).message}“${title}”还在。`)
+      leaving.delete(id)
     }
-    leaving.delete(id)
   }, 8000)
   say(`收回了“${title}”`, '放回来', () => {
     window.clearTimeout(timer)

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { atSecond, clock, counted, dateWords, givenName, greeting, inChinese, lasting, mb, when } from './words'
+import { atSecond, clock, counted, dateWords, givenName, greeting, inChinese, lasting, lengthWords, mb, when } from './words'
 
 describe('sizes', () => {
   it('has one decimal, none when it says nothing', () => {
@@ -26,6 +26,9 @@ describe('times', () => {
     expect(lasting(21_000)).toBe('25 秒')
     expect(lasting(170_000)).toBe('3 分钟')
     expect(lasting(7_200_000)).toBe('2 小时')
+  })
+  it('says to the second how long a film is', () => {
+    expect([400, 12_900, 400_000, 600_000, 3_900_000].map(lengthWords)).toEqual(['1 秒', '12 秒', '6 分 40 秒', '10 分钟', '1 小时 5 分'])
   })
   it('says when as people do', () => {
     const now = new Date(2026, 8, 30, 15, 0).getTime()

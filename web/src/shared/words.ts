@@ -23,7 +23,16 @@ export function atSecond(ms: number): string {
   return s < 60 ? `第 ${s} 秒` : `第 ${Math.floor(s / 60)} 分 ${s % 60} 秒`
 }
 
-/** How long something still takes, or lasts: 20 秒, 3 分钟, 2 小时. */
+/** How long a film is, to the second, as its player counts: 12 秒, 6 分 40 秒, 2 分钟, 1 小时 5 分. */
+export function lengthWords(ms: number): string {
+  const s = Math.max(0, Math.floor(ms / 1000))
+  const [h, min, rest] = [Math.floor(s / 3600), Math.floor(s / 60) % 60, s % 60]
+  if (h) return min ? `${h} 小时 ${min} 分` : `${h} 小时`
+  if (!min) return `${Math.max(1, rest)} 秒`
+  return rest ? `${min} 分 ${rest} 秒` : `${min} 分钟`
+}
+
+/** How long something still takes: 20 秒, 3 分钟, 2 小时. */
 export function lasting(ms: number): string {
   const s = Math.max(1, Math.round(ms / 1000))
   if (s < 55) return `${s < 10 ? s : Math.ceil(s / 5) * 5} 秒`

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { Failure } from '@/api/client'
-import { becameOf, watch } from './arrival'
+import { becameOf, takenBack, watch } from './arrival'
 import { step, type Draft, type Event } from './state'
 import { draft } from './testing'
 import { wordOf } from './word'
@@ -8,6 +8,7 @@ import { wordOf } from './word'
 /** What the server answers, one after the other; the last one for ever. */
 let answers: (object | Failure)[] = []
 const dropped = vi.hoisted(() => vi.fn())
+const withdrawn = vi.hoisted(() => vi.fn())
 vi.hoisted(() => vi.stubGlobal('location', { origin: 'http://test' }))
 vi.mock('@/api/client', async (real) => ({
   ...(await real<object>()),
@@ -17,6 +18,7 @@ vi.mock('@/api/client', async (real) => ({
       if (answer instanceof Failure) throw answer
       return { data: answer }
     },
+    DELETE: async (_: string, { params }: { params: { path: { clip: string } } }) => withdrawn(params.path.clip),
   },
 }))
 vi.mock('./phone', () => ({ pause: async () => undefined }))
@@ -88,6 +90,29 @@ describe('an upload that takes no more bytes', () => {
   })
   it('is asked about again where nobody of ours has answered', async () => {
     await expect(became(portal)).rejects.toBe(portal)
+  })
+})
+
+describe('one that was refused and that she takes away', () => {
+  const taken = async (answer: object | Failure) => {
+    withdrawn.mockClear()
+    answers = [answer]
+    return [await takenBack(draft({ ...it_is, phase: 'broken' })), withdrawn.mock.calls.flat()]
+  }
+  it('leaves her clips', async () => {
+    expect(await taken(failed('not_a_video'))).toEqual([true, ['clp_1']])
+    const twice = { ...failed('not_a_video'), versions: [version('abandoned', { id: 'ver_0' }), version('failed')] }
+    expect(await taken(twice)).toEqual([true, ['clp_1']])
+  })
+  it('leaves nothing that has played, is handed in or is still coming', async () => {
+    const beside = (media_state: string, more = {}) => ({ ...failed('not_a_video'), versions: [version(media_state, { id: 'ver_0', ...more }), version('failed')] })
+    for (const answer of [beside('ready', { playable: true }), beside('uploading'), beside('processing'), ready, { ...failed('not_a_video'), state: 'submitted' }]) {
+      expect(await taken(answer)).toEqual([true, []])
+    }
+  })
+  it('is asked about again only where nobody of ours has answered', async () => {
+    expect(await taken(portal)).toEqual([false, []])
+    expect(await taken(not_there)).toEqual([true, []])
   })
 })
 

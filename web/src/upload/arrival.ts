@@ -1,6 +1,7 @@
 // What the server knows of a clip that is on its way or has just arrived.
 import { api, asFailure, data } from '@/api/client'
 import type { Refusal } from '@/api/types'
+import { leaving } from '@/clips/leaving'
 import { pause } from './phone'
 import { afterLoss } from './refusals'
 import type { Draft, Event } from './state'
@@ -28,6 +29,26 @@ export async function becameOf(draft: Draft): Promise<{ word: Word; refusal: Ref
     const { status, ours } = asFailure(error)
     if (status === 404 && ours) return null
     throw error
+  }
+}
+
+/**
+ * She has taken away one that was refused: it leaves her clips too, where nothing of that clip ever played or still may.
+ * False: nobody of ours has answered.
+ */
+export async function takenBack(draft: Draft): Promise<boolean> {
+  if (!draft.clip_id || !draft.version_id) return true
+  try {
+    const { state, versions } = await clipOf(draft)
+    const dead = versions.every(({ media_state, playable }) => !playable && ['failed', 'abandoned'].includes(media_state))
+    const ours = versions.some(({ id, media_state }) => id === draft.version_id && media_state === 'failed')
+    if (state !== 'draft' || !dead || !ours) return true
+    await api.DELETE('/api/v1/clips/{clip}', { params: { path: { clip: draft.clip_id } } })
+    leaving.add(draft.clip_id)
+    return true
+  } catch (error) {
+    const { status, ours } = asFailure(error)
+    return ours && status !== 401
   }
 }
 

@@ -14,12 +14,20 @@ export const copiedOf = (id: string) => copied.get(id) ?? null
 export const awaitsCopy = (draft: Draft) => draft.filmed && copied.has(draft.id)
 export const letGo = (id: string) => held.delete(id)
 
+/** The browser asks her before it lets go of the page. */
+function askFirst(event: BeforeUnloadEvent) {
+  event.preventDefault()
+  event.returnValue = true
+}
+
 export async function keep(id: string, file: Blob) {
   held.set(id, file)
   copied.set(id, 0)
+  window.addEventListener('beforeunload', askFirst)
   const unlock = store.holdFile(id)
   const stored = await store.keepFile(id, file, (bytes) => copied.set(id, bytes))
   copied.delete(id)
+  if (!copied.size) window.removeEventListener('beforeunload', askFirst)
   tell(id, { type: 'stored', stored })
   if (stored !== 'page') {
     held.delete(id)

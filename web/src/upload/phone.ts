@@ -1,4 +1,5 @@
 // What the phone tells us and what we ask of it: signal, WiFi, sleep.
+import { ref } from 'vue'
 
 interface Line extends EventTarget {
   type?: string
@@ -7,7 +8,11 @@ const line = (navigator as Navigator & { connection?: Line }).connection
 
 /** Only some phones say what they are connected by; on the others she is asked. */
 export type LineKind = 'wifi' | 'mobile' | 'unknown'
+/** So that what is shown changes with it. */
+const changes = ref(0)
+line?.addEventListener('change', () => changes.value++)
 export function lineKind(): LineKind {
+  void changes.value
   if (line?.type === 'wifi' || line?.type === 'ethernet') return 'wifi'
   return line?.type === 'cellular' || line?.type === 'bluetooth' || line?.type === 'wimax' ? 'mobile' : 'unknown'
 }

@@ -1,5 +1,6 @@
 // How one leaves the list: taken away by her, or seen.
 import { say } from '@/shared/toast'
+import { takenBack } from './arrival'
 import { letGo } from './copies'
 import { draftOf, forget, onChange, tell } from './drafts'
 import { pump, sender } from './sending'
@@ -38,9 +39,14 @@ export function putAway(id: string) {
   if (draft) void remove(draft)
 }
 
-export async function remove({ id, url, phase }: Draft) {
+export async function remove(draft: Draft) {
+  const { id, url, phase, cancelled_at } = draft
   forget(id)
   letGo(id)
+  if (phase === 'broken' && cancelled_at !== null && !(await takenBack(draft))) {
+    // Still written down as taken away, so that the server is asked again when the page is next opened.
+    return store.dropFile(id)
+  }
   if (url && !['preparing', 'arrived', 'broken'].includes(phase)) {
     await sender().then(({ terminate }) => terminate(url)).catch(() => undefined)
   }

@@ -8,4 +8,4 @@ export const draft = (with_: Partial<Draft> = {}): Draft => ({
   offset: 0, trouble: null, key: 'k1', is_new: false, url: null, clip_id: null, version_id: null, refusal: null, again_at: null,
   lost_times: 0, what_next: null, cancelled_at: null, ...with_,
 })
-export const around: Around = { ahead: 0, bytes_per_second: 0, resumed: false, copied: null }
+export const around: Around = { ahead: 0, bytes_per_second: 0, resumed: false, copied: null, line: 'mobile' }

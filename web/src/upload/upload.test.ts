@@ -4,7 +4,7 @@ import { backoff, judge, MAX_CHUNK, MIN_CHUNK, Pacer, Speed } from './pace'
 import { mayGo, newer, nextToSend, step, stillToSend } from './state'
 import { around, draft } from './testing'
 import { costWords, pageOf, titleFor } from './before'
-import { copyNote, restingNote, told } from './words'
+import { arrivedWords, copyNote, restingNote, told } from './words'
 
 describe('the way of a file', () => {
   it('goes from the queue to the mentor, keeping when each phase began', () => {
@@ -190,6 +190,29 @@ describe('what she reads', () => {
     const filmed = draft({ stored: 'copying', filmed: true, size: 200 })
     expect(told(filmed, { ...around, copied: 50 }).title).toBe('先在手机里存一份')
     expect([copyNote(filmed, 50), copyNote({ ...filmed, stored: 'opfs' }, null)]).toEqual(['正在手机里存一份，存了 25%', ''])
+  })
+  it('lets her go only once the copy is made', () => {
+    const going = draft({ phase: 'sending', offset: 5 })
+    for (const bytes_per_second of [0, 83_333]) {
+      for (const phase of ['queued', 'sending'] as const) {
+        const copying = { ...going, phase, stored: 'copying' } as const
+        expect(told(copying, { ...around, bytes_per_second, copied: 0 }).text).toBe('先别关这一页，正在把片子存好。')
+        // Another page makes the copy.
+        expect(told(copying, { ...around, bytes_per_second }).text).not.toMatch(/别关|去做别的/)
+        expect(told({ ...going, phase, stored: 'page' }, { ...around, bytes_per_second }).text).toContain('传完前别关这一页')
+      }
+      expect(told(going, { ...around, bytes_per_second }).text).toContain('可以去做别的')
+    }
+    for (const phase of ['no_signal', 'wait_wifi', 'paused'] as const) expect(told({ ...going, phase, stored: 'copying' }, { ...around, copied: 9 }).text).toContain('先别关这一页')
+  })
+  it('says who is to tell where the phone cannot tell what it is connected by', () => {
+    const waits = draft({ phase: 'wait_wifi', wifi_only: true })
+    expect(told(waits, around).text).toBe('这条 30 MB，不用你的流量。')
+    expect(told(waits, { ...around, line: 'unknown' }).text).toContain('这部手机说不准连的是不是 WiFi，连上了你点一下')
+  })
+  it('is one line for all that have arrived', () => {
+    expect(arrivedWords([draft()])).toBe('“村里的打鼓队”传到了')
+    expect(arrivedWords([draft(), draft(), draft()])).toBe('3 条都传到了')
   })
   it('says what helps where the network itself is in the way', () => {
     const words = told(draft({ phase: 'no_signal', trouble: 'gateway', offset: 5 }), around)

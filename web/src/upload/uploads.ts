@@ -4,22 +4,24 @@ import { me } from '@/app/session'
 import { copiedOf, fileOf, isElsewhere, keep } from './copies'
 import { begin, draftOf, drafts, isOwner, newId, onTheWay, ownedBy, put, tell } from './drafts'
 import { markOf } from './mark'
-import { onWifi } from './phone'
+import { lineKind, onWifi } from './phone'
 import { remove } from './removal'
 import { follow, pump, speedOf, takeUpPutOff } from './sending'
 import { mayGo, stillToSend, type Draft } from './state'
 import * as store from './store'
 
-export { draftOf, onTheWay } from './drafts'
+export { draftOf, drafts, onTheWay } from './drafts'
 export { cancel, putAway } from './removal'
 export { sender } from './sending'
 
-const resumed = shallowReactive(new Set<string>())
+/** Where those stood that were on their way when the page was opened: from anywhere else, bytes move. */
+const resumed = shallowReactive(new Map<string, number>())
 export const around = (draft: Draft) => ({
   ahead: onTheWay.value.filter((other) => mayGo(other, onWifi()) && other.made_at < draft.made_at).length,
   bytes_per_second: speedOf(draft.id),
-  resumed: resumed.has(draft.id),
+  resumed: resumed.get(draft.id) === draft.offset,
   copied: copiedOf(draft.id),
+  line: lineKind(),
 })
 
 let opening: Promise<void> = Promise.resolve()
@@ -44,7 +46,7 @@ async function open(user: string) {
       void remove(draft)
       continue
     }
-    if (draft.offset > 0 && stillToSend(draft)) resumed.add(draft.id)
+    if (draft.offset > 0 && stillToSend(draft)) resumed.set(draft.id, draft.offset)
     put(draft)
     if (draft.phase === 'signed_out') tell(draft.id, { type: 'wait_turn' })
     if (draft.phase === 'preparing') void follow(draft.id)

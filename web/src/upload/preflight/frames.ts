@@ -1,7 +1,8 @@
 // A few pictures of a film, as this phone shows them: how bright they are, and the best one to look at.
 export interface Pictures {
-  width: number
-  height: number
+  /** Both 0: what it plays has no picture; null: not known by then. */
+  width: number | null
+  height: number | null
   duration_ms: number
   /** Of each picture, how bright its brighter parts are, 0 to 255. */
   lights: number[]
@@ -30,7 +31,8 @@ export async function picturesOf(url: string, enough: Promise<void>): Promise<Pi
     const loaded = heard('loadeddata')
     video.src = url
     await loaded
-    const { videoWidth: width, videoHeight: height } = video
+    const known = video.readyState >= video.HAVE_METADATA
+    const [width, height] = known ? [video.videoWidth, video.videoHeight] : [null, null]
     const seen: Pictures = { width, height, duration_ms: Number.isFinite(video.duration) ? video.duration * 1000 : 0, lights: [], poster: null }
     let brightest = -1
     for (const place of seen.duration_ms ? PLACES : [0]) {

@@ -1,21 +1,26 @@
 import { describe, expect, it, vi } from 'vitest'
 import { brighterParts } from './frames'
+import { isNoFilm, kindIn, kindOf, kindWords } from './kind'
 import { movieOf, readMovie } from './mp4'
 import { within } from './patience'
 import { decibels } from './sound'
 import { findings, findingWords, spanOf, type Seen } from './verdict'
 
-const good: Seen = { duration_ms: 30_000, sideways: false, lights: [180, 40, 200], sound: -18 }
+const good: Seen = { duration_ms: 30_000, sideways: false, picture: true, lights: [180, 40, 200], sound: -18 }
 const span = { least_s: 20, most_s: 40 }
 
 describe('what is worth saying before it goes', () => {
   it('is nothing about a good film, and nothing about what could not be seen', () => {
     expect(findings(good, span)).toEqual([])
-    expect(findings({ duration_ms: null, sideways: null, lights: [], sound: null }, span)).toEqual([])
+    expect(findings({ duration_ms: null, sideways: null, picture: null, lights: [], sound: null }, span)).toEqual([])
   })
   it('finds the gravest first', () => {
-    const bad: Seen = { duration_ms: 4000, sideways: true, lights: [10, 12], sound: 'none' }
+    const bad: Seen = { duration_ms: 4000, sideways: true, picture: true, lights: [10, 12], sound: 'none' }
     expect(findings(bad, span)).toEqual(['no_sound', 'dark', 'sideways', 'too_short'])
+  })
+  it('says that there is nothing to see only where that is known', () => {
+    expect(findings({ ...good, sideways: null, picture: false }, span)).toEqual(['no_picture'])
+    expect(findings({ ...good, picture: null }, span)).toEqual([])
   })
   it('calls a film dark only when no picture of it is bright', () => {
     expect(findings({ ...good, lights: [20, 55.9, 30] }, null)).toEqual(['dark'])
@@ -39,10 +44,38 @@ describe('what is worth saying before it goes', () => {
   })
   it('says it in one breath, and what helps', () => {
     expect(findingWords('too_short', { ...good, duration_ms: 8000 }, span)).toBe('这条 8 秒，这个作业要 20 到 40 秒。再多说两句就够了。')
-    expect(findingWords('too_long', { ...good, duration_ms: 130_000 }, { least_s: 0, most_s: 60 })).toBe('这条 2 分钟，这个作业最多 60 秒。挑要紧的说，剪短一点。')
-    for (const finding of ['over_limit', 'no_sound', 'no_voice', 'dark', 'sideways', 'too_short', 'too_long'] as const) {
+    expect(findingWords('too_long', { ...good, duration_ms: 130_000 }, { least_s: 0, most_s: 60 })).toBe('这条 2 分 10 秒，这个作业最多 60 秒。挑要紧的说，剪短一点。')
+    for (const finding of ['over_limit', 'no_picture', 'no_sound', 'no_voice', 'dark', 'sideways', 'too_short', 'too_long'] as const) {
       expect(findingWords(finding, good, span)).not.toMatch(/错误|失败|！|您/)
     }
+  })
+})
+
+describe('what a file is by its first bytes', () => {
+  const bytes = (...parts: (string | number)[]) => new Uint8Array(parts.flatMap((part) => (typeof part === 'string' ? [...new TextEncoder().encode(part)] : part)))
+  const kind = (...parts: (string | number)[]) => kindIn(bytes(...parts))
+  const ftyp = (brand: string) => kind(0, 0, 0, 24, 'ftyp', brand, 0, 0, 0, 0)
+  it('knows what is surely no film', () => {
+    expect(kind(0xff, 0xd8, 0xff, 0xe1, 0x2a, 0x40, 'Exif')).toBe('photo')
+    expect(kind(0x89, 'PNG', 13, 10, 26, 10)).toBe('photo')
+    expect([kind('GIF89a', 1, 2, 3), kind('RIFF', 0xa0, 9, 0, 0, 'WEBPVP8 ')]).toEqual(['photo', 'photo'])
+    expect(['heic', 'heix', 'mif1', 'avif'].map(ftyp)).toEqual(Array(4).fill('photo'))
+    expect([kind('%PDF-1.7', 10, 0x25), kind('PK', 3, 4, 20, 0)]).toEqual(['document', 'document'])
+    for (const each of ['empty', 'photo', 'document'] as const) expect([isNoFilm(each), kindWords(each)]).toEqual([true, expect.stringMatching(/选/)])
+  })
+  it('leaves every film, and all that it does not know, to the server', () => {
+    expect(['isom', 'mp42', 'qt  ', '3gp4', 'M4V ', 'hevc'].map(ftyp)).toEqual(Array(6).fill('unknown'))
+    expect([kind(0, 0, 0, 8, 'wide', 0, 0, 0, 8, 'mdat'), kind(0x1a, 0x45, 0xdf, 0xa3, 1)]).toEqual(['unknown', 'unknown'])
+    expect([kind('RIFF', 0x20, 0x20, 0x20, 0x20, 'AVI LIST'), kind('FLV', 1, 5, 0, 0, 0, 9)]).toEqual(['unknown', 'unknown'])
+    expect(isNoFilm('unknown')).toBe(false)
+  })
+  it('says that text looks like text, and lets it go', () => {
+    expect(kind('今天拍了一条')).toBe('text')
+    expect([isNoFilm('text'), kindWords('text')]).toEqual([false, expect.stringContaining('照样能传')])
+  })
+  it('reads no more than it needs, and an empty file not at all', async () => {
+    expect(await kindOf(new Blob([]))).toBe('empty')
+    expect(await kindOf(new Blob([bytes('%PDF-1.7', 10)]))).toBe('document')
   })
 })
 

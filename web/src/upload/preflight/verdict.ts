@@ -1,17 +1,19 @@
 // What is worth saying about a film before it costs her data. Pure. Nothing here forbids anything.
-import { lasting } from '@/shared/words'
+import { lengthWords } from '@/shared/words'
 
 export interface Seen {
   /** Null is "could not be seen", about which nothing is said. */
   duration_ms: number | null
   sideways: boolean | null
+  /** False: there is nothing to see in it, only to hear. */
+  picture: boolean | null
   /** How bright the brighter parts of a few pictures are, 0 to 255. */
   lights: number[]
   /** The loudest moment in dBFS; 'none' when there is no sound at all. */
   sound: number | 'none' | null
 }
 
-export type Finding = 'over_limit' | 'too_short' | 'too_long' | 'sideways' | 'dark' | 'no_sound' | 'no_voice'
+export type Finding = 'over_limit' | 'no_picture' | 'too_short' | 'too_long' | 'sideways' | 'dark' | 'no_sound' | 'no_voice'
 
 export interface Span {
   least_s: number
@@ -41,6 +43,7 @@ export function findings(seen: Seen, span: Span | null): Finding[] {
   const found: Finding[] = []
   const s = seen.duration_ms === null ? null : seen.duration_ms / 1000
   if (s !== null && s * 1000 > MOST_MS) found.push('over_limit')
+  if (seen.picture === false) found.push('no_picture')
   if (seen.sound === 'none') found.push('no_sound')
   else if (seen.sound !== null && seen.sound < QUIET) found.push('no_voice')
   if (seen.lights.length > 0 && seen.lights.every((light) => light < DARK)) found.push('dark')
@@ -52,10 +55,12 @@ export function findings(seen: Seen, span: Span | null): Finding[] {
 
 /** What is the matter, and what helps. */
 export function findingWords(finding: Finding, seen: Seen, span: Span | null): string {
-  const long = lasting(seen.duration_ms ?? 0)
+  const long = lengthWords(seen.duration_ms ?? 0)
   switch (finding) {
     case 'over_limit':
       return `这条有 ${long}，超过 10 分钟老师那边收不下。剪短一些再传。`
+    case 'no_picture':
+      return '这条只有声音，没有画面。换一条有画面的。'
     case 'no_sound':
       return '这条没有声音。看看是不是剪的时候关了声音，或者换一条。'
     case 'no_voice':
