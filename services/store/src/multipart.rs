@@ -50,8 +50,8 @@ pub async fn create(
     })
 }
 
-/// What an id begins with, so that uploads of one key list in the order in which they began: the time, and never the same
-/// twice, nor an earlier one when the clock goes back.
+/// What an id begins with, so that uploads of one key list in the order in which they began: the time, and as long as this
+/// process lives never the same twice, nor an earlier one when the clock goes back.
 fn moment_of_its_own(now: At) -> i64 {
     static LAST: AtomicI64 = AtomicI64::new(0);
     let next = |last: i64| Some(now.0.max(last + 1));
