@@ -291,6 +291,8 @@ create table jobs (
   state text not null check (state in ('ready', 'leased', 'done', 'dead', 'cancelled')),
   attempt bigint not null,
   max_attempts bigint not null,
+  -- attempts up to this one belong to an earlier time that the job was asked for
+  anew_after bigint not null default 0,
   run_at bigint not null,
   lease_until bigint,
   token text,

@@ -116,8 +116,8 @@ pub async fn enqueue(tx: &mut Tx, now: At, kind: JobKind, subject: &str, owner: 
                                created_at, updated_at)
              values ($1, $2, $3, $4, $5, $6, 'ready', 0, $7, 0, $8, $8)
              on conflict (subject, kind) do update
-             set state = 'ready', max_attempts = jobs.attempt + excluded.max_attempts, run_at = 0, reason = null,
-                 created_at = excluded.created_at, updated_at = excluded.updated_at
+             set state = 'ready', max_attempts = jobs.attempt + excluded.max_attempts, anew_after = jobs.attempt,
+                 run_at = 0, reason = null, created_at = excluded.created_at, updated_at = excluded.updated_at
              where jobs.state = 'cancelled'")
         .bind(JobId::new()).bind(kind.as_str()).bind(subject).bind(owner).bind(kind.priority())
         .bind(serving.max(last + 1)).bind(MAX_ATTEMPTS).bind(now).execute(c).await.map(drop))?;
@@ -136,7 +136,7 @@ pub async fn again(tx: &mut Tx, now: At, kind: JobKind, subject: &str, owner: &U
 /// Counts a new subject's attempts on from those of another life of it, which a lost database knew.
 pub async fn begin_behind(tx: &mut Tx, subject: &str, attempts: i64) -> Result<()> {
     on!(tx, c => sqlx::query(
-            "update jobs set attempt = attempt + $2, max_attempts = max_attempts + $2
+            "update jobs set attempt = attempt + $2, max_attempts = max_attempts + $2, anew_after = $2
              where subject = $1 and state = 'ready' and attempt = 0")
         .bind(subject).bind(attempts).execute(c).await.map(drop))?;
     Ok(())

@@ -35,12 +35,12 @@ pub(super) async fn cancel(tx: &mut Tx, now: At, subject: &str) -> Result<()> {
     Ok(())
 }
 
-/// Whether an earlier attempt, since the job was last enqueued, died with the same words.
+/// Whether an earlier attempt, since the job was last asked for, died with the same words.
 pub(super) async fn died_before(tx: &mut Tx, lease: &Lease, words: &str) -> Result<bool> {
     let n: i64 = on!(tx, c => sqlx::query_scalar(
             "select count(*) from job_attempts a join jobs j on j.id = a.job_id
              where a.job_id = $1 and a.attempt < $2 and a.outcome = 'died' and a.words = $3
-               and a.began_at >= j.created_at")
+               and a.attempt > j.anew_after")
         .bind(&lease.job).bind(lease.attempt).bind(words).fetch_one(c).await)?;
     Ok(n > 0)
 }
