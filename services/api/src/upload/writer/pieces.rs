@@ -23,17 +23,26 @@ impl Writer {
 
     /// Room for `len` bytes, and in it the pieces from that one on.
     async fn gather(&mut self, first: usize, len: i64) -> Result<Buffer, End> {
-        self.buffer.lend();
-        let mut slab = tokio::select! {
-            slab = self.uploads.pool.slab(len as usize) => slab,
-            () = self.uploads.stopping.cancelled() => return Err(End::Stopping),
-            () = self.outstayed() => return Err(End::Wanted),
-        };
+        let mut slab = self.wait_for_slab(len).await?;
         let mut pieces = load(&self.uploads, &self.pieces[first..]);
         while let Some(bytes) = pieces.next().await {
             slab.take(&mut bytes?, usize::MAX);
         }
         Ok(slab)
+    }
+
+    /// A store that is slow keeps all slabs for a while: what came meanwhile gets no older than any other byte.
+    async fn wait_for_slab(&mut self, len: i64) -> Result<Buffer, End> {
+        loop {
+            self.buffer.lend();
+            let due = self.dirty_since.is_some() && self.held.is_none();
+            tokio::select! {
+                slab = self.uploads.pool.slab(len as usize) => return Ok(slab),
+                () = self.uploads.stopping.cancelled() => return Err(End::Stopping),
+                () = self.outstayed() => return Err(End::Wanted),
+                () = tokio::time::sleep_until(self.alarm()), if due => self.flush().await?,
+            }
+        }
     }
 
     /// Many small requests leave many small pieces, which all of the later ones would have to look at: some of them
