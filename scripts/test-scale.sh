@@ -37,7 +37,7 @@ WEIJIA_CHROMIUM=$(scripts/browser.sh)
 export WEIJIA_CHROMIUM
 
 tests "存储" suite probe || true
-tests "上传" suite 'upload_*' || true
+tests "上传" suite uploads || true
 tests "上传时什么都可能出错" suite faults || true
 tests "全程" suite journey -- postgres || true
 tests "数据库和桶对账" suite fsck -- postgres || true

@@ -1,9 +1,7 @@
 //! Every rule of tus 1.0 that we speak, by its name.
 
-mod support;
-
+use crate::support::{App, PUBLIC, STREAM, film, quiet, upload_offset};
 use axum::http::Method;
-use support::{App, PUBLIC, STREAM, film, quiet, upload_offset};
 use weijia_api::upload::Limits;
 
 const UPLOADS: &str = "/api/v1/uploads";

@@ -1,13 +1,11 @@
 //! Concatenation: stretches that are sent side by side become one film, whatever is cut off on the way.
 
-mod support;
-
+use crate::support::s3::Fault;
+use crate::support::{App, MIB, STREAM, Trainee, film, quiet, sha256, upload_offset};
 use axum::http::Method;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::Response;
-use support::s3::Fault;
-use support::{App, MIB, STREAM, Trainee, film, quiet, sha256, upload_offset};
 use weijia_api::upload::Limits;
 use weijia_core::storage::trash;
 use weijia_core::time::{At, Millis};

@@ -1,11 +1,10 @@
 //! Connections end, pause and compete; what arrived stays, and the newest request wins.
 
-mod support;
-
 use std::time::{Duration, Instant};
 
+use crate::support::s3::Fault;
+use crate::support::{App, MIB, film, quiet, sha256, status, until, upload_offset};
 use axum::http::Method;
-use support::{App, MIB, film, quiet, sha256, status, until, upload_offset};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use weijia_api::upload::Limits;
@@ -190,7 +189,7 @@ async fn a_late_put_of_a_superseded_writer_harms_nothing() {
     let she = here.trainee("13800000001").await;
     let elsewhere = there.known(&she);
     let (upload, film) = (she.create(1000).await, film(1000));
-    here.s3.fail("PutObject originals/", 1, support::s3::Fault::Slow(Duration::from_secs(5)));
+    here.s3.fail("PutObject originals/", 1, Fault::Slow(Duration::from_secs(5)));
     let mut other = film.clone();
     other[900] ^= 1;
     let mut old = she.begin(&upload, 0, 1000, &other).await;
@@ -221,6 +220,26 @@ async fn a_pause_makes_what_came_durable_and_the_request_goes_on() {
     stream.write_all(&film[sent..]).await.unwrap();
     assert_eq!(status(&mut stream).await, 204);
     assert_eq!(sha256(&app.s3.only("originals/").await), sha256(&film));
+}
+
+#[tokio::test]
+async fn what_came_is_durable_though_a_slow_store_holds_all_memory() {
+    let app = App::with(Limits { memory: 8 * MIB, idle_flush: Duration::from_millis(100), ..quiet() }).await;
+    let she = app.trainee("13800000001").await;
+    let (first, second, film) = (she.create(LENGTH).await, she.create(LENGTH).await, film(LENGTH));
+    app.s3.fail("UploadPart 1", 1, Fault::Slow(Duration::from_secs(6)));
+    let mut slow = she.begin(&first, 0, LENGTH, &film[..8 * MIB]).await;
+    until("the first holds all there is", async || app.s3.calls("UploadPart 1") == 1).await;
+    let mut waits = she.begin(&second, 0, LENGTH, &film[..MIB]).await;
+    let kept = "select count(*) from upload_tails";
+    until("what came is durable", async || app.count(kept).await > 0).await;
+    assert_eq!(app.count("select count(*) from upload_parts").await, 0, "it did not wait for the first");
+    waits.write_all(&film[MIB..]).await.unwrap();
+    slow.write_all(&film[8 * MIB..]).await.unwrap();
+    assert_eq!((status(&mut waits).await, status(&mut slow).await), (204, 204));
+    for key in app.s3.keys("originals/").await {
+        assert_eq!(sha256(&app.s3.get(&key).await), sha256(&film), "{key}");
+    }
 }
 
 #[tokio::test]

@@ -1,10 +1,8 @@
 //! A film in very many very small requests: each costs about the same, however many came before it.
 
-mod support;
-
 use std::time::Instant;
 
-use support::{App, MIB, film, sha256, upload_offset};
+use crate::support::{App, MIB, film, sha256, upload_offset};
 
 #[tokio::test]
 async fn small_requests_stay_cheap_and_their_pieces_few() {

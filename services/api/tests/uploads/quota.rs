@@ -1,17 +1,15 @@
 //! How much a person may send, and what the disk leaves: refused before the first byte where that can be known, told
 //! with the real numbers, and nothing acknowledged is lost.
 
-mod support;
-
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use crate::support::{App, MIB, Trainee, film, quiet, sha256, upload_offset};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::StreamExt;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use support::{App, MIB, Trainee, film, quiet, sha256, upload_offset};
 use weijia_api::upload::{Limits, Room};
 use weijia_core::db::testing::folder;
 use weijia_core::upload::quota::Quota;
@@ -102,7 +100,7 @@ async fn joining_the_same_stretch_again_and_again_costs_its_bytes_each_time() {
         let answer = she.post(4 * MB as usize, &[("upload-concat", "partial")]).await;
         assert_eq!(answer.status(), 201);
         let path = answer.headers()["location"].to_str().unwrap().to_owned();
-        let upload = support::Upload { path, clip: String::new() };
+        let upload = crate::support::Upload { path, clip: String::new() };
         assert_eq!(she.patch(&upload, 0, film(4 * MB as usize)).await.status(), 204);
         upload.path
     };
@@ -120,7 +118,7 @@ async fn joining_the_same_stretch_again_and_again_costs_its_bytes_each_time() {
     app.run("update clip_versions set original_key = null").await;
     let one = stretch().await;
     // While the store does not take it, one film after the other waits to be joined.
-    app.s3.fail("PutObject originals/", usize::MAX, support::s3::Fault::Refuse);
+    app.s3.fail("PutObject originals/", usize::MAX, crate::support::s3::Fault::Refuse);
     assert_eq!(join(one.clone(), "c").await.status(), 201);
     assert_eq!(join(one.clone(), "d").await.status(), 201);
     refused(join(one, "e").await, 422, "quota_person").await;
@@ -134,7 +132,7 @@ async fn lengths_said_late_share_what_is_left() {
     let begin = async |_| {
         let create = she.request(reqwest::Method::POST, "/api/v1/uploads").header("upload-defer-length", "1");
         let path = create.send().await.unwrap().headers()["location"].to_str().unwrap().to_owned();
-        support::Upload { path, clip: String::new() }
+        crate::support::Upload { path, clip: String::new() }
     };
     let uploads = futures_util::future::join_all((0..3).map(begin)).await;
     let bytes = film(17 * MB as usize);
@@ -162,7 +160,7 @@ async fn lengths_said_late_share_what_is_left() {
         .max_by_key(|(offset, _)| *offset)
         .unwrap();
     she.create((30 * MB - counted) as usize).await;
-    let end = she.request(reqwest::Method::PATCH, &upload.path).header("content-type", support::STREAM);
+    let end = she.request(reqwest::Method::PATCH, &upload.path).header("content-type", crate::support::STREAM);
     let end = end.header("upload-offset", at).header("upload-length", at).body("").send().await.unwrap();
     assert_eq!(end.status(), 204, "{}", end.text().await.unwrap());
 }
@@ -217,7 +215,7 @@ async fn one_that_says_its_length_late_is_judged_by_what_it_brings() {
     let answer = create.send().await.unwrap();
     assert_eq!(answer.status(), 201);
     let path = answer.headers()["location"].to_str().unwrap().to_owned();
-    let upload = support::Upload { path, clip: String::new() };
+    let upload = crate::support::Upload { path, clip: String::new() };
     refused(she.patch(&upload, 0, film.clone()).await, 422, "quota_day").await;
     assert_eq!(she.patch(&upload, 0, film[..MIB].to_vec()).await.status(), 204);
     // Without a length of its own a body is taken as far as it may go.
@@ -248,7 +246,7 @@ async fn lengths_said_late_by_several_at_once_share_what_is_left() {
         };
         let begin = futures_util::stream::iter([Ok::<_, std::io::Error>(begin)]);
         let body = reqwest::Body::wrap_stream(begin.chain(futures_util::stream::once(end)));
-        let request = she.request(reqwest::Method::PATCH, &path).header("content-type", support::STREAM);
+        let request = she.request(reqwest::Method::PATCH, &path).header("content-type", crate::support::STREAM);
         let request = request.header("upload-offset", 0).header("upload-length", film.len());
         request.header("upload-checksum", &sum).body(body).send().await.unwrap().status().as_u16()
     };

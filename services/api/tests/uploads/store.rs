@@ -1,9 +1,7 @@
 //! What the store holds in the end: films as they were sent, once, and nothing of what was ended.
 
-mod support;
-
+use crate::support::{App, MIB, Upload, film, sha256};
 use axum::http::Method;
-use support::{App, MIB, Upload, film, sha256};
 use tokio::io::AsyncWriteExt;
 use weijia_core::storage::StorageError;
 use weijia_core::time::{At, Millis};

@@ -1,10 +1,8 @@
 //! The store fails at every step; no failure ever looks like success, and none loses what was acknowledged.
 
-mod support;
-
+use crate::support::s3::Fault;
+use crate::support::{App, MIB, Trainee, Upload, film, sha256, upload_offset};
 use axum::http::Method;
-use support::s3::Fault;
-use support::{App, MIB, Trainee, Upload, film, sha256, upload_offset};
 use weijia_core::time::{At, Millis};
 
 const LENGTH: usize = 30 * MIB + 5;

@@ -1,16 +1,14 @@
 //! Checksums, lengths said late, expiry and creations asked for twice.
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::s3::Fault;
+use crate::support::{App, MIB, STREAM, Trainee, Upload, film, quiet, sha256, status, until, upload_offset};
 use axum::http::Method;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::Response;
 use sha2::{Digest, Sha256};
-use support::s3::Fault;
-use support::{App, MIB, STREAM, Trainee, Upload, film, quiet, sha256, status, until, upload_offset};
 use tokio::io::AsyncWriteExt;
 use weijia_api::upload::Limits;
 use weijia_core::time::{At, Millis};

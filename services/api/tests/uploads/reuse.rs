@@ -1,14 +1,12 @@
 //! Bytes that she has sent before are not sent again.
 
-mod support;
-
+use crate::support::s3::Fault;
+use crate::support::{App, MIB, Trainee, film};
 use axum::http::Method;
 use futures_util::future::join_all;
 use reqwest::Response;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use support::s3::Fault;
-use support::{App, MIB, Trainee, film};
 use weijia_core::on;
 
 const LENGTH: usize = 20 * MIB + 333;
@@ -131,7 +129,7 @@ async fn an_original_that_is_damaged_is_sent_again() {
     let answer = she.post(LENGTH, &[("idempotency-key", "draft-1"), ("upload-metadata", METADATA)]).await;
     assert_eq!(answer.status(), 201, "the same creation, as her phone asks for it next");
     let path = answer.headers()["location"].to_str().unwrap().to_owned();
-    let upload = support::Upload { path, clip: answer.headers()["x-clip-id"].to_str().unwrap().to_owned() };
+    let upload = crate::support::Upload { path, clip: answer.headers()["x-clip-id"].to_str().unwrap().to_owned() };
     let from = she.offset(&upload).await;
     assert_eq!(she.patch(&upload, from, film[from..].to_vec()).await.status(), 204);
     app.s3.heal();

@@ -1,14 +1,12 @@
 //! What is refused is told, whatever is still on its way; and what is not what was said leaves nothing behind.
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::{App, MIB, STREAM, Trainee, Upload, film, sha256, status, upload_offset};
 use axum::http::Method;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
-use support::{App, MIB, STREAM, Trainee, Upload, film, sha256, status, upload_offset};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 

@@ -1,13 +1,11 @@
 //! What a creation makes, and what one that fails leaves as it was.
 
-mod support;
-
+use crate::support::{App, MIB, STREAM, Trainee, Upload, film, sha256, status, upload_offset};
 use axum::http::Method;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::{RequestBuilder, Response};
 use sha2::{Digest, Sha256};
-use support::{App, MIB, STREAM, Trainee, Upload, film, sha256, status, upload_offset};
 use tokio::io::AsyncWriteExt;
 use weijia_core::storage::trash;
 use weijia_core::time::{At, Millis};

@@ -1,5 +1,4 @@
 //! A server on port 0 with a database and a store of its own, and somebody who sends a film to it.
-#![allow(dead_code, reason = "each test file uses its part")]
 
 pub mod s3;
 
