@@ -125,7 +125,7 @@ async fn two_hundred_uploads_survive_everything() {
     let scenarios = [store_faults(), bad_days(), broken_connections(), two_at_once()].concat();
     let mut tally = run_all(&site, scenarios).await;
     tally.findings.extend(site.settle().await);
-    println!("{tally}");
+    println!("{tally}; the store took {:?} at most", site.proxy.slowest());
     let met = site.proxy.met();
     // Whether a tail is read depends on how fast the parts were; everything else every upload asks for.
     let certain = CALLS.into_iter().filter(|call| !matches!(call, Call::PutTail | Call::GetTail));
@@ -175,7 +175,7 @@ async fn what_is_joined_or_copied_survives_everything() {
     // Of small films, so more of them.
     let mut tally = tally(joined.chain(copied), 2 * AT_ONCE).await;
     tally.findings.extend(site.settle().await);
-    println!("{tally}");
+    println!("{tally}; the store took {:?} at most", site.proxy.slowest());
     let met = site.proxy.met();
     for call in READING_BACK {
         FAULTS.iter().for_each(|fault| assert!(met.contains(&(call, *fault)), "{call:?} never met {fault:?}"));

@@ -23,11 +23,17 @@ const PIECE: usize = 64 * 1024;
 #[derive(Clone, Default)]
 pub struct Ledger(Arc<Mutex<Book>>);
 
-#[derive(Default)]
 struct Book {
+    began: Instant,
     acknowledged: usize,
     went_back: Vec<Finding>,
     story: Vec<String>,
+}
+
+impl Default for Book {
+    fn default() -> Book {
+        Book { began: Instant::now(), acknowledged: 0, went_back: Vec::new(), story: Vec::new() }
+    }
 }
 
 impl Ledger {
@@ -50,7 +56,9 @@ impl Ledger {
     }
 
     pub fn tell(&self, line: String) {
-        self.book().story.push(line);
+        let mut book = self.book();
+        let line = format!("{:>6.1} s  {line}", book.began.elapsed().as_secs_f64());
+        book.story.push(line);
     }
 
     /// `floor`: what had been acknowledged when the question was asked.

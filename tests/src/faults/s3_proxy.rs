@@ -6,7 +6,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
@@ -89,6 +89,7 @@ struct State {
     rules: Vec<Rule>,
     holding: Vec<oneshot::Sender<bool>>,
     injected: Vec<(String, Call, Fault)>,
+    slowest: Duration,
 }
 
 type Answer = UnsyncBoxBody<Bytes, io::Error>;
@@ -98,7 +99,13 @@ impl S3Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let proxy = S3Proxy(Arc::new(Inner {
             address: listener.local_addr().expect("an address"),
-            state: Mutex::new(State { upstream, rules: Vec::new(), holding: Vec::new(), injected: Vec::new() }),
+            state: Mutex::new(State {
+                upstream,
+                rules: Vec::new(),
+                holding: Vec::new(),
+                injected: Vec::new(),
+                slowest: Duration::ZERO,
+            }),
             held: watch::Sender::new(0),
             http: reqwest::Client::builder().no_proxy().build().expect("a client"),
         }));
@@ -142,6 +149,11 @@ impl S3Proxy {
         self.state().injected.iter().map(|(_, call, fault)| (*call, *fault)).collect()
     }
 
+    /// The longest that the store itself took for an answer: what looks like a fault of ours may be its disk's.
+    pub fn slowest(&self) -> Duration {
+        self.state().slowest
+    }
+
     /// Until so many requests are held.
     pub async fn holds(&self, n: usize) {
         let mut held = self.0.held.subscribe();
@@ -180,6 +192,11 @@ impl S3Proxy {
         let fault = rule.fault;
         state.injected.push((uri.to_owned(), call, fault));
         Some(fault)
+    }
+
+    fn took(&self, time: Duration) {
+        let mut state = self.state();
+        state.slowest = state.slowest.max(time);
     }
 
     async fn hold(&self) -> bool {
@@ -264,7 +281,9 @@ impl S3Proxy {
             headers.remove(HeaderName::from_static(name));
         }
         let request = self.0.http.request(method, format!("http://{upstream}{uri}")).headers(headers).body(body);
+        let asked = Instant::now();
         let answer = request.send().await.map_err(io::Error::other)?;
+        self.took(asked.elapsed());
         let (status, mut headers) = (answer.status(), answer.headers().clone());
         headers.remove(TRANSFER_ENCODING);
         Ok((status, headers, answer.bytes().await.map_err(io::Error::other)?))
