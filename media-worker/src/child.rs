@@ -29,6 +29,8 @@ pub fn main(spec: &Path, unjailed: bool) -> ExitCode {
 fn work(spec: &Path, unjailed: bool) -> Result<(), Box<dyn std::error::Error>> {
     let scratch = spec.parent().ok_or("a spec without a folder")?.canonicalize()?;
     let order: Spec = serde_json::from_slice(&std::fs::read(spec)?)?;
+    // Who cannot step back works on all the same.
+    let _ = rustix::process::nice(order.nice);
     if unjailed {
         jail::bound(&order.limits)?
     } else {
@@ -42,6 +44,7 @@ fn work(spec: &Path, unjailed: bool) -> Result<(), Box<dyn std::error::Error>> {
             emit(Event::Jail { refused, allowed }).map_err(Failure::from)
         }
         Task::Prepare => prepare(&scratch, order.threads),
+        Task::FastStart => fast_start(&scratch, order.threads),
         Task::Ladder => ladder(&scratch, order.threads),
     };
     match outcome {
@@ -93,27 +96,28 @@ fn prepare(scratch: &Path, threads: u32) -> Result<()> {
 
     let film = scratch.join("video.mp4");
     // The last packet of a cut file may be half a picture, at which players stop.
-    let copied = !cut && package::may_copy(&source) && copy(&path, cut, &film)?;
-    if copied {
-        emit(Event::Mp4 { file: "video.mp4".into() })?;
+    if !cut && package::may_copy(&source) && copy(&path, cut, &film)? {
+        return Ok(emit(Event::Mp4 { file: "video.mp4".into() })?);
     }
-
     let mut source = probe::open(&path, cut)?;
+    let made = first_rung(scratch, &mut source, Some(&film), threads)?;
+    emit(Event::Mp4 { file: "video.mp4".into() })?;
+    Ok(emit(self::facts(&source, told_ms, cut, Some(made)))?)
+}
+
+/// A copy plays already: now what plays over a thin line too, and with it what only a decoder can tell.
+fn fast_start(scratch: &Path, threads: u32) -> Result<()> {
+    let (mut source, cut) = open(scratch)?;
+    let told_ms = source.duration_ms;
+    let made = first_rung(scratch, &mut source, None, threads)?;
+    Ok(emit(facts(&source, told_ms, cut, Some(made)))?)
+}
+
+fn first_rung(scratch: &Path, source: &mut Source, film: Option<&Path>, threads: u32) -> Result<Made> {
     let ladder = plan::ladder(source.video.shown);
     let first = plan::first_rung(&ladder);
-    let order = Order {
-        scratch,
-        rungs: &ladder[first..=first],
-        film: (!copied).then_some(film.as_path()),
-        storyboard: None,
-        threads,
-    };
-    let made = pipeline::run(&mut source, order, &mut |event| emit(event))?;
-    if !copied {
-        emit(Event::Mp4 { file: "video.mp4".into() })?;
-    }
-    emit(self::facts(&source, told_ms, cut, Some(made)))?;
-    Ok(())
+    let order = Order { scratch, rungs: &ladder[first..=first], film, storyboard: None, threads };
+    pipeline::run(source, order, &mut |event| emit(event))
 }
 
 /// A copy that the muxer does not like is no misfortune: the film of the first rendition comes in its place.

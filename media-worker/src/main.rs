@@ -36,6 +36,7 @@ use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use weijia_core::db::Db;
+use weijia_core::job::Lane;
 use weijia_core::storage::Storage;
 
 use scratch::Scratch;
@@ -120,7 +121,8 @@ async fn serve(settings: &Settings) -> Result<(), String> {
     }
     tracing::info!(worker = %worker.name, jobs = settings.concurrency, "ready");
     let loops: Vec<_> = (0..settings.concurrency.max(1))
-        .map(|_| tokio::task::spawn_local(worker.clone().run(stopping.clone())))
+        .flat_map(|_| Lane::ALL)
+        .map(|lane| tokio::task::spawn_local(worker.clone().run(lane, stopping.clone())))
         .collect();
     stopping.cancelled().await;
     tracing::info!("ending: jobs are handed back");

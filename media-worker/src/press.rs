@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
+use tokio::io::AsyncReadExt;
 use weijia_core::clip::publish::{self, Facts, NewRendition, NewSegment};
 use weijia_core::db::Tx;
 use weijia_core::ids::{RenditionId, VersionId};
@@ -16,13 +17,24 @@ use crate::protocol::Event;
 use crate::vet::Vet;
 use crate::worker::{Trouble, Worker};
 
+/// A rendition under way.
+struct Growing {
+    id: RenditionId,
+    /// Milliseconds of the segments that an earlier attempt published.
+    kept: Vec<i64>,
+    /// How many this attempt has made.
+    made: usize,
+    /// It was complete before.
+    complete: bool,
+}
+
 pub struct Press<'a> {
     worker: &'a Worker,
     lease: &'a Lease,
     version: VersionId,
     folder: PathBuf,
     vet: Vet,
-    renditions: HashMap<String, RenditionId>,
+    renditions: HashMap<String, Growing>,
     /// The job is done, in the database too.
     pub settled: bool,
 }
@@ -30,7 +42,7 @@ pub struct Press<'a> {
 impl<'a> Press<'a> {
     pub fn new(worker: &'a Worker, lease: &'a Lease, source: &publish::Source, folder: &Path) -> Press<'a> {
         // What the job before found out holds for the rest of the ladder; a first look finds out for itself.
-        let known = source.shown.filter(|_| lease.kind == JobKind::Ladder).and_then(|(width, height, ms)| {
+        let known = source.shown.filter(|_| lease.kind != JobKind::Prepare).and_then(|(width, height, ms)| {
             let size = Size { width: u32::try_from(width).ok()?, height: u32::try_from(height).ok()? };
             Some((size, ms))
         });
@@ -64,23 +76,47 @@ impl<'a> Press<'a> {
                 worker.in_one(async |tx| publish::mp4(tx, lease, now, &key, bytes).await).await?;
             }
             Event::Rendition { name, width, height, bandwidth, codecs, file } => {
-                let init_key = keys::rendition_init(&self.version, attempt, &name);
-                let init_bytes = self.store(&init_key, "video/mp4", &file).await?;
                 let (width, height) = (width.into(), height.into());
-                let new = NewRendition { name: name.clone(), width, height, bandwidth, codecs, init_key, init_bytes };
-                let id = worker.in_one(async |tx| publish::rendition(tx, lease, &new).await).await?;
-                self.renditions.insert(name, id);
+                let growing = match self.left_behind(&name, (width, height), &codecs, &file).await? {
+                    Some(growing) => growing,
+                    None => {
+                        let init_key = keys::rendition_init(&self.version, attempt, &name);
+                        let init_bytes = self.store(&init_key, "video/mp4", &file).await?;
+                        let name = name.clone();
+                        let new = NewRendition { name, width, height, bandwidth, codecs, init_key, init_bytes };
+                        let id = worker.in_one(async |tx| publish::rendition(tx, lease, &new).await).await?;
+                        Growing { id, kept: Vec::new(), made: 0, complete: false }
+                    }
+                };
+                self.renditions.insert(name, growing);
             }
             Event::Segment { name, n, duration_ms, file } => {
-                let key = keys::rendition_segment(&self.version, attempt, &name, n);
-                let bytes = self.store(&key, "video/iso.segment", &file).await?;
-                let rendition = self.rendition(&name)?;
-                let new = NewSegment { n, duration_ms, bytes, key };
-                worker.in_one(async |tx| publish::segment(tx, lease, now, &rendition, &new).await).await?;
+                let growing = self.rendition(&name)?;
+                let (id, kept) = (growing.id.clone(), growing.kept.get(growing.made).copied());
+                growing.made += 1;
+                match kept {
+                    Some(kept) if kept == duration_ms => {
+                        self.len(&file).await?;
+                        self.discard(&file).await;
+                    }
+                    Some(_) => return Err(self.made_otherwise(&id, &name).await),
+                    None => {
+                        let key = keys::rendition_segment(&self.version, attempt, &name, n);
+                        let bytes = self.store(&key, "video/iso.segment", &file).await?;
+                        let new = NewSegment { n, duration_ms, bytes, key };
+                        worker.in_one(async |tx| publish::segment(tx, lease, now, &id, &new).await).await?;
+                    }
+                }
             }
             Event::Complete { name, bandwidth } => {
-                let rendition = self.rendition(&name)?;
-                worker.in_one(async |tx| publish::complete(tx, lease, now, &rendition, bandwidth).await).await?;
+                let growing = self.rendition(&name)?;
+                let (id, same) = (growing.id.clone(), growing.kept.len() <= growing.made);
+                if !same {
+                    return Err(self.made_otherwise(&id, &name).await);
+                }
+                if !growing.complete {
+                    worker.in_one(async |tx| publish::complete(tx, lease, now, &id, bandwidth).await).await?;
+                }
             }
             Event::Storyboard { image, vtt } => {
                 let image_key = keys::storyboard(&self.version, attempt);
@@ -104,9 +140,10 @@ impl<'a> Press<'a> {
             }
             Event::Done if self.settled => {}
             Event::Done => {
-                let kind = lease.kind;
+                let (kind, copied) = (lease.kind, self.renditions.is_empty());
                 let end = async |tx: &mut Tx| match kind {
-                    JobKind::Prepare => publish::prepared(tx, lease, now).await,
+                    JobKind::Prepare if copied => publish::prepared(tx, lease, now).await,
+                    JobKind::Prepare | JobKind::FastStart => publish::started(tx, lease, now).await,
                     JobKind::Ladder => publish::ready(tx, lease, now).await,
                 };
                 worker.in_one(end).await?;
@@ -117,18 +154,62 @@ impl<'a> Press<'a> {
         Ok(())
     }
 
-    fn rendition(&self, name: &str) -> Result<RenditionId, Trouble> {
-        let found = self.renditions.get(name).cloned();
+    fn rendition(&mut self, name: &str) -> Result<&mut Growing, Trouble> {
+        let found = self.renditions.get_mut(name);
         found.ok_or_else(|| Trouble::Child(format!("more of {name}, which did not begin")))
     }
 
-    /// Puts one of the child's files into the store. A child may name only what lies in its folder.
-    async fn store(&mut self, key: &str, content_type: &str, file: &str) -> Result<i64, Trouble> {
-        let path = self.folder.join(file);
+    /// What an earlier attempt published of this rendition, if it begins with the same head. Segments lean on nothing but
+    /// that and are cut at the same moments, so those that follow continue it, though an encoder with two threads never
+    /// gives quite the same bits back. Whoever watches it goes on watching, and nothing is stored twice.
+    async fn left_behind(
+        &mut self,
+        name: &str,
+        size: (i64, i64),
+        codecs: &str,
+        head: &str,
+    ) -> Result<Option<Growing>, Trouble> {
+        let (worker, lease) = (self.worker, self.lease);
+        let Some(kept) = worker.in_one(async |tx| publish::kept(tx, lease, name).await).await? else { return Ok(None) };
+        let len = self.len(head).await?;
+        if ((kept.width, kept.height), kept.codecs.as_str(), kept.init_bytes) != (size, codecs, len as i64) {
+            return Ok(None);
+        }
+        let mine = read_plain(&self.folder.join(head), len).await;
+        if mine.as_deref() != Some(&*worker.storage.get(&kept.init_key).await?) {
+            return Ok(None);
+        }
+        self.discard(head).await;
+        tracing::info!(job = %lease.job, name, segments = kept.segments.len(), "goes on behind what is published");
+        Ok(Some(Growing { id: kept.id, kept: kept.segments, made: 0, complete: kept.complete }))
+    }
+
+    /// Cut at other moments, as another build may: that does not continue what is there.
+    async fn made_otherwise(&self, rendition: &RenditionId, name: &str) -> Trouble {
+        let (lease, now) = (self.lease, At::now());
+        match self.worker.in_one(async |tx| publish::forget(tx, lease, now, rendition).await).await {
+            Ok(()) => Trouble::Passing(format!("{name} is made otherwise than by the attempt before")),
+            Err(error) => error.into(),
+        }
+    }
+
+    /// The length of one of the child's files, which counts as stored. A child may name only what lies in its folder.
+    async fn len(&mut self, file: &str) -> Result<u64, Trouble> {
         let inside = Path::new(file).components().all(|c| matches!(c, Component::Normal(_)));
-        let len = if inside { plain_len(&path).await } else { None };
+        let len = if inside { plain_len(&self.folder.join(file)).await } else { None };
         let len = len.ok_or_else(|| Trouble::Child(format!("{file:?} is no file of this job")))?;
         self.vet.count(len)?;
+        Ok(len)
+    }
+
+    async fn discard(&self, file: &str) {
+        let _ = tokio::fs::remove_file(self.folder.join(file)).await;
+    }
+
+    /// Puts one of the child's files into the store.
+    async fn store(&mut self, key: &str, content_type: &str, file: &str) -> Result<i64, Trouble> {
+        let len = self.len(file).await?;
+        let path = self.folder.join(file);
         let mut wait = Duration::from_millis(200);
         loop {
             match self.worker.storage.put_file(key, content_type, &path).await {
@@ -145,7 +226,7 @@ impl<'a> Press<'a> {
         if plain_len(&path).await != Some(len) {
             return Err(Trouble::Child(format!("{file:?} went on changing")));
         }
-        let _ = tokio::fs::remove_file(&path).await;
+        self.discard(file).await;
         Ok(len as i64)
     }
 }
@@ -153,4 +234,13 @@ impl<'a> Press<'a> {
 /// The length of a plain file. What the child made may be anything it could make in there, a link to elsewhere included.
 async fn plain_len(path: &Path) -> Option<u64> {
     tokio::fs::symlink_metadata(path).await.ok().filter(|file| file.is_file()).map(|file| file.len())
+}
+
+/// A plain file of that length, never through a link.
+async fn read_plain(path: &Path, len: u64) -> Option<Vec<u8>> {
+    let flags = rustix::fs::OFlags::NOFOLLOW.bits() as i32;
+    let file = tokio::fs::OpenOptions::new().read(true).custom_flags(flags).open(path).await.ok()?;
+    let mut bytes = Vec::new();
+    file.take(len + 1).read_to_end(&mut bytes).await.ok()?;
+    (bytes.len() as u64 == len).then_some(bytes)
 }

@@ -11,8 +11,10 @@ pub const SOURCE: &str = "source";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Task {
-    /// Verdict, poster, and the first thing that plays.
+    /// Verdict, poster, and the first thing that plays: a copy, or else the first rendition.
     Prepare,
+    /// The first rendition.
+    FastStart,
     /// The other renditions and the storyboard.
     Ladder,
     /// Tries what the jail must refuse, and says what happened.
@@ -24,6 +26,8 @@ pub struct Spec {
     pub task: Task,
     /// Threads for one decoder or encoder.
     pub threads: u32,
+    /// How far it steps back for others: 0 to 19.
+    pub nice: i32,
     pub limits: Limits,
 }
 

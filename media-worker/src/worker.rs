@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use weijia_core::clip::publish;
 use weijia_core::db::{Db, Tx};
-use weijia_core::job::{self, Dead, JobKind, Lease, Outcome};
+use weijia_core::job::{self, Dead, JobKind, Lane, Lease, Outcome};
 use weijia_core::storage::{Storage, StorageError};
 use weijia_core::time::{At, Millis};
 use weijia_core::{Error, Result};
@@ -40,10 +40,10 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Works until it is told to stop; then the job in hand is handed back.
-    pub async fn run(self: Arc<Self>, stopping: CancellationToken) {
+    /// Works on one lane's jobs until it is told to stop; then the job in hand is handed back.
+    pub async fn run(self: Arc<Self>, lane: Lane, stopping: CancellationToken) {
         while !stopping.is_cancelled() {
-            let pause = match self.next().await {
+            let pause = match self.next(lane).await {
                 Ok(Some(lease)) => match self.work(lease, &stopping).await {
                     Went::On => continue,
                     Went::Out => OUTAGE,
@@ -61,9 +61,9 @@ impl Worker {
         }
     }
 
-    async fn next(&self) -> Result<Option<Lease>> {
+    async fn next(&self, lane: Lane) -> Result<Option<Lease>> {
         let mut tx = self.db.read().await?;
-        let due = job::is_due(&mut tx).await?;
+        let due = job::is_due(&mut tx, lane).await?;
         drop(tx);
         if !due {
             return Ok(None);
@@ -73,7 +73,7 @@ impl Worker {
             tracing::error!(job = %dead.job, subject = %dead.subject, "given up: its workers went away");
             publish::given_up(&mut tx, At::now(), &dead).await?;
         }
-        let lease = job::claim(&mut tx, &self.name, LEASE).await?;
+        let lease = job::claim(&mut tx, lane, &self.name, LEASE).await?;
         tx.commit().await?;
         Ok(lease)
     }
@@ -143,13 +143,14 @@ impl Worker {
             return Err(Trouble::Passing(format!("{} of {} bytes came from the store", got, source.bytes)));
         }
         let mut press = Press::new(self, lease, &source, folder);
-        let task = match lease.kind {
-            JobKind::Prepare => Task::Prepare,
-            JobKind::Ladder => Task::Ladder,
+        let child = self.supervisor.for_clip(source.shown.map_or(0, |(_, _, ms)| ms));
+        let (task, child) = match lease.kind {
+            JobKind::Prepare => (Task::Prepare, child),
+            JobKind::FastStart => (Task::FastStart, child.behind_others()),
+            JobKind::Ladder => (Task::Ladder, child.behind_others()),
         };
-        let clip_ms = source.shown.map_or(0, |(_, _, ms)| ms);
         let publish = async |event| press.publish(event).await;
-        let ended = self.supervisor.for_clip(clip_ms).run(folder, task, interrupted, publish).await;
+        let ended = child.run(folder, task, interrupted, publish).await;
         match ended {
             Ok(()) if press.settled => Ok(()),
             Ok(()) => Err(Trouble::Child("the child came to no end".into())),

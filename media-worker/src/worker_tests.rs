@@ -6,7 +6,7 @@ use super::*;
 async fn leased(db: &Db) -> Lease {
     let mut tx = db.write().await.unwrap();
     job::enqueue(&mut tx, At(1), JobKind::Prepare, "subject", &UserId::new()).await.unwrap();
-    let lease = job::claim(&mut tx, "here", LEASE).await.unwrap().unwrap();
+    let lease = job::testing::claim(&mut tx, "here", LEASE).await.unwrap().unwrap();
     tx.commit().await.unwrap();
     lease
 }
@@ -19,7 +19,7 @@ async fn ended(db: &Db, lease: &Lease, trouble: &Trouble, stopping: bool) -> Res
 
 /// Whether somebody can begin at once.
 async fn waits(db: &Db) -> bool {
-    job::is_due(&mut db.read().await.unwrap()).await.unwrap()
+    job::is_due(&mut db.read().await.unwrap(), job::Lane::First).await.unwrap()
 }
 
 #[tokio::test]

@@ -45,7 +45,7 @@ impl Neighbourhood {
         let scratch = self.scratch();
         std::fs::write(scratch.join("source"), bytes).unwrap();
         let mut said = String::new();
-        for task in ["prepare", "ladder"] {
+        for task in ["prepare", "fast_start", "ladder"] {
             said += &child(&scratch, task);
         }
         assert!(self.listener.accept().is_err(), "{what}: it called home");
@@ -59,7 +59,7 @@ impl Neighbourhood {
 fn started(scratch: &Path, task: &str) -> Child {
     let limits = json!({"address_space": 4_u64 << 30, "cpu_seconds": 60, "file_size": 1 << 30, "open_files": 64});
     let spec = scratch.join("spec.json");
-    std::fs::write(&spec, json!({"task": task, "threads": 2, "limits": limits}).to_string()).unwrap();
+    std::fs::write(&spec, json!({"task": task, "threads": 2, "nice": 0, "limits": limits}).to_string()).unwrap();
     let mut command = Command::new(kit::PROGRAM);
     command.args(["job", "--spec"]).arg(&spec);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()

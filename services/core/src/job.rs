@@ -8,8 +8,10 @@
 //! another person's first.
 
 mod attempts;
+mod claim;
 
-use std::fmt::Write as _;
+pub use claim::{Lane, claim, is_due, reclaim};
+
 use std::str::FromStr;
 
 use crate::db::Tx;
@@ -22,23 +24,24 @@ use crate::time::{At, Millis};
 pub const MAX_ATTEMPTS: i64 = 5;
 /// How long a job waits for a store or a database that is away before it is given up.
 pub const PATIENCE: Millis = Millis::hours(24);
-/// The job of a worker that went away has waited for its whole lease already.
-const AFTER_A_LOSS: Millis = Millis::seconds(1);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JobKind {
     /// From the received bytes to the first thing that plays. Subject: a clip version.
     Prepare,
+    /// The first rendition of a version of which a copy plays: it plays over a thin line too. Subject: a clip version.
+    FastStart,
     /// The rest of a playable version: other renditions and the storyboard. Subject: a clip version.
     Ladder,
 }
 
 impl JobKind {
-    pub const ALL: [JobKind; 2] = [JobKind::Prepare, JobKind::Ladder];
+    pub const ALL: [JobKind; 3] = [JobKind::Prepare, JobKind::FastStart, JobKind::Ladder];
 
     pub const fn as_str(self) -> &'static str {
         match self {
             JobKind::Prepare => "prepare",
+            JobKind::FastStart => "fast_start",
             JobKind::Ladder => "ladder",
         }
     }
@@ -47,7 +50,8 @@ impl JobKind {
     pub const fn priority(self) -> i64 {
         match self {
             JobKind::Prepare => 10,
-            JobKind::Ladder => 20,
+            JobKind::FastStart => 20,
+            JobKind::Ladder => 30,
         }
     }
 }
@@ -59,7 +63,7 @@ impl FromStr for JobKind {
     }
 }
 
-/// The right to work on a job until it is lost. `attempt` never repeats for a job, so it can name what was made.
+/// The right to work on a job until it is lost. `attempt` never repeats for a subject, so it can name what was made.
 #[derive(Debug, Clone)]
 pub struct Lease {
     pub job: JobId,
@@ -105,22 +109,26 @@ fn held(rows: u64) -> Result<()> {
 }
 
 /// A subject gets one job of a kind, whatever became of it: asking again changes nothing, unless it was called off.
+/// Its attempts are counted on from those of the subject's other jobs.
 pub async fn enqueue(tx: &mut Tx, now: At, kind: JobKind, subject: &str, owner: &UserId) -> Result<()> {
     // The turn that is being served is the smallest one waiting; an owner's next job stands one turn behind her last.
     let (serving, last): (i64, i64) = on!(tx, c => sqlx::query_as(
             "select coalesce(min(turn), 0), coalesce(max(turn) filter (where owner_id = $2), 0)
              from jobs where priority = $1 and state in ('ready', 'leased')")
         .bind(kind.priority()).bind(owner).fetch_one(c).await)?;
+    let behind: i64 = on!(tx, c => sqlx::query_scalar("select coalesce(max(attempt), 0) from jobs where subject = $1")
+        .bind(subject).fetch_one(c).await)?;
     on!(tx, c => sqlx::query(
-            "insert into jobs (id, kind, subject, owner_id, priority, turn, state, attempt, max_attempts, run_at,
-                               created_at, updated_at)
-             values ($1, $2, $3, $4, $5, $6, 'ready', 0, $7, 0, $8, $8)
+            "insert into jobs (id, kind, subject, owner_id, priority, turn, state, attempt, max_attempts, anew_after,
+                               run_at, created_at, updated_at)
+             values ($1, $2, $3, $4, $5, $6, 'ready', $7, $8, $7, 0, $9, $9)
              on conflict (subject, kind) do update
-             set state = 'ready', max_attempts = jobs.attempt + excluded.max_attempts, anew_after = jobs.attempt,
-                 run_at = 0, reason = null, created_at = excluded.created_at, updated_at = excluded.updated_at
+             set state = 'ready', attempt = excluded.attempt, max_attempts = excluded.max_attempts,
+                 anew_after = excluded.attempt, run_at = 0, reason = null, created_at = excluded.created_at,
+                 updated_at = excluded.updated_at
              where jobs.state = 'cancelled'")
         .bind(JobId::new()).bind(kind.as_str()).bind(subject).bind(owner).bind(kind.priority())
-        .bind(serving.max(last + 1)).bind(MAX_ATTEMPTS).bind(now).execute(c).await.map(drop))?;
+        .bind(serving.max(last + 1)).bind(behind).bind(behind + MAX_ATTEMPTS).bind(now).execute(c).await.map(drop))?;
     Ok(())
 }
 
@@ -140,79 +148,6 @@ pub async fn begin_behind(tx: &mut Tx, subject: &str, attempts: i64) -> Result<(
              where subject = $1 and state = 'ready' and attempt = 0")
         .bind(subject).bind(attempts).execute(c).await.map(drop))?;
     Ok(())
-}
-
-/// Whether it is worth opening a writing transaction: something is due, or a lease has run out.
-pub async fn is_due(tx: &mut Tx) -> Result<bool> {
-    let now = tx.clock().await?;
-    let n: i64 = on!(tx, c => sqlx::query_scalar(
-            "select count(*) from (select 1 as one from jobs where (state = 'ready' and run_at <= $1)
-                                   or (state = 'leased' and lease_until < $1) limit 1) as due")
-        .bind(now).fetch_one(c).await)?;
-    Ok(n > 0)
-}
-
-type JobRow = (JobId, String, i64, String, UserId);
-
-// The kinds are spelled out: a job of a kind that this build does not know stays for a worker that does.
-macro_rules! claim {
-    ($lock:literal) => {
-        concat!(
-            "update jobs set state = 'leased', attempt = attempt + 1, token = $1, lease_until = $2, worker = $3,
-                 progress = null, updated_at = $4
-             where id = (select id from jobs where state = 'ready' and run_at <= $4 and kind in ('prepare', 'ladder')
-                         order by priority, turn, id limit 1 ",
-            $lock,
-            ") returning id, kind, attempt, subject, owner_id"
-        )
-    };
-}
-
-/// Takes the next job for `lease` long.
-pub async fn claim(tx: &mut Tx, worker: &str, lease: Millis) -> Result<Option<Lease>> {
-    let now = tx.clock().await?;
-    let token = new_token();
-    let sql = tx.pick(claim!(""), claim!("for update skip locked"));
-    let row: Option<JobRow> = on!(tx, c => sqlx::query_as(sql)
-        .bind(&token).bind(now + lease).bind(worker).bind(now).fetch_optional(c).await)?;
-    let Some((job, kind, attempt, subject, owner)) = row else { return Ok(None) };
-    let lease = Lease { job, kind: kind.parse()?, attempt, token, subject, owner };
-    attempts::begin(tx, &lease, worker, now).await?;
-    Ok(Some(lease))
-}
-
-/// Takes back the leases that ran out: back to the queue, or dead when that was the last attempt.
-/// Answers the dead.
-pub async fn reclaim(tx: &mut Tx) -> Result<Vec<Dead>> {
-    let now = tx.clock().await?;
-    let expired: Vec<(JobId, String, i64, i64, String, String)> = on!(tx, c => sqlx::query_as(
-            "select id, kind, attempt, max_attempts, subject, token from jobs
-             where state = 'leased' and lease_until < $1 and kind in ('prepare', 'ladder')
-             order by lease_until limit 20")
-        .bind(now).fetch_all(c).await)?;
-    let mut dead = Vec::new();
-    for (job, kind, attempt, max, subject, token) in expired {
-        let outcome = outcome(attempt, max, now + AFTER_A_LOSS);
-        let reason = "the worker went away";
-        // Its worker may have renewed or finished since: then the row no longer matches, and is left alone.
-        let rows = match outcome {
-            Outcome::RetryAt(at) => on!(tx, c => sqlx::query(
-                    "update jobs set state = 'ready', token = null, lease_until = null, run_at = $1, reason = $2,
-                         updated_at = $3 where id = $4 and token = $5 and state = 'leased' and lease_until < $3")
-                .bind(at).bind(reason).bind(now).bind(&job).bind(&token).execute(c).await.map(|r| r.rows_affected()))?,
-            Outcome::Dead => on!(tx, c => sqlx::query(
-                    "update jobs set state = 'dead', token = null, lease_until = null, reason = $1,
-                         updated_at = $2 where id = $3 and token = $4 and state = 'leased' and lease_until < $2")
-                .bind(reason).bind(now).bind(&job).bind(&token).execute(c).await.map(|r| r.rows_affected()))?,
-        };
-        if rows == 1 {
-            attempts::end(tx, &job, attempt, now, "gone", None).await?;
-        }
-        if rows == 1 && outcome == Outcome::Dead {
-            dead.push(Dead { job, kind: kind.parse()?, subject });
-        }
-    }
-    Ok(dead)
 }
 
 fn outcome(attempt: i64, max_attempts: i64, next: At) -> Outcome {
@@ -322,11 +257,19 @@ pub async fn cancel(tx: &mut Tx, now: At, subject: &str) -> Result<()> {
     Ok(())
 }
 
-fn new_token() -> String {
-    rand::random::<[u8; 16]>().iter().fold(String::with_capacity(32), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+/// Claims for tests of this and the other crates.
+pub mod testing {
+    use super::*;
+
+    /// Takes the next job, of whatever lane.
+    pub async fn claim(tx: &mut Tx, worker: &str, lease: Millis) -> Result<Option<Lease>> {
+        for lane in Lane::ALL {
+            if let Some(lease) = super::claim(tx, lane, worker, lease).await? {
+                return Ok(Some(lease));
+            }
+        }
+        Ok(None)
+    }
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ async fn add(db: &Db, owner: &UserId, subject: &str, kind: JobKind) {
 
 async fn take(db: &Db) -> Option<Lease> {
     let mut tx = db.write().await.unwrap();
-    let lease = claim(&mut tx, "here", LEASE).await.unwrap();
+    let lease = testing::claim(&mut tx, "here", LEASE).await.unwrap();
     tx.commit().await.unwrap();
     lease
 }
@@ -58,25 +58,6 @@ fn is_lost<T: std::fmt::Debug>(result: Result<T>) -> bool {
     matches!(result, Err(Error::Conflict(r)) if r.code == "lease_lost")
 }
 
-/// Workers ask several times a second, and what is done stays in the table.
-#[tokio::test]
-async fn asking_the_queue_reads_no_more_than_what_waits() {
-    let folder = crate::db::testing::folder();
-    let db = crate::db::testing::sqlite(folder.path()).await;
-    let mut tx = db.read().await.unwrap();
-    let sql = sqlx::AssertSqlSafe(format!("explain query plan {}", claim!("")));
-    let plan: Vec<(i64, i64, i64, String)> = on!(&mut tx, c => sqlx::query_as(sql).fetch_all(c).await).unwrap();
-    let plan: Vec<String> = plan.into_iter().map(|row| row.3).collect();
-    assert!(plan.iter().any(|step| step.contains("jobs_queue (state=?)")), "{plan:?}");
-    assert!(plan.iter().all(|step| !step.contains("SCAN") && !step.contains("TEMP B-TREE")), "{plan:?}");
-}
-
-#[test]
-fn the_kinds_named_in_sql_are_all_the_kinds() {
-    let list = JobKind::ALL.map(|k| format!("'{}'", k.as_str())).join(", ");
-    assert!(claim!("").contains(&format!("kind in ({list})")));
-}
-
 #[test]
 fn waiting_grows_and_stays_within_minutes() {
     assert_eq!([1, 2, 3, 4].map(|n| backoff(n).0), [2_000, 8_000, 32_000, 128_000]);
@@ -88,7 +69,7 @@ both_databases! {
         let owner = UserId::new();
         add(&db, &owner, "a", JobKind::Prepare).await;
         add(&db, &owner, "a", JobKind::Prepare).await;
-        assert!(is_due(&mut db.read().await.unwrap()).await.unwrap());
+        assert!(is_due(&mut db.read().await.unwrap(), Lane::First).await.unwrap());
         let lease = take(&db).await.unwrap();
         assert_eq!((lease.attempt, lease.subject.as_str(), lease.kind), (1, "a", JobKind::Prepare));
         assert_eq!(lease.subject, "a");
@@ -102,7 +83,7 @@ both_databases! {
         add(&db, &owner, "a", JobKind::Prepare).await;
         assert!(take(&db).await.is_none());
         assert_eq!(state(&db, "a").await.0, "done");
-        assert!(!is_due(&mut db.read().await.unwrap()).await.unwrap());
+        assert!(!is_due(&mut db.read().await.unwrap(), Lane::First).await.unwrap());
     }
 
     a_lost_lease_changes_nothing(db) {
@@ -265,12 +246,35 @@ both_databases! {
         assert!(next.contains(&"quiet".to_owned()), "{next:?}");
     }
 
-    the_first_playable_outranks_the_ladder(db) {
+    each_lane_takes_its_own_and_what_is_waited_for_first(db) {
         let owner = UserId::new();
-        add(&db, &owner, "ladder", JobKind::Ladder).await;
-        add(&db, &owner, "prepare", JobKind::Prepare).await;
-        assert_eq!(take(&db).await.unwrap().subject, "prepare");
-        assert_eq!(take(&db).await.unwrap().subject, "ladder");
+        for kind in [JobKind::Ladder, JobKind::FastStart, JobKind::Prepare] {
+            add(&db, &owner, kind.as_str(), kind).await;
+        }
+        let mut tx = db.write().await.unwrap();
+        assert!(is_due(&mut tx, Lane::First).await.unwrap() && is_due(&mut tx, Lane::Rest).await.unwrap());
+        for (lane, next) in [(Lane::First, Some("prepare")), (Lane::First, None), (Lane::Rest, Some("fast_start")), (Lane::Rest, Some("ladder"))] {
+            let lease = claim(&mut tx, lane, "here", LEASE).await.unwrap();
+            assert_eq!(lease.map(|lease| lease.subject).as_deref(), next);
+        }
+        assert!(!is_due(&mut tx, Lane::First).await.unwrap() && !is_due(&mut tx, Lane::Rest).await.unwrap());
+        tx.commit().await.unwrap();
+    }
+
+    no_number_of_an_attempt_is_used_twice_for_a_subject(db) {
+        let owner = UserId::new();
+        for kind in [JobKind::Prepare, JobKind::FastStart, JobKind::Ladder] {
+            add(&db, &owner, "a", kind).await;
+            let lease = take(&db).await.unwrap();
+            assert_eq!((lease.kind, lease.attempt), (kind, kind.priority() / 10));
+            let mut tx = db.write().await.unwrap();
+            finish(&mut tx, &lease, At(3)).await.unwrap();
+            tx.commit().await.unwrap();
+        }
+        let mut tx = db.write().await.unwrap();
+        again(&mut tx, At(4), JobKind::Prepare, "a", &owner).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(take(&db).await.unwrap().attempt, 4);
     }
 
     calling_off_takes_the_lease_away(db) {

@@ -5,12 +5,16 @@
 //! takes the place of the older only when it has caught up: whoever is watching keeps what plays. Keys that no row
 //! names any longer go to `object_trash`.
 
-use crate::audit;
+mod again;
+
+pub(crate) use again::{let_go_of_all, let_go_of_original};
+pub use again::{make_again, original_found, original_lost, retry};
+
+use crate::clip::MediaState;
 use crate::clip::refusal::RefusalCode;
-use crate::clip::{MediaState, sql};
 use crate::db::Tx;
 use crate::error::{Error, Result};
-use crate::ids::{ClipId, RenditionId, UserId, VersionId};
+use crate::ids::{ClipId, RenditionId, VersionId};
 use crate::job::{self, Dead, JobKind, Lease};
 use crate::on;
 use crate::storage::{keys, trash};
@@ -55,6 +59,21 @@ pub struct NewSegment {
     pub duration_ms: i64,
     pub bytes: i64,
     pub key: String,
+}
+
+/// What an earlier attempt of the same job has published of a rendition: the next one goes on behind it.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Kept {
+    pub id: RenditionId,
+    pub width: i64,
+    pub height: i64,
+    pub codecs: String,
+    pub init_key: String,
+    pub init_bytes: i64,
+    pub complete: bool,
+    /// Milliseconds of each segment.
+    #[sqlx(skip)]
+    pub segments: Vec<i64>,
 }
 
 /// The version that this lease is about. A subject that is no version id was never written by us.
@@ -139,6 +158,28 @@ pub async fn rendition(tx: &mut Tx, lease: &Lease, new: &NewRendition) -> Result
     Ok(id)
 }
 
+/// What the last attempt before this one left of a rendition of that name.
+pub async fn kept(tx: &mut Tx, lease: &Lease, name: &str) -> Result<Option<Kept>> {
+    let version = fenced(tx, lease).await?;
+    let kept: Option<Kept> = on!(&mut *tx, c => sqlx::query_as(
+            "select id, width, height, codecs, init_key, init_bytes, complete from renditions
+             where version_id = $1 and name = $2 and attempt < $3
+               and attempt > (select anew_after from jobs where id = $4)
+             order by attempt desc limit 1")
+        .bind(&version).bind(name).bind(lease.attempt).bind(&lease.job).fetch_optional(c).await)?;
+    let Some(mut kept) = kept else { return Ok(None) };
+    kept.segments = on!(tx, c => sqlx::query_scalar(
+            "select duration_ms from rendition_segments where rendition_id = $1 order by n")
+        .bind(&kept.id).fetch_all(c).await)?;
+    Ok(Some(kept))
+}
+
+/// It turned out not to be what this attempt makes: it is made anew.
+pub async fn forget(tx: &mut Tx, lease: &Lease, now: At, rendition: &RenditionId) -> Result<()> {
+    fenced(tx, lease).await?;
+    drop_rendition(tx, now, rendition).await
+}
+
 /// One more segment that plays.
 pub async fn segment(tx: &mut Tx, lease: &Lease, now: At, rendition: &RenditionId, new: &NewSegment) -> Result<()> {
     let version = fenced(tx, lease).await?;
@@ -157,12 +198,21 @@ pub async fn complete(tx: &mut Tx, lease: &Lease, now: At, rendition: &Rendition
     supersede(tx, now, &version, rendition, None).await
 }
 
-/// It plays: the job is done, and the rest is put in line behind other people's first.
+/// A copy plays: the job is done, and the first rendition is put in line behind other people's first.
 pub async fn prepared(tx: &mut Tx, lease: &Lease, now: At) -> Result<()> {
+    next(tx, lease, now, JobKind::FastStart).await
+}
+
+/// The first rendition plays: the job is done, and the others are put in line.
+pub async fn started(tx: &mut Tx, lease: &Lease, now: At) -> Result<()> {
+    next(tx, lease, now, JobKind::Ladder).await
+}
+
+async fn next(tx: &mut Tx, lease: &Lease, now: At, kind: JobKind) -> Result<()> {
     let version = fenced(tx, lease).await?;
     drop_incomplete(tx, now, &version).await?;
     job::finish(tx, lease, now).await?;
-    job::enqueue(tx, now, JobKind::Ladder, version.as_str(), &lease.owner).await
+    job::enqueue(tx, now, kind, version.as_str(), &lease.owner).await
 }
 
 /// Everything there is to make of it is made.
@@ -218,103 +268,6 @@ async fn settle_as_it_is(tx: &mut Tx, now: At, version: &VersionId, why_not: Ref
         0 => settle(tx, now, version, MediaState::Failed, Some(why_not)).await,
         _ => settle(tx, now, version, MediaState::Ready, None).await,
     }
-}
-
-/// The store has lost the file she sent, or holds another: nothing more can be made of it. Its key and its sidecar
-/// stay, and whatever the bucket has under them: a backup of the store may bring the file back ([`original_found`]).
-pub async fn original_lost(tx: &mut Tx, now: At, version: &VersionId) -> Result<()> {
-    job::cancel(tx, now, version.as_str()).await?;
-    settle_as_it_is(tx, now, version, RefusalCode::Lost).await?;
-    // Until now she was told that it was not lost.
-    on!(tx, c => sqlx::query("update clip_versions set reason_code = $2 where id = $1 and reason_code = $3")
-        .bind(version).bind(RefusalCode::Lost.code()).bind(RefusalCode::ProcessingFailed.code()).execute(c).await.map(drop))?;
-    on!(tx, c => sqlx::query("update clip_versions set original_gone = 'lost', sidecar_rev = sidecar_rev + 1 where id = $1")
-        .bind(version).execute(c).await.map(drop))?;
-    Ok(())
-}
-
-/// The file she sent is whole under this key. Of one that had failed only because it was lost, a clip is made after all.
-pub async fn original_found(
-    tx: &mut Tx,
-    now: At,
-    version: &VersionId,
-    owner: &UserId,
-    key: &str,
-    bytes: i64,
-) -> Result<()> {
-    let state: MediaState = on!(tx, c => sqlx::query_scalar(
-            "update clip_versions set original_key = $2, bytes = $3, original_gone = null, sidecar_rev = sidecar_rev + 1,
-                 state = case when state = 'failed' and reason_code = $4 then 'received' else state end,
-                 reason_code = case when reason_code = $4 then null else reason_code end
-             where id = $1 returning state")
-        .bind(version).bind(key).bind(bytes).bind(RefusalCode::Lost.code()).fetch_one(c).await)?;
-    if matches!(state, MediaState::Received | MediaState::Processing) {
-        job::again(tx, now, JobKind::Prepare, version.as_str(), owner).await?;
-    }
-    Ok(())
-}
-
-/// The file she sent goes; what was made of it stays, and as long as that plays its sidecar, which tells of it.
-pub(crate) async fn let_go_of_original(
-    tx: &mut Tx,
-    now: At,
-    clip: &ClipId,
-    version: &VersionId,
-    why: &str,
-) -> Result<()> {
-    let key: Option<String> = on!(tx, c => sqlx::query_scalar("select original_key from clip_versions where id = $1")
-        .bind(version).fetch_one(c).await)?;
-    let plays: Option<At> = on!(tx, c => sqlx::query_scalar(
-            "update clip_versions set original_key = null, original_gone = $2, sidecar_rev = sidecar_rev + 1
-             where id = $1 returning playable_at")
-        .bind(version).bind(why).fetch_one(c).await)?;
-    let sidecar = plays.is_none().then(|| keys::sidecar(clip, version));
-    for key in key.into_iter().chain(sidecar) {
-        trash::put(tx, now, &key, None).await?;
-    }
-    Ok(())
-}
-
-/// Nothing of it is to stay: neither the file she sent nor anything that was made of it or found out about it.
-pub(crate) async fn let_go_of_all(tx: &mut Tx, now: At, clip: &ClipId, version: &VersionId) -> Result<()> {
-    drop_all(tx, now, version).await?;
-    on!(tx, c => sqlx::query(
-            "update clip_versions set facts = null, width = null, height = null, duration_ms = null, playable_at = null
-             where id = $1")
-        .bind(version).execute(c).await.map(drop))?;
-    let_go_of_original(tx, now, clip, version, "released").await
-}
-
-/// Has everything made anew of a version whose file is there, also of one that we did not get done. What plays goes on
-/// playing until the new catches up. `false`: there is nothing to make it from, or it was refused for what it is.
-pub async fn make_again(tx: &mut Tx, now: At, version: &VersionId, owner: &UserId) -> Result<bool> {
-    let rows = on!(tx, c => sqlx::query(
-            "update clip_versions set state = 'processing', ready_at = null, failed_at = null, reason_code = null,
-                 sidecar_rev = sidecar_rev + 1
-             where id = $1 and (state in ('received', 'processing', 'ready') or (state = 'failed' and reason_code = $2))
-               and original_key is not null and original_gone is null")
-        .bind(version).bind(RefusalCode::ProcessingFailed.code()).execute(c).await.map(|r| r.rows_affected()))?;
-    if rows == 1 {
-        job::again(tx, now, JobKind::Prepare, version.as_str(), owner).await?;
-    }
-    Ok(rows == 1)
-}
-
-/// Makes what we did not get done of a clip once more, and answers how many versions that is.
-pub async fn retry(tx: &mut Tx, now: At, clip: &ClipId) -> Result<usize> {
-    let owner = sql::lock(tx, clip).await?.owner_id;
-    let not_done: Vec<VersionId> = on!(&mut *tx, c => sqlx::query_scalar(
-            "select id from clip_versions where clip_id = $1 and state = 'failed' and reason_code = $2 order by n")
-        .bind(clip).bind(RefusalCode::ProcessingFailed.code()).fetch_all(c).await)?;
-    let mut again = 0;
-    for version in not_done {
-        if make_again(tx, now, &version, &owner).await? {
-            let detail = serde_json::json!({ "version": version });
-            audit::append(tx, now, None, "clip.retried", clip.as_str(), &detail).await?;
-            again += 1;
-        }
-    }
-    Ok(again)
 }
 
 async fn settle(tx: &mut Tx, now: At, version: &VersionId, to: MediaState, why: Option<RefusalCode>) -> Result<()> {

@@ -36,7 +36,7 @@ async fn received(db: &Db) -> VersionId {
 
 async fn take(db: &Db) -> Lease {
     let mut tx = db.write().await.unwrap();
-    let lease = job::claim(&mut tx, "here", Millis::minutes(1)).await.unwrap().unwrap();
+    let lease = job::testing::claim(&mut tx, "here", Millis::minutes(1)).await.unwrap().unwrap();
     tx.commit().await.unwrap();
     lease
 }
@@ -119,7 +119,7 @@ both_databases! {
         end(&db, &lease, &id).await;
         let mut tx = db.write().await.unwrap();
         mp4(&mut tx, &lease, At(5_000), "mp4", 9).await.unwrap();
-        prepared(&mut tx, &lease, NOW).await.unwrap();
+        started(&mut tx, &lease, NOW).await.unwrap();
         tx.commit().await.unwrap();
         let lease = begin(&db).await;
         assert_eq!(lease.kind, JobKind::Ladder);
@@ -134,7 +134,7 @@ both_databases! {
         let keys = [v.poster_key, v.mp4_key, v.storyboard_key, v.storyboard_vtt_key].map(Option::unwrap);
         assert_eq!(keys, ["poster", "mp4", "board", "vtt"]);
         assert!(column(&db, TRASH).await.is_empty());
-        assert!(job::claim(&mut db.write().await.unwrap(), "here", Millis(1)).await.unwrap().is_none());
+        assert!(job::testing::claim(&mut db.write().await.unwrap(), "here", Millis(1)).await.unwrap().is_none());
     }
 
     a_later_attempt_takes_over_when_it_has_caught_up(db) {
@@ -159,6 +159,59 @@ both_databases! {
         assert_ne!(old, new);
     }
 
+    a_copy_plays_before_the_first_rendition_and_that_before_the_others(db) {
+        let version = received(&db).await;
+        let lease = begin(&db).await;
+        let mut tx = db.write().await.unwrap();
+        mp4(&mut tx, &lease, NOW, "mp4", 9).await.unwrap();
+        prepared(&mut tx, &lease, NOW).await.unwrap();
+        tx.commit().await.unwrap();
+        assert!(row(&db, &version).await.playable());
+        let lease = begin(&db).await;
+        assert_eq!(lease.kind, JobKind::FastStart);
+        let id = grow(&db, &lease, 1).await;
+        end(&db, &lease, &id).await;
+        let mut tx = db.write().await.unwrap();
+        started(&mut tx, &lease, NOW).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(begin(&db).await.kind, JobKind::Ladder);
+    }
+
+    the_next_attempt_learns_what_the_last_one_published(db) {
+        let version = received(&db).await;
+        let first = begin(&db).await;
+        let mut tx = db.write().await.unwrap();
+        assert_eq!(kept(&mut tx, &first, "480").await.unwrap(), None);
+        tx.commit().await.unwrap();
+        let id = grow(&db, &first, 2).await;
+        try_again(&db, &first).await;
+        let second = begin(&db).await;
+        let mut tx = db.write().await.unwrap();
+        let left = kept(&mut tx, &second, "480").await.unwrap().unwrap();
+        assert_eq!((&left.id, left.init_key.as_str(), left.complete), (&id, "1/init", false));
+        assert_eq!(left.segments, [2000, 2000]);
+        assert_eq!(kept(&mut tx, &second, "720").await.unwrap(), None);
+        // It goes on under the row that is there, with keys of its own.
+        let more = NewSegment { n: 2, duration_ms: 2000, bytes: 9, key: "2/2".into() };
+        segment(&mut tx, &second, NOW, &id, &more).await.unwrap();
+        complete(&mut tx, &second, NOW, &id, 9).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(column(&db, SEGMENTS).await, ["1/0", "1/1", "2/2"]);
+        let mut tx = db.write().await.unwrap();
+        assert!(kept(&mut tx, &second, "480").await.unwrap().unwrap().complete);
+        started(&mut tx, &second, NOW).await.unwrap();
+        // Asked for anew, all of it is made anew.
+        assert!(make_again(&mut tx, NOW, &version, &second.owner).await.unwrap());
+        tx.commit().await.unwrap();
+        let third = begin(&db).await;
+        let mut tx = db.write().await.unwrap();
+        assert_eq!(kept(&mut tx, &third, "480").await.unwrap(), None);
+        forget(&mut tx, &third, NOW, &id).await.unwrap();
+        tx.commit().await.unwrap();
+        assert!(column(&db, SEGMENTS).await.is_empty());
+        assert_eq!(column(&db, TRASH).await, ["1/0", "1/1", "1/init", "2/2"]);
+    }
+
     a_worker_that_was_replaced_publishes_nothing(db) {
         let version = received(&db).await;
         let first = begin(&db).await;
@@ -171,6 +224,8 @@ both_databases! {
         assert!(poster(&mut tx, &first, NOW, "late", 9).await.is_err());
         assert!(storyboard(&mut tx, &first, NOW, ("late", 9), ("late", 9)).await.is_err());
         assert!(prepared(&mut tx, &first, NOW).await.is_err());
+        assert!(started(&mut tx, &first, NOW).await.is_err());
+        assert!(kept(&mut tx, &first, "480").await.is_err());
         assert!(ready(&mut tx, &first, NOW).await.is_err());
         assert!(refused(&mut tx, &first, NOW, RefusalCode::Empty).await.is_err());
         tx.commit().await.unwrap();
@@ -198,7 +253,7 @@ both_databases! {
         end(&db, &lease, &id).await;
         let mut tx = db.write().await.unwrap();
         poster(&mut tx, &lease, NOW, "poster", 1).await.unwrap();
-        prepared(&mut tx, &lease, NOW).await.unwrap();
+        started(&mut tx, &lease, NOW).await.unwrap();
         tx.commit().await.unwrap();
         let lease = begin(&db).await;
         let mut tx = db.write().await.unwrap();
@@ -214,7 +269,7 @@ both_databases! {
         let v = row(&db, &version).await;
         assert_eq!((v.state, v.reason_code.as_deref(), v.playable()), (MediaState::Ready, None, true));
         assert_eq!((v.poster_key.as_deref(), column(&db, SEGMENTS).await), (Some("poster"), vec!["1/0".to_owned()]));
-        assert_eq!(column(&db, TRASH).await, ["2/init"], "only what the refused attempt began goes");
+        assert_eq!(column(&db, TRASH).await, ["3/init"], "only what the refused attempt began goes");
     }
 
     a_poison_job_ends_in_words(db) {
@@ -258,7 +313,7 @@ both_databases! {
         let id = grow(&db, &lease, 1).await;
         end(&db, &lease, &id).await;
         let mut tx = db.write().await.unwrap();
-        prepared(&mut tx, &lease, NOW).await.unwrap();
+        started(&mut tx, &lease, NOW).await.unwrap();
         tx.commit().await.unwrap();
         for _ in 0..job::MAX_ATTEMPTS {
             let lease = begin(&db).await;

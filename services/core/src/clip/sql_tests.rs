@@ -77,10 +77,10 @@ both_databases! {
         let mut tx = db.write().await.unwrap();
         let (id, version) = testing::clip(&mut tx, &room.trainee, None, None).await;
         job::enqueue(&mut tx, At(1), job::JobKind::Ladder, version.as_str(), &room.trainee).await.unwrap();
-        let lease = job::claim(&mut tx, "here", Millis::minutes(1)).await.unwrap().unwrap();
+        let lease = job::testing::claim(&mut tx, "here", Millis::minutes(1)).await.unwrap().unwrap();
         withdraw(&mut tx, At(2), &room.trainee, &id).await.unwrap();
         assert!(job::still_held(&mut tx, &lease).await.is_err());
-        assert!(job::claim(&mut tx, "there", Millis::minutes(1)).await.unwrap().is_none());
+        assert!(job::testing::claim(&mut tx, "there", Millis::minutes(1)).await.unwrap().is_none());
     }
 
     of_each_rung_the_best_is_played(db) {

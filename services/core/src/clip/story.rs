@@ -175,10 +175,10 @@ mod tests {
                 .bind(&clip).fetch_one(c).await).unwrap();
             let now = tx.clock().await.unwrap();
             job::enqueue(&mut tx, now, JobKind::Ladder, &version, &crate::ids::UserId::new()).await.unwrap();
-            let lease = job::claim(&mut tx, "zhangjiajie/7", Millis::minutes(1)).await.unwrap().unwrap();
+            let lease = job::testing::claim(&mut tx, "zhangjiajie/7", Millis::minutes(1)).await.unwrap().unwrap();
             job::died(&mut tx, &lease, "signal: 11 (SIGSEGV)").await.unwrap();
             on!(&mut tx, c => sqlx::query("update jobs set run_at = 0").execute(c).await.map(drop)).unwrap();
-            let lease = job::claim(&mut tx, "zhangjiajie/7", Millis::minutes(1)).await.unwrap().unwrap();
+            let lease = job::testing::claim(&mut tx, "zhangjiajie/7", Millis::minutes(1)).await.unwrap().unwrap();
             job::finish(&mut tx, &lease, now).await.unwrap();
             let story = tell(&mut tx, &clip).await.unwrap();
             for words in ["第 1 次（zhangjiajie/7）做到一半停了：signal: 11 (SIGSEGV)", "第 2 次（zhangjiajie/7）做完了"] {

@@ -26,32 +26,34 @@ struct Row {
     state: String,
     priority: i64,
     turn: i64,
-    attempt: i64,
+    /// How often somebody has begun since it was last asked for.
+    tries: i64,
     run_at: At,
     progress: Option<String>,
 }
 
 /// `playable`: what is still to be done makes it only nicer. None: nobody is going to do anything.
 pub async fn of(tx: &mut Tx, version: &VersionId, playable: bool) -> Result<Option<Work>> {
-    let kind = if playable { JobKind::Ladder } else { JobKind::Prepare };
     let row: Option<Row> = on!(&mut *tx, c => sqlx::query_as(
-            "select id, state, priority, turn, attempt, run_at, progress from jobs
-             where subject = $1 and kind = $2 and state in ('ready', 'leased')")
-        .bind(version).bind(kind.as_str()).fetch_optional(c).await)?;
+            "select id, state, priority, turn, attempt - anew_after as tries, run_at, progress from jobs
+             where subject = $1 and state in ('ready', 'leased') and (priority > $2) = $3
+             order by priority limit 1")
+        .bind(version).bind(JobKind::Prepare.priority()).bind(playable).fetch_optional(c).await)?;
     let Some(row) = row else { return Ok(None) };
-    Ok(Some(match (row.state.as_str(), row.attempt) {
+    Ok(Some(match (row.state.as_str(), row.tries) {
         ("leased", _) => Work::Begun { progress: row.progress },
-        (_, 0) => Work::Queued { ahead: ahead_of(tx, &row).await? },
+        (_, 0) => Work::Queued { ahead: ahead_of(tx, &row, playable).await? },
         _ => Work::Again { at: row.run_at },
     }))
 }
 
-/// In the order in which they are claimed.
-async fn ahead_of(tx: &mut Tx, row: &Row) -> Result<i64> {
+/// In the order in which they are claimed, each lane for itself.
+async fn ahead_of(tx: &mut Tx, row: &Row, playable: bool) -> Result<i64> {
     Ok(on!(tx, c => sqlx::query_scalar(
             "select count(*) from (select id from jobs where state = 'ready' and (priority, turn, id) < ($1, $2, $3)
-                                   limit $4) as before")
-        .bind(row.priority).bind(row.turn).bind(&row.id).bind(MANY).fetch_one(c).await)?)
+                                     and (priority > $5) = $6 limit $4) as before")
+        .bind(row.priority).bind(row.turn).bind(&row.id).bind(MANY).bind(JobKind::Prepare.priority()).bind(playable)
+        .fetch_one(c).await)?)
 }
 
 #[cfg(test)]
@@ -77,7 +79,7 @@ mod tests {
             assert_eq!(of(&mut tx, first, false).await.unwrap(), queued(0));
             assert_eq!(of(&mut tx, last, false).await.unwrap(), queued(2));
             assert_eq!(of(&mut tx, last, true).await.unwrap(), None, "nothing makes it nicer yet");
-            let lease = job::claim(&mut tx, "w", Millis::seconds(20)).await.unwrap().unwrap();
+            let lease = job::testing::claim(&mut tx, "w", Millis::seconds(20)).await.unwrap().unwrap();
             assert_eq!(of(&mut tx, first, false).await.unwrap(), Some(Work::Begun { progress: None }));
             assert_eq!(of(&mut tx, last, false).await.unwrap(), queued(1));
             job::progress(&mut tx, &lease, At(2), "40%").await.unwrap();

@@ -58,7 +58,7 @@ async fn forget(tx: &mut Tx, clip: &ClipId) {
 async fn made(db: &Db) -> Upload {
     let done = received(db).await;
     let mut tx = db.write().await.unwrap();
-    let lease = jobs::claim(&mut tx, "w", Millis::seconds(20)).await.unwrap().unwrap();
+    let lease = jobs::testing::claim(&mut tx, "w", Millis::seconds(20)).await.unwrap().unwrap();
     publish::start(&mut tx, &lease).await.unwrap();
     let detail = serde_json::json!({"warnings": ["这条没有声音。"]});
     publish::facts(&mut tx, &lease, &Facts { width: 480, height: 854, duration_ms: 4_000, detail }).await.unwrap();
@@ -80,7 +80,7 @@ async fn made(db: &Db) -> Upload {
     publish::complete(&mut tx, &lease, NOW, &rendition, 900_000).await.unwrap();
     publish::mp4(&mut tx, &lease, NOW, "mp4", 14).await.unwrap();
     publish::prepared(&mut tx, &lease, NOW).await.unwrap();
-    let lease = jobs::claim(&mut tx, "w", Millis::seconds(20)).await.unwrap().unwrap();
+    let lease = jobs::testing::claim(&mut tx, "w", Millis::seconds(20)).await.unwrap().unwrap();
     publish::storyboard(&mut tx, &lease, NOW, ("board", 15), ("vtt", 16)).await.unwrap();
     publish::ready(&mut tx, &lease, NOW).await.unwrap();
     tx.commit().await.unwrap();
