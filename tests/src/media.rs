@@ -111,3 +111,15 @@ fn make(name: &str, inputs: &[&str], seconds: u32, codec: &[&str]) -> PathBuf {
     }
     path
 }
+
+/// How many pictures a film has for a decoder that forgives nothing.
+pub fn pictures(film: &[u8]) -> usize {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("film.mp4");
+    std::fs::write(&path, film).expect("room");
+    let mut command = Command::new("ffprobe");
+    command.args(["-v", "error", "-count_frames", "-select_streams", "v", "-show_entries", "stream=nb_read_frames"]);
+    let output = command.args(["-of", "csv=p=0"]).arg(&path).output().expect("ffprobe");
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).trim().parse().expect("a number")
+}

@@ -213,6 +213,18 @@ impl TestServer {
         n
     }
 
+    /// One column from the database.
+    pub async fn texts(&self, sql: &str, bound: &str) -> Vec<String> {
+        let db = self.db().await;
+        let mut tx = db.read().await.expect("a transaction");
+        let sql = sqlx::AssertSqlSafe(sql.to_owned());
+        let texts =
+            on!(&mut tx, c => sqlx::query_scalar::<_, String>(sql).bind(bound).fetch_all(c).await).expect("rows");
+        drop(tx);
+        db.close().await;
+        texts
+    }
+
     /// Another command of `weijia` on the same data: `command(&["fsck", "--json"])`.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = weijia(arguments);

@@ -151,3 +151,36 @@ async fn the_worker_is_killed_in_the_middle_of_a_transcode() {
     }
     server.end().await;
 }
+
+/// Whoever watches already goes on watching, and what was published is not made public a second time.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_next_attempt_goes_on_behind_what_is_published() {
+    const PUBLISHED: &str = "select s.key from rendition_segments s join renditions r on r.id = s.rendition_id
+                             where r.version_id = $1 and r.name = '480' order by s.n";
+    let server = TestServer::start().await;
+    let trainee = server.sign_in("trainee", 5).await;
+    let file = media::foreign(90);
+    let upload = trainee.upload(&file, &About::file(&file, "断在中间")).await;
+    let published = || server.texts(PUBLISHED, &upload.version);
+    until("a few segments to be published", Duration::from_secs(90), || async {
+        let segments = published().await.len();
+        if segments >= 3 { Ok(()) } else { Err(format!("{segments}")) }
+    })
+    .await;
+    signal(*server.workers().last().expect("the child"), libc::SIGKILL);
+    let before = published().await;
+    trainee.wait_ready(&upload.clip).await;
+    let after = published().await;
+    assert_eq!(after.len(), 45, "two seconds each");
+    assert_eq!(after[..before.len()], before, "what was published stays, under its name");
+    // One film, though two encoders made it: every picture of ninety seconds once, and no decoder stumbles.
+    let heads = "select init_key from renditions where version_id = $1 and name = '480'";
+    let (storage, mut film) = (server.storage().await, Vec::new());
+    for key in server.texts(heads, &upload.version).await.iter().chain(&after) {
+        film.extend_from_slice(&storage.get(key).await.expect("what is published"));
+    }
+    assert_eq!(media::pictures(&film), 90 * 30);
+    let attempts = "select count(*) from job_attempts a join jobs j on j.id = a.job_id where j.subject = $1";
+    assert_eq!(server.count(attempts, &upload.version).await, 3, "one more than there are jobs");
+    server.end().await;
+}
