@@ -52,6 +52,7 @@ export async function choose(page, base, file, title) {
 
 /** By the file's own path, as the phone's picker does it: nothing is copied through the test. */
 export async function pick(page, label, file) {
+  await page.locator('label', { hasText: label }).first().waitFor()
   const session = await page.context().newCDPSession(page)
   const expression = `[...document.querySelectorAll('label')].find((l) => l.textContent.includes('${label}')).querySelector('input')`
   const { result } = await session.send('Runtime.evaluate', { expression })
