@@ -25,6 +25,20 @@ pub fn opens_fresh(head: &[u8], packet: &[u8]) -> bool {
     }
 }
 
+/// Whether a packet of H.264 or H.265 consists of whole units: what was overwritten, or lies at another place than the
+/// index says, hardly ever does. `size` is that of a unit's length.
+pub fn is_whole(packet: &[u8], size: usize) -> bool {
+    let mut left = packet.len();
+    for unit in units(packet, size) {
+        // The first bit of a unit is always zero.
+        if unit.first().is_none_or(|first| first & 0x80 != 0) {
+            return false;
+        }
+        left -= size + unit.len();
+    }
+    left == 0 && !packet.is_empty()
+}
+
 /// Units behind lengths of `size` bytes; a length that lies ends them.
 fn units(mut packet: &[u8], size: usize) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {
@@ -39,6 +53,15 @@ fn units(mut packet: &[u8], size: usize) -> impl Iterator<Item = &[u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_packet_is_whole_units() {
+        let whole = [0, 0, 0, 2, 0x65, 1, 0, 0, 0, 1, 0x06];
+        assert!(is_whole(&whole, 4));
+        assert!(!is_whole(&whole[..10], 4) && !is_whole(&whole[1..], 4) && !is_whole(&[], 4));
+        assert!(!is_whole(&[0; 11], 4), "overwritten");
+        assert!(!is_whole(&[0, 0, 0, 1, 0xff], 4));
+    }
 
     #[test]
     fn a_stream_is_named_from_either_form_of_its_head() {

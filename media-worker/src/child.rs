@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use serde_json::json;
+use weijia_core::clip::refusal::RefusalCode;
 
 use crate::ffi::{self, MediaError};
 use crate::package::{self, write_whole};
@@ -13,7 +14,7 @@ use crate::pipeline::{self, Made, Order};
 use crate::plan;
 use crate::probe::{self, Failure, Result, Source};
 use crate::protocol::{Event, SOURCE, Spec, Task};
-use crate::{gate, jail, signals, thumbnail};
+use crate::{damage, gate, jail, signals, thumbnail};
 
 /// `--unjailed` leaves the jail away, for machines whose kernel has none.
 pub fn main(spec: &Path, unjailed: bool) -> ExitCode {
@@ -48,14 +49,15 @@ fn work(spec: &Path, unjailed: bool) -> Result<(), Box<dyn std::error::Error>> {
         Task::Ladder => ladder(&scratch, order.threads),
     };
     match outcome {
-        Ok(()) => emit(Event::Done)?,
-        Err(Failure::Refused(code)) => {
-            emit(Event::Refused { code })?;
-            emit(Event::Done)?;
+        Ok(()) => {}
+        Err(Failure::Refused(code)) => emit(Event::Refused { code, codec: None })?,
+        Err(Failure::Unreadable(codec)) => {
+            let codec = Some(codec).filter(|name| !name.is_empty());
+            emit(Event::Refused { code: RefusalCode::UnreadableCodec, codec })?;
         }
         Err(Failure::Media(error)) => return Err(error.into()),
     }
-    Ok(())
+    Ok(emit(Event::Done)?)
 }
 
 /// The parent holds the other end of standard input: when it is gone, nobody wants what is made here.
@@ -90,6 +92,9 @@ fn prepare(scratch: &Path, threads: u32) -> Result<()> {
     let told_ms = source.duration_ms;
     let poster = thumbnail::poster(&mut source, threads)?;
     write_whole(&scratch.join("poster.jpg"), &poster)?;
+    if damage::share(&path, cut)? > damage::TOO_MUCH {
+        return Err(Failure::Refused(RefusalCode::Damaged));
+    }
     let facts = facts(&source, told_ms, cut, None);
     emit(facts)?;
     emit(Event::Poster { file: "poster.jpg".into() })?;

@@ -13,6 +13,8 @@ use crate::matroska;
 
 /// 4096 x 4096: more than any phone films, few enough that decoding stays within the child's memory.
 pub const MAX_PIXELS: u64 = 4096 * 4096;
+/// Cameras and editors write dozens of tracks beside the film; nobody writes this many.
+pub const MAX_TRACKS: usize = 250;
 /// The tables of the longest clip we take are far smaller.
 const MAX_MOOV: u64 = 64 << 20;
 /// A recorder that was interrupted leaves this much at least.
@@ -130,6 +132,7 @@ fn tables(moov: &[u8]) -> Result<(), RefusalCode> {
         }
     }
     match (tracks, pictures) {
+        (MAX_TRACKS.., _) => Err(RefusalCode::TooManyStreams),
         (0, _) => Err(RefusalCode::NotAVideo),
         (_, false) => Err(RefusalCode::NoPicture),
         _ => Ok(()),
@@ -261,6 +264,9 @@ mod tests {
         assert_eq!(refused(&[trak(b"vide", b"avc1", 640, 480, &make(b"sinf", b""))]), RefusalCode::Encrypted);
         assert_eq!(refused(&[trak(b"vide", b"avc1", 640, 480, b""), make(b"pssh", b"")]), RefusalCode::Encrypted);
         assert_eq!(refused(&[]), RefusalCode::NotAVideo);
+        let many = vec![trak(b"vide", b"avc1", 640, 480, b""); MAX_TRACKS];
+        assert_eq!(refused(&many), RefusalCode::TooManyStreams);
+        assert!(judged(&film(&many[1..], b"x")).is_ok());
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod avc;
 mod boxes;
 mod check;
 mod child;
+mod damage;
 mod encode;
 mod ffi;
 mod gate;

@@ -4,7 +4,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 
 use weijia_core::clip::refusal::RefusalCode;
 
-use crate::gate::{Container, Judged, MAX_PIXELS, Passed};
+use crate::gate::{Container, Judged, MAX_PIXELS, MAX_TRACKS, Passed};
 
 const SEGMENT: u32 = 0x1853_8067;
 const CLUSTER: u32 = 0x1f43_b675;
@@ -94,7 +94,11 @@ pub fn judge(file: &mut (impl Read + Seek), len: u64) -> io::Result<Judged> {
 
 fn judge_tracks(bytes: &[u8]) -> Result<(), RefusalCode> {
     let mut pictures = false;
-    for (_, entry) in children(bytes).into_iter().filter(|(id, _)| *id == TRACK_ENTRY) {
+    let entries: Vec<_> = children(bytes).into_iter().filter(|(id, _)| *id == TRACK_ENTRY).collect();
+    if entries.len() >= MAX_TRACKS {
+        return Err(RefusalCode::TooManyStreams);
+    }
+    for (_, entry) in entries {
         for (id, body) in children(entry) {
             match id {
                 TRACK_TYPE => pictures |= uint(body) == 1,
@@ -156,6 +160,8 @@ mod tests {
         assert_eq!(judged(&webm(&track(1, 640, 480, &locked), &cluster)), Err(RefusalCode::Encrypted));
         assert_eq!(judged(&webm(&track(1, 8192, 8192, b""), &cluster)), Err(RefusalCode::TooManyPixels));
         assert_eq!(judged(&webm(&track(2, 0, 0, b""), &cluster)), Err(RefusalCode::NoPicture));
+        let many = track(1, 640, 480, b"").repeat(MAX_TRACKS);
+        assert_eq!(judged(&webm(&many, &cluster)), Err(RefusalCode::TooManyStreams));
         assert_eq!(judged(&webm(&track(1, 640, 480, b""), b"")), Err(RefusalCode::Incomplete));
         assert_eq!(judged(&el(0x1a45_dfa3, b"webm")), Err(RefusalCode::NotAVideo));
     }

@@ -129,13 +129,13 @@ impl<'a> Press<'a> {
                 let words = format!("{percent}%");
                 worker.in_one(async |tx| job::progress(tx, lease, now, &words).await).await?;
             }
-            Event::Refused { code } => {
+            Event::Refused { code, codec } => {
                 // What plays already was judged before: a second look that finds otherwise looked at other bytes.
                 if lease.kind != JobKind::Prepare {
                     return Err(Trouble::Child(format!("refused as {}", code.code())));
                 }
                 tracing::info!(job = %lease.job, code = code.code(), "refused");
-                worker.in_one(async |tx| publish::refused(tx, lease, now, code).await).await?;
+                worker.in_one(async |tx| publish::refused(tx, lease, now, code, codec.as_deref()).await).await?;
                 self.settled = true;
             }
             Event::Done if self.settled => {}

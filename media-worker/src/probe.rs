@@ -54,6 +54,9 @@ pub struct Audio {
 pub enum Failure {
     #[error("refused: {}", .0.code())]
     Refused(RefusalCode),
+    /// ffmpeg's name of a codec, or the container's.
+    #[error("no reader for {0}")]
+    Unreadable(String),
     #[error(transparent)]
     Media(#[from] MediaError),
 }
@@ -95,7 +98,7 @@ pub fn open(path: &Path, cut: bool) -> Result<Source> {
 
 /// The film among the tracks: not the cover, not a still beside it, and one that can be decoded.
 fn best_video(input: &ff::format::context::Input) -> Result<Video> {
-    let mut refusal = RefusalCode::NoPicture;
+    let mut refusal = Failure::Refused(RefusalCode::NoPicture);
     let mut best: Option<((bool, i64, u64), Video)> = None;
     for stream in input.streams() {
         let parameters = stream.parameters();
@@ -105,12 +108,16 @@ fn best_video(input: &ff::format::context::Input) -> Result<Video> {
             continue;
         }
         let header = ffi::picture_header(&parameters);
-        if ffi::reader(parameters.id()).is_none()
-            || is_dolby_only(&stream)
-            || header.size.width == 0
-            || header.size.height == 0
-        {
-            refusal = RefusalCode::UnreadableCodec;
+        if is_dolby_only(&stream) {
+            refusal = Failure::Unreadable("dolby_vision".into());
+            continue;
+        }
+        if ffi::reader(parameters.id()).is_none() {
+            refusal = Failure::Unreadable(ffi::codec_name(&parameters));
+            continue;
+        }
+        if header.size.width == 0 || header.size.height == 0 {
+            refusal = Failure::Refused(RefusalCode::UnreadableCodec);
             continue;
         }
         let pixels = u64::from(header.size.width) * u64::from(header.size.height);
@@ -138,7 +145,7 @@ fn best_video(input: &ff::format::context::Input) -> Result<Video> {
             best = Some((rank, video));
         }
     }
-    best.map(|(_, video)| video).ok_or(Failure::Refused(refusal))
+    best.map(|(_, video)| video).ok_or(refusal)
 }
 
 fn display_matrix(stream: &ff::format::stream::Stream<'_>) -> Option<[i32; 9]> {

@@ -102,6 +102,8 @@ pub enum Event {
     },
     Refused {
         code: RefusalCode,
+        /// Where the code is about it: ffmpeg's name of the codec, or the container's.
+        codec: Option<String>,
     },
     Jail {
         refused: Vec<String>,

@@ -67,6 +67,9 @@ impl Vet {
             }
             Event::Segment { name, n, duration_ms, .. } => self.segment(name, *n, *duration_ms)?,
             Event::Complete { name, bandwidth } => self.complete(name, *bandwidth)?,
+            Event::Refused { codec: Some(codec), .. } if !is_codec(codec) => {
+                return breach(format!("a codec {}", short(codec)));
+            }
             Event::Progress { percent } if *percent > 100 => return breach(format!("{percent} %")),
             Event::Jail { .. } => return breach("a job that looks at the jail"),
             Event::Poster { .. }
@@ -190,6 +193,11 @@ fn is_codecs(text: &str) -> bool {
     let picture = text.strip_suffix(",mp4a.40.2").unwrap_or(text);
     let hex = |b: u8| b.is_ascii_digit() || (b'A'..=b'F').contains(&b);
     picture.strip_prefix("avc1.").is_some_and(|sps| sps.len() == 6 && sps.bytes().all(hex))
+}
+
+/// A codec's name, as ffmpeg or a container has it.
+fn is_codec(name: &str) -> bool {
+    (1..=20).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
 }
 
 fn rate(bandwidth: i64) -> Result<()> {

@@ -1,4 +1,5 @@
 use serde_json::json;
+use weijia_core::clip::refusal::RefusalCode;
 
 use super::*;
 
@@ -129,6 +130,18 @@ fn what_she_reads_is_written_here() {
     }
     assert!(Vet::new(1, None).admit(facts(json!([1]))).is_err());
     assert!(Vet::new(1, None).admit(facts(json!({"video": "x".repeat(MAX_DETAIL)}))).is_err());
+}
+
+#[test]
+fn a_codec_that_is_named_to_her_is_a_name() {
+    let said = |codec: &str| {
+        let event = Event::Refused { code: RefusalCode::UnreadableCodec, codec: Some(codec.into()) };
+        Vet::new(1, None).admit(event)
+    };
+    assert!(["vvc", "dav1", "dolby_vision"].iter().all(|name| said(name).is_ok()));
+    for lie in ["", "到这个网址下载", "a b", "http://x", &"x".repeat(21)] {
+        assert!(said(lie).is_err(), "{lie}");
+    }
 }
 
 #[test]

@@ -52,11 +52,36 @@ pub fn reader(id: Id) -> Option<ff::Codec> {
     ff::decoder::find_by_name(name)
 }
 
+/// ffmpeg's name of a codec; of one that it does not know, the letters that the container has for it.
+pub fn name(parameters: &ff::codec::Parameters) -> String {
+    if parameters.id() != Id::None {
+        return parameters.id().name().to_owned();
+    }
+    // SAFETY: reads a number of a structure of ours.
+    let tag = unsafe { (*parameters.as_ptr()).codec_tag }.to_le_bytes();
+    let letters = tag.iter().map(|byte| char::from(byte.to_ascii_lowercase()));
+    letters.filter(char::is_ascii_alphanumeric).collect()
+}
+
 /// A decoder that refuses pictures beyond the limit.
 pub fn decoder(
     parameters: &ff::codec::Parameters,
     time_base: ff::Rational,
     threads: u32,
+) -> Result<ff::decoder::Opened> {
+    open_decoder(parameters, time_base, threads, "")
+}
+
+/// One that gives nothing out of which a part is made up.
+pub fn strict_decoder(parameters: &ff::codec::Parameters, time_base: ff::Rational) -> Result<ff::decoder::Opened> {
+    open_decoder(parameters, time_base, 1, "explode")
+}
+
+fn open_decoder(
+    parameters: &ff::codec::Parameters,
+    time_base: ff::Rational,
+    threads: u32,
+    errors: &str,
 ) -> Result<ff::decoder::Opened> {
     let codec = reader(parameters.id()).ok_or_else(|| MediaError::Missing(format!("{:?}", parameters.id())))?;
     let mut context = ff::codec::Context::new_with_codec(codec);
@@ -69,7 +94,10 @@ pub fn decoder(
         (*context.as_mut_ptr()).pkt_timebase = time_base.into();
     }
     let (pixels, threads, allowed) = (MAX_PIXELS.to_string(), threads.to_string(), whitelist());
-    let options = [("max_pixels", &*pixels), ("threads", &*threads), ("codec_whitelist", &*allowed)];
+    let mut options = vec![("max_pixels", &*pixels), ("threads", &*threads), ("codec_whitelist", &*allowed)];
+    if !errors.is_empty() {
+        options.push(("err_detect", errors));
+    }
     open_codec(&mut context, codec, &options)?;
     Ok(ff::decoder::Opened(ff::codec::decoder::Decoder(context)))
 }

@@ -1,6 +1,7 @@
 // How a clip stands, in one label and one sentence. Pure.
 import type { Clip, ClipSummary } from '@/api/types'
 import type { IconName } from '@/shared/Icon.vue'
+import { refusedIcon } from './refused'
 
 export interface Standing {
   word: string
@@ -8,12 +9,12 @@ export interface Standing {
   tone: 'gold' | 'leaf' | 'tea' | 'clay' | 'quiet'
 }
 
-type Stands = Pick<ClipSummary, 'state' | 'media_state' | 'playable'> & { feedback_new?: number; can_submit?: boolean }
+type Stands = Pick<ClipSummary, 'state' | 'media_state' | 'playable'> & { refusal?: { code: string } | null; feedback_new?: number; can_submit?: boolean }
 
 /** Trouble first, then what is new, then how far it is. */
 export function standing(clip: Stands): Standing {
   if (clip.state === 'withdrawn') return { word: '收回了', icon: 'undo', tone: 'quiet' }
-  if (clip.media_state === 'failed') return { word: '这条打不开', icon: 'help', tone: 'clay' }
+  if (clip.media_state === 'failed') return { word: '这条打不开', icon: refusedIcon(clip.refusal?.code), tone: 'clay' }
   if (clip.media_state === 'abandoned') return { word: '没传完', icon: 'help', tone: 'clay' }
   if (clip.feedback_new) return { word: `老师回了 ${clip.feedback_new} 句`, icon: 'listen', tone: 'gold' }
   if (clip.media_state === 'uploading') return { word: '还在传', icon: 'signal', tone: 'leaf' }

@@ -2,6 +2,7 @@
 import { hourMinute, lasting, mb } from '@/shared/words'
 import type { IconName } from '@/shared/Icon.vue'
 import type { LineKind } from './phone'
+import { refusedIcon } from '@/clips/refused'
 import { mayGoElsewhere } from './refusals'
 import type { Draft } from './state'
 
@@ -94,7 +95,7 @@ export function told(draft: Draft, around: Around): Told {
         short: mayGoElsewhere(draft) ? '换个地方交' : '没收下',
         title: draft.refusal?.message ?? '这条片子打不开，像是没存好。',
         text: draft.refusal?.next_step ?? '再选一次，或换一条。',
-        icon: 'help',
+        icon: refusedIcon(draft.refusal?.code),
         tone: 'bad',
       }
   }

@@ -2,7 +2,6 @@
 
 use serde::Serialize;
 use weijia_core::access::Principal;
-use weijia_core::clip::refusal::RefusalCode;
 use weijia_core::clip::sql::{self, Detail};
 use weijia_core::clip::{ClipState, MediaState, Version};
 use weijia_core::course::AssignmentRef;
@@ -31,14 +30,6 @@ impl From<&error::Refusal> for Refusal {
     fn from(r: &error::Refusal) -> Self {
         Self { code: r.code.into(), message: r.message.clone(), next_step: r.next_step.clone() }
     }
-}
-
-fn refusal_of(version: &Version) -> Option<error::Refusal> {
-    if version.state != MediaState::Failed {
-        return None;
-    }
-    let code = version.reason_code.as_deref().and_then(|code| code.parse::<RefusalCode>().ok());
-    Some(code.unwrap_or(RefusalCode::ProcessingFailed).into())
 }
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -185,14 +176,14 @@ pub async fn clip(state: &AppState, tx: &mut Tx, reader: &Principal, id: &ClipId
             n: version.n,
             media_state: version.state,
             playable: version.playable() && shown,
-            refusal: refusal_of(version).as_ref().map(Refusal::from),
+            refusal: version.refusal().as_ref().map(Refusal::from),
             media: media(tx, &addresses, version).await?.filter(|_| shown),
             bytes: version.bytes,
             created_at: version.created_at,
         });
     }
     let newest = detail.newest()?;
-    let refusal = refusal_of(newest);
+    let refusal = newest.refusal();
     let ticket = detail.ticket.as_ref().map(|t| ClipTicket {
         state: t.state,
         submitted_at: t.submitted_at,
@@ -209,7 +200,7 @@ pub async fn clip(state: &AppState, tx: &mut Tx, reader: &Principal, id: &ClipId
         playable: newest.playable() && shown,
         reason: refusal.as_ref().map(|r| r.message.clone()),
         refusal: refusal.as_ref().map(Refusal::from),
-        refused_since: detail.refused_since().and_then(refusal_of).as_ref().map(Refusal::from),
+        refused_since: detail.refused_since().and_then(Version::refusal).as_ref().map(Refusal::from),
         warnings: newest.warnings(),
         original_note: if own { retention::note_of(tx, now, &newest.id).await? } else { None },
         assignment: detail.clip.assignment_code.as_deref().map(AssignmentRef::of),

@@ -172,6 +172,15 @@ pub struct Version {
     pub ready_at: Option<At>,
 }
 
+/// What is read of `facts`.
+#[derive(Default, serde::Deserialize)]
+struct Facts {
+    #[serde(default)]
+    warnings: Vec<String>,
+    /// The codec that nobody here can read.
+    unreadable: Option<String>,
+}
+
 impl Version {
     pub fn playable(&self) -> bool {
         self.playable_at.is_some()
@@ -179,13 +188,20 @@ impl Version {
 
     /// What the gate found worth telling her, in her words: `facts.warnings`.
     pub fn warnings(&self) -> Vec<String> {
-        #[derive(serde::Deserialize)]
-        struct Facts {
-            #[serde(default)]
-            warnings: Vec<String>,
+        self.facts().warnings
+    }
+
+    /// Why nothing can be made of it, in words for her.
+    pub fn refusal(&self) -> Option<crate::error::Refusal> {
+        if self.state != MediaState::Failed {
+            return None;
         }
-        let facts = self.facts.as_deref().and_then(|text| serde_json::from_str::<Facts>(text).ok());
-        facts.map(|f| f.warnings).unwrap_or_default()
+        let code = self.reason_code.as_deref().and_then(|code| code.parse().ok());
+        Some(code.unwrap_or(refusal::RefusalCode::ProcessingFailed).of_codec(self.facts().unreadable.as_deref()))
+    }
+
+    fn facts(&self) -> Facts {
+        self.facts.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
     }
 }
 

@@ -223,15 +223,19 @@ pub async fn ready(tx: &mut Tx, lease: &Lease, now: At) -> Result<()> {
     job::finish(tx, lease, now).await
 }
 
-/// These bytes cannot become a clip. The job did its work: it found that out. Where an earlier attempt made something
+/// These bytes cannot become a clip, which may be for their codec. The job did its work: it found that out. Where an earlier attempt made something
 /// of them that plays, they were whole then, and that stays.
-pub async fn refused(tx: &mut Tx, lease: &Lease, now: At, code: RefusalCode) -> Result<()> {
+pub async fn refused(tx: &mut Tx, lease: &Lease, now: At, code: RefusalCode, codec: Option<&str>) -> Result<()> {
     let version = fenced(tx, lease).await?;
     if earlier_attempt_plays(tx, &version, lease.attempt).await? {
         settle_as_it_is(tx, now, &version, code).await?;
     } else {
         drop_all(tx, now, &version).await?;
         settle(tx, now, &version, MediaState::Failed, Some(code)).await?;
+        if let Some(codec) = codec {
+            on!(&mut *tx, c => sqlx::query("update clip_versions set facts = $1 where id = $2")
+                .bind(serde_json::json!({ "unreadable": codec }).to_string()).bind(&version).execute(c).await.map(drop))?;
+        }
     }
     job::finish(tx, lease, now).await
 }

@@ -227,7 +227,7 @@ both_databases! {
         assert!(started(&mut tx, &first, NOW).await.is_err());
         assert!(kept(&mut tx, &first, "480").await.is_err());
         assert!(ready(&mut tx, &first, NOW).await.is_err());
-        assert!(refused(&mut tx, &first, NOW, RefusalCode::Empty).await.is_err());
+        assert!(refused(&mut tx, &first, NOW, RefusalCode::Empty, None).await.is_err());
         tx.commit().await.unwrap();
         let v = row(&db, &version).await;
         assert_eq!((v.state, v.mp4_key, v.poster_key), (MediaState::Processing, None, None));
@@ -239,7 +239,7 @@ both_databases! {
         grow(&db, &lease, 1).await;
         let mut tx = db.write().await.unwrap();
         poster(&mut tx, &lease, NOW, "poster", 9).await.unwrap();
-        refused(&mut tx, &lease, NOW, RefusalCode::Incomplete).await.unwrap();
+        refused(&mut tx, &lease, NOW, RefusalCode::Incomplete, None).await.unwrap();
         tx.commit().await.unwrap();
         let v = row(&db, &version).await;
         assert_eq!((v.state, v.reason_code.as_deref(), v.playable()), (MediaState::Failed, Some("incomplete"), false));
@@ -264,7 +264,7 @@ both_databases! {
         let lease = begin(&db).await;
         grow(&db, &lease, 0).await;
         let mut tx = db.write().await.unwrap();
-        refused(&mut tx, &lease, NOW, RefusalCode::Incomplete).await.unwrap();
+        refused(&mut tx, &lease, NOW, RefusalCode::Incomplete, None).await.unwrap();
         tx.commit().await.unwrap();
         let v = row(&db, &version).await;
         assert_eq!((v.state, v.reason_code.as_deref(), v.playable()), (MediaState::Ready, None, true));
@@ -301,7 +301,7 @@ both_databases! {
         assert_eq!((lease.attempt, v.state, v.reason_code), (job::MAX_ATTEMPTS + 1, MediaState::Processing, None));
         // Refused for what it is, and nobody tries that again.
         let mut tx = db.write().await.unwrap();
-        refused(&mut tx, &lease, NOW, RefusalCode::Encrypted).await.unwrap();
+        refused(&mut tx, &lease, NOW, RefusalCode::Encrypted, None).await.unwrap();
         assert_eq!(retry(&mut tx, NOW, &v.clip_id).await.unwrap(), 0);
         assert!(!make_again(&mut tx, NOW, &version, &lease.owner).await.unwrap());
         tx.commit().await.unwrap();

@@ -41,12 +41,19 @@ refusals! {
     TooManyPixels "too_many_pixels"
         "这条画面太大，手机放不动。"
         "把相机调到 1080p 再拍，或者用剪辑软件导出 1080p 再传。";
+    TooManyStreams "too_many_streams"
+        "这个文件里的画面和声音太多条，认不出哪条是片子。"
+        "选手机里自己拍的那条再传。";
     NoPicture "no_picture"
         "这条只有声音，没有画面。"
         "选一条看得见画面的再传。";
     UnreadableCodec "unreadable_codec"
         "这条片子的格式，我们这里还放不了。"
         "把相机设置改成“兼容性最好”（H.264）再拍，或者用剪辑软件导出一遍再传。";
+    /// More than a tenth of it.
+    Damaged "damaged"
+        "这条片子花了，坏了一成多，看不清。"
+        "先在手机里放一遍看看。不花就再传一次，花的就重拍一条。";
     Encrypted "encrypted"
         "这条片子上了锁，别人打不开。"
         "从网上下载的片子常这样。传自己手机里拍的那条就行。";
@@ -67,6 +74,32 @@ refusals! {
     ProcessingFailed "processing_failed"
         "片子收到了，也没丢，只是我们这边没准备好。"
         "不用重传。告诉老师一声，我们来看。";
+}
+
+impl RefusalCode {
+    /// For her, with the codec's name where that is what nobody can read.
+    pub fn of_codec(self, codec: Option<&str>) -> Refusal {
+        let name = codec.map(codec_name).filter(|_| self == RefusalCode::UnreadableCodec);
+        let Some(name) = name else { return self.into() };
+        Refusal::new(self.code(), format!("这条片子是 {name} 格式，我们这里还放不了。"), self.next_step())
+    }
+}
+
+/// What shops and settings call a codec; one that they do not speak of keeps its four letters.
+fn codec_name(codec: &str) -> String {
+    let known = match codec {
+        "vvc" | "vvc1" | "vvi1" => "H.266（VVC）",
+        "hevc" | "hvc1" | "hev1" => "H.265（HEVC）",
+        "av1" | "av01" => "AV1",
+        "dolby_vision" | "dvhe" | "dvh1" | "dav1" | "dva1" | "dvav" => "杜比视界",
+        "rv30" | "rv40" | "rv60" => "RealVideo",
+        "wmv1" | "wmv2" | "wmv3" | "vc1" => "WMV",
+        "cinepak" | "cvid" => "Cinepak",
+        "jpeg2000" | "mjp2" => "JPEG 2000",
+        "cavs" | "avs2" | "avs3" => "AVS",
+        other => return other.to_ascii_uppercase(),
+    };
+    known.to_owned()
 }
 
 impl From<RefusalCode> for Refusal {
@@ -99,6 +132,15 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_codec_is_called_by_its_name() {
+        let said = |codec| RefusalCode::UnreadableCodec.of_codec(codec).message;
+        assert_eq!(said(Some("vvc1")), "这条片子是 H.266（VVC） 格式，我们这里还放不了。");
+        assert!(said(Some("apv1")).contains(" APV1 "));
+        assert_eq!(said(None), RefusalCode::UnreadableCodec.message());
+        assert_eq!(RefusalCode::TooLong.of_codec(Some("vvc1")).message, RefusalCode::TooLong.message());
     }
 
     #[test]

@@ -1,0 +1,136 @@
+//! How much of a film is damaged, told before anything is made of it: every packet by its shape, which costs only reading,
+//! and some of the key frames by a decoder that forgives nothing.
+
+use std::path::Path;
+
+use ffmpeg_next as ff;
+use ffmpeg_next::codec::Id;
+
+use crate::avc;
+use crate::ffi;
+use crate::probe::{self, Result, Source};
+
+/// Beyond this share nobody can follow it.
+pub const TOO_MUCH: f64 = 0.1;
+/// So many key frames are decoded of a picture of 720p, and fewer of larger ones: somebody waits. Of fewer than the
+/// fewest, one damaged picture would be a tenth of the film.
+const MOST_KEYS: u64 = 24;
+const FEWEST_KEYS: u64 = 8;
+const HD: u64 = 1280 * 720;
+/// So many damaged places in a row, and there is nothing behind them.
+const MOST_IN_A_ROW: u32 = 1_000;
+
+/// Of the pictures, between 0 and 1. What is missing at the end of a film that was cut off is no damage.
+pub fn share(path: &Path, cut: bool) -> Result<f64> {
+    let mut source = probe::open(path, cut)?;
+    let mut decoder = ffi::strict_decoder(&source.video.parameters, source.video.time_base)?;
+    let unit = unit_size(&source);
+    let size = source.video.header.size;
+    let pixels = u64::from(size.width) * u64::from(size.height);
+    let wanted = (MOST_KEYS * HD / pixels.max(1)).clamp(FEWEST_KEYS, MOST_KEYS);
+    let step_us = (source.duration_ms * 1000 / wanted as i64).max(1);
+    let (mut all, mut bad) = (0_u32, 0_u32);
+    let (mut keys, mut bad_keys, mut next_key_us) = (0_u64, 0_u64, i64::MIN);
+    let mut gaps = Gaps::default();
+    let is_matroska = source.input.format().name().contains("matroska");
+    let (mut packet, mut in_a_row) = (ff::Packet::empty(), 0);
+    loop {
+        match packet.read(&mut source.input) {
+            Ok(()) => in_a_row = 0,
+            Err(ff::Error::InvalidData) if in_a_row < MOST_IN_A_ROW => {
+                in_a_row += 1;
+                (all, bad) = (all + 1, bad + 1);
+                continue;
+            }
+            Err(_) => break,
+        }
+        if is_matroska {
+            gaps.packet(packet.position() as i64, packet.size() as i64);
+        }
+        if packet.stream() != source.video.index {
+            continue;
+        }
+        all += 1;
+        let data = packet.data().unwrap_or_default();
+        let whole = !packet.is_corrupt() && unit.is_none_or(|size| avc::is_whole(data, size));
+        bad += u32::from(!whole);
+        let at = packet.pts().or(packet.dts()).unwrap_or(0);
+        let at = probe::moment(at, source.video.time_base, source.origin_us);
+        if packet.is_key() && at >= next_key_us {
+            next_key_us = at.saturating_add(step_us);
+            keys += 1;
+            bad_keys += u64::from(!decodes(&mut decoder, &packet));
+        }
+    }
+    let packets = f64::from(bad) / f64::from(all.max(1));
+    let pictures = if keys >= FEWEST_KEYS { bad_keys as f64 / keys as f64 } else { 0.0 };
+    Ok(packets.max(pictures).max(gaps.share()))
+}
+
+/// What lies between the packets of a container whose reader looks for the next packet in silence where it finds none.
+#[derive(Default)]
+struct Gaps {
+    first: Option<i64>,
+    end: i64,
+    lost: i64,
+}
+
+impl Gaps {
+    /// Heads of clusters, an index, some empty room: all of that is smaller.
+    const HARMLESS: i64 = 4096;
+
+    fn packet(&mut self, at: i64, len: i64) {
+        if at < 0 {
+            return;
+        }
+        let gap = at - self.end;
+        if self.first.is_some() && gap > Self::HARMLESS {
+            self.lost += gap;
+        }
+        self.first.get_or_insert(at);
+        self.end = self.end.max(at.saturating_add(len));
+    }
+
+    fn share(&self) -> f64 {
+        let all = self.end - self.first.unwrap_or(self.end);
+        self.lost as f64 / all.max(1) as f64
+    }
+}
+
+/// How long the lengths of units are, where a codec's packets consist of units with lengths.
+fn unit_size(source: &Source) -> Option<usize> {
+    let head = ffi::extradata(&source.video.parameters);
+    let byte = match (source.video.parameters.id(), head.first()) {
+        (Id::H264, Some(1)) => head.get(4),
+        (Id::HEVC, Some(1)) => head.get(21),
+        _ => None,
+    };
+    byte.map(|byte| usize::from(byte & 3) + 1)
+}
+
+/// One key frame by itself.
+fn decodes(decoder: &mut ff::decoder::Opened, packet: &ff::Packet) -> bool {
+    let mut frame = ff::frame::Video::empty();
+    let sent = decoder.send_packet(packet).is_ok() && decoder.send_eof().is_ok();
+    let came = sent && decoder.receive_frame(&mut frame).is_ok() && !frame.is_corrupt();
+    decoder.flush();
+    came
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lies_between_packets_is_lost() {
+        let mut gaps = Gaps::default();
+        assert_eq!(gaps.share(), 0.0);
+        // A large cover before the first packet is no gap.
+        gaps.packet(1 << 20, 50_000);
+        gaps.packet((1 << 20) + 50_040, 40_000);
+        gaps.packet(-1, 7);
+        assert_eq!(gaps.share(), 0.0);
+        gaps.packet((1 << 20) + 190_040, 9_960);
+        assert_eq!(gaps.share(), 0.5);
+    }
+}
