@@ -71,7 +71,7 @@ create index sign_in_failures_phone on sign_in_failures (phone_hash, at);
 
 -- ---- published content: immutable once in, named by version ------------------------------------------------------
 create table content_versions (
-  kind text not null check (kind in ('course', 'rubric', 'star_rules', 'phrases')),
+  kind text not null check (kind in ('course', 'rubric', 'star_rules', 'phrases', 'coaching')),
   version text not null,
   body text not null,
   sha256 text not null,

@@ -107,7 +107,7 @@ fn prepare(scratch: &Path, threads: u32) -> Result<()> {
     let mut source = probe::open(&path, cut)?;
     let made = first_rung(scratch, &mut source, Some(&film), threads)?;
     emit(Event::Mp4 { file: "video.mp4".into() })?;
-    Ok(emit(self::facts(&source, told_ms, cut, Some(made)))?)
+    last_word(&source, told_ms, cut, made)
 }
 
 /// A copy plays already: now what plays over a thin line too, and with it what only a decoder can tell.
@@ -115,13 +115,22 @@ fn fast_start(scratch: &Path, threads: u32) -> Result<()> {
     let (mut source, cut) = open(scratch)?;
     let told_ms = source.duration_ms;
     let made = first_rung(scratch, &mut source, None, threads)?;
-    Ok(emit(facts(&source, told_ms, cut, Some(made)))?)
+    last_word(&source, told_ms, cut, made)
+}
+
+/// What only a decoder can tell.
+fn last_word(source: &Source, told_ms: i64, cut: bool, made: Made) -> Result<()> {
+    if let Some(measures) = made.measures.clone() {
+        emit(Event::Measures { measures })?;
+    }
+    Ok(emit(facts(source, told_ms, cut, Some(made)))?)
 }
 
 fn first_rung(scratch: &Path, source: &mut Source, film: Option<&Path>, threads: u32) -> Result<Made> {
     let ladder = plan::ladder(source.video.shown);
     let first = plan::first_rung(&ladder);
-    let order = Order { scratch, rungs: &ladder[first..=first], film, storyboard: None, threads };
+    let rungs = &ladder[first..=first];
+    let order = Order { scratch, measure: true, rungs, film, storyboard: None, threads };
     pipeline::run(source, order, &mut |event| emit(event))
 }
 
@@ -141,7 +150,8 @@ fn ladder(scratch: &Path, threads: u32) -> Result<()> {
     let mut rungs = plan::ladder(source.video.shown);
     rungs.remove(plan::first_rung(&rungs));
     let mut storyboard = thumbnail::Storyboard::new(source.video.shown, source.duration_ms);
-    let order = Order { scratch, rungs: &rungs, film: None, storyboard: Some(&mut storyboard), threads };
+    let order =
+        Order { scratch, measure: false, rungs: &rungs, film: None, storyboard: Some(&mut storyboard), threads };
     let made = pipeline::run(&mut source, order, &mut |event| emit(event))?;
     if let Some((image, vtt)) = storyboard.finish(made.duration_ms, "storyboard.jpg")? {
         write_whole(&scratch.join("storyboard.jpg"), &image)?;
@@ -154,10 +164,10 @@ fn ladder(scratch: &Path, threads: u32) -> Result<()> {
 fn facts(source: &Source, told_ms: i64, cut: bool, made: Option<Made>) -> Event {
     let video = &source.video;
     let audio = source.audio.as_ref();
-    let duration_ms = made.map_or(told_ms, |m| {
+    let duration_ms = made.as_ref().map_or(told_ms, |m| {
         if cut || probe::ends_early(told_ms, m.duration_ms) { m.duration_ms } else { told_ms.max(m.duration_ms) }
     });
-    let cut_at = made.filter(|m| cut || probe::ends_early(told_ms, m.reached_ms)).map(|m| m.duration_ms);
+    let cut_at = made.as_ref().filter(|m| cut || probe::ends_early(told_ms, m.reached_ms)).map(|m| m.duration_ms);
     let warnings = match made {
         Some(made) => signals::warnings(audio.is_some(), made.silent, made.black, cut_at),
         None => signals::warnings(audio.is_some(), false, false, None),

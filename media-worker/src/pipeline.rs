@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use ffmpeg_next as ff;
 use weijia_core::clip::refusal::RefusalCode;
+use weijia_signals::Measures;
 
 mod sound;
 
@@ -29,6 +30,8 @@ const LONGEST_STILL: i64 = 30 * TICKS;
 /// What to make in one decode.
 pub struct Order<'a> {
     pub scratch: &'a Path,
+    /// Whether it is to be measured as well.
+    pub measure: bool,
     /// The largest first.
     pub rungs: &'a [Rung],
     /// Also write the last rung as one film to this path.
@@ -38,13 +41,15 @@ pub struct Order<'a> {
 }
 
 /// What came of it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Made {
     pub duration_ms: i64,
     /// How far the source has something to show or to hear. The last picture may not stand for all of that.
     pub reached_ms: i64,
     pub black: bool,
     pub silent: bool,
+    /// Where the order asked for them.
+    pub measures: Option<Measures>,
 }
 
 /// One rendition in the making.
@@ -75,11 +80,12 @@ struct Run<'a, 'e> {
 
 pub fn run(source: &mut Source, order: Order<'_>, emit: &mut Emit<'_>) -> Result<Made> {
     let video = &source.video;
+    let video_is_sideways = video.shown.width > video.shown.height;
     let mut sound = source
         .audio
         .as_ref()
         .filter(|_| !order.rungs.is_empty())
-        .map(|a| Sound::open(a, source.origin_us, source.duration_ms))
+        .map(|a| Sound::open(a, source.origin_us, source.duration_ms, order.measure))
         .transpose()?;
     let (mut lines, mut film) = (Vec::new(), None);
     let sound_track = sound.as_ref().map(Sound::track).transpose()?;
@@ -103,6 +109,7 @@ pub fn run(source: &mut Source, order: Order<'_>, emit: &mut Emit<'_>) -> Result
         order.rungs.iter().map(|r| r.size).collect()
     };
     let mut decoder = ffi::decoder(&video.parameters, video.time_base, order.threads)?;
+    let order_measures = order.measure;
     let mut run = Run {
         order,
         // A shorter life for the same reference.
@@ -116,7 +123,7 @@ pub fn run(source: &mut Source, order: Order<'_>, emit: &mut Emit<'_>) -> Result
         interlaced: video.header.interlaced,
         last: Vec::new(),
         shown: None,
-        signals: Signals::default(),
+        signals: Signals::new(order_measures),
         end_us: 0,
         duration_ms: source.duration_ms,
         told: Instant::now(),
@@ -139,16 +146,21 @@ pub fn run(source: &mut Source, order: Order<'_>, emit: &mut Emit<'_>) -> Result
     run.pictures(&mut decoder, &source.video, origin)?;
     run.close_graph()?;
     let mut end = run.end_of_pictures()?;
-    let mut silent = true;
+    let (mut silent, mut heard) = (true, None);
     if let Some(sound) = sound.as_mut() {
         sound.finish(end, &mut |packet| run.sound(packet))?;
         silent = sound.is_silent();
+        heard = sound.measures();
         // While there is sound to hear, the last picture stands. Sound is cut in coarser pieces: a little more is none.
         if sound.end() - end > TICKS / 4 {
             end = sound.end();
         }
     }
-    run.end(end, silent)
+    let mut made = run.end(end, silent)?;
+    if let Some(measures) = made.measures.as_mut() {
+        (measures.sound, measures.sideways) = (heard, video_is_sideways);
+    }
+    Ok(made)
 }
 
 impl Run<'_, '_> {
@@ -224,7 +236,7 @@ impl Run<'_, '_> {
         self.stand(at)?;
         self.put(&pictures, at)?;
         if let Some(smallest) = pictures.last() {
-            self.signals.picture(smallest);
+            self.signals.picture(smallest, milliseconds(at));
             if let Some(storyboard) = self.order.storyboard.as_mut() {
                 storyboard.show(smallest, milliseconds(at));
             }
@@ -308,6 +320,7 @@ impl Run<'_, '_> {
         }
         let duration_ms = milliseconds(end);
         let reached_ms = duration_ms.max(self.end_us / 1000);
-        Ok(Made { duration_ms, reached_ms, black: self.signals.is_black(), silent })
+        let black = self.signals.is_black();
+        Ok(Made { duration_ms, reached_ms, black, silent, measures: self.signals.measures(duration_ms) })
     }
 }

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
 use weijia_core::clip::publish::{self, Facts, NewRendition, NewSegment};
+use weijia_core::coaching::{self, Hint};
+use weijia_core::content;
 use weijia_core::db::Tx;
 use weijia_core::ids::{RenditionId, VersionId};
 use weijia_core::job::{self, JobKind, Lease};
@@ -35,6 +37,8 @@ pub struct Press<'a> {
     folder: PathBuf,
     vet: Vet,
     renditions: HashMap<String, Growing>,
+    /// What to say about how it was filmed.
+    hints: Vec<Hint>,
     /// The job is done, in the database too.
     pub settled: bool,
 }
@@ -53,6 +57,7 @@ impl<'a> Press<'a> {
             folder: folder.to_owned(),
             vet: Vet::new(source.bytes as u64, known),
             renditions: HashMap::new(),
+            hints: Vec::new(),
             settled: false,
         }
     }
@@ -61,7 +66,11 @@ impl<'a> Press<'a> {
         let (worker, lease, attempt) = (self.worker, self.lease, self.lease.attempt);
         let now = At::now();
         match self.vet.admit(event)? {
-            Event::Facts { width, height, duration_ms, detail } => {
+            Event::Measures { measures } => self.hints = coaching::hints(content::coaching(), &measures),
+            Event::Facts { width, height, duration_ms, mut detail } => {
+                if let Some(fields) = detail.as_object_mut() {
+                    fields.insert("hints".into(), serde_json::to_value(&self.hints).unwrap_or_default());
+                }
                 let facts = Facts { width: width.into(), height: height.into(), duration_ms, detail };
                 worker.in_one(async |tx| publish::facts(tx, lease, &facts).await).await?;
             }

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 use weijia_core::clip::refusal::RefusalCode;
+use weijia_signals::Measures;
 
 /// The file that holds the [`Spec`], and the bytes to work on.
 pub const SPEC: &str = "spec.json";
@@ -95,6 +96,10 @@ pub enum Event {
     Storyboard {
         image: String,
         vtt: String,
+    },
+    /// Of a clip whose pictures were all decoded; before the last facts.
+    Measures {
+        measures: Measures,
     },
     /// Still alive, and this far.
     Progress {

@@ -1,6 +1,7 @@
 //! What can be told about a clip from its pictures on the way, and the sentences for her.
 
 use ffmpeg_next as ff;
+use weijia_signals::{Luma, Measures, Pictures};
 
 use crate::protocol::Warning;
 
@@ -9,16 +10,28 @@ const EVERY: u64 = 10;
 /// Luma of black in limited range, with room for the noise of a sensor in the dark.
 const BLACK: u64 = 24;
 
-#[derive(Debug, Default)]
+/// Measures one picture in so many: movement is seen between two that lie close together.
+const MEASURED: u64 = 2;
+
+#[derive(Default)]
 pub struct Signals {
     seen: u64,
     looked_at: u64,
     black: u64,
+    pictures: Option<Pictures>,
 }
 
 impl Signals {
+    pub fn new(measure: bool) -> Signals {
+        Signals { pictures: measure.then(Pictures::default), ..Signals::default() }
+    }
+
     /// A picture in limited range.
-    pub fn picture(&mut self, frame: &ff::frame::Video) {
+    pub fn picture(&mut self, frame: &ff::frame::Video, at_ms: i64) {
+        if let Some(pictures) = self.pictures.as_mut().filter(|_| self.seen.is_multiple_of(MEASURED)) {
+            let (width, height) = (frame.width() as usize, frame.height() as usize);
+            pictures.look(at_ms, Luma { points: frame.data(0), stride: frame.stride(0), width, height });
+        }
         if self.seen.is_multiple_of(EVERY) {
             self.looked_at += 1;
             self.black += u64::from(is_black(frame.data(0), frame.stride(0), frame.width(), frame.height()));
@@ -28,6 +41,12 @@ impl Signals {
 
     pub fn is_black(&self) -> bool {
         self.looked_at > 0 && self.black == self.looked_at
+    }
+
+    /// What was measured of the pictures, if that was asked for.
+    pub fn measures(self, duration_ms: i64) -> Option<Measures> {
+        let pictures = self.pictures?.finish(duration_ms);
+        Some(Measures { pictures, ..Measures::default() })
     }
 }
 
@@ -51,6 +70,16 @@ pub fn warnings(has_sound: bool, silent: bool, black: bool, cut_at_ms: Option<i6
     };
     let cut = cut_at_ms.map(|kept_ms| Warning::Cut { kept_ms });
     cut.into_iter().chain(black.then_some(Warning::Black)).chain(sound).collect()
+}
+
+/// The rule of coaching that says the same of a part of a clip has the same name.
+pub fn code(warning: Warning) -> &'static str {
+    match warning {
+        Warning::Cut { .. } => "cut",
+        Warning::Black => "black",
+        Warning::NoSound => "no_sound",
+        Warning::Silent => "silent",
+    }
 }
 
 /// In her words, with what to do about it.

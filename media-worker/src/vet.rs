@@ -16,6 +16,8 @@ const MAX_SEGMENT_MS: i64 = 10_000;
 const MAX_SEGMENTS: i64 = 400;
 const MAX_BANDWIDTH: i64 = 200_000_000;
 const MAX_WARNINGS: usize = 8;
+/// The longest clip, and what a container may round.
+const MAX_SECONDS: usize = MAX_DURATION_MS as usize / 1000 + 60;
 /// Of the facts that are kept as they come, for staff.
 const MAX_DETAIL: usize = 8 << 10;
 /// What may be made of any source, however small.
@@ -66,6 +68,12 @@ impl Vet {
                 self.rendition(name, Size { width: *width, height: *height }, *bandwidth, codecs)?;
             }
             Event::Segment { name, n, duration_ms, .. } => self.segment(name, *n, *duration_ms)?,
+            Event::Measures { measures } => {
+                let longest = measures.pictures.len().max(measures.sound.as_ref().map_or(0, Vec::len));
+                if longest > MAX_SECONDS {
+                    return breach(format!("measures of {longest} seconds"));
+                }
+            }
             Event::Complete { name, bandwidth } => self.complete(name, *bandwidth)?,
             Event::Refused { codec: Some(codec), .. } if !is_codec(codec) => {
                 return breach(format!("a codec {}", short(codec)));
@@ -109,8 +117,11 @@ impl Vet {
         if warnings.len() > MAX_WARNINGS {
             return breach("too many warnings");
         }
+        let warned: Vec<&str> = warnings.iter().map(|warning| signals::code(*warning)).collect();
+        fields.insert("warned".into(), warned.into());
         let sentences: Vec<String> = warnings.into_iter().map(signals::sentence).collect();
         fields.insert("warnings".into(), sentences.into());
+        fields.remove("hints");
         if detail.to_string().len() > MAX_DETAIL {
             return breach("too many facts");
         }

@@ -38,12 +38,14 @@ pub struct Sound {
     clock: Clock,
     tape: Tape,
     peak: f32,
+    /// What is measured, where that is asked for.
+    measured: Option<weijia_signals::Sound>,
     /// Where the last sound that was heard ends, in samples.
     heard: i64,
 }
 
 impl Sound {
-    pub fn open(audio: &Audio, origin_us: i64, duration_ms: i64) -> Result<Sound> {
+    pub fn open(audio: &Audio, origin_us: i64, duration_ms: i64, measure: bool) -> Result<Sound> {
         let encoder = SoundEncoder::open(audio.channels)?;
         let voices = if audio.channels == 1 { 1 } else { 2 };
         Ok(Sound {
@@ -58,6 +60,7 @@ impl Sound {
             forget_names: false,
             clock: Clock::new(duration_ms),
             peak: 0.0,
+            measured: measure.then(|| weijia_signals::Sound::new(SOUND_RATE as usize)),
             heard: 0,
         })
     }
@@ -70,6 +73,11 @@ impl Sound {
     /// Below this, nobody hears anything (-60 dB).
     pub fn is_silent(&self) -> bool {
         self.peak < 0.001
+    }
+
+    /// Once it is finished.
+    pub fn measures(&mut self) -> Option<Vec<weijia_signals::SoundSecond>> {
+        self.measured.take().map(weijia_signals::Sound::finish)
     }
 
     /// Where the source's sound ends, in ticks.
@@ -165,6 +173,9 @@ impl Sound {
 
     fn encode(&mut self, rest_too: bool, deliver: &mut Deliver<'_>) -> Result<()> {
         while let Some(piece) = self.tape.piece(rest_too)? {
+            if let Some(measured) = self.measured.as_mut() {
+                measured.hear(&loudest(&piece, self.tape.voices.len()));
+            }
             self.encoder.push(&piece)?;
             while let Some(packet) = self.encoder.packet() {
                 deliver(packet)?;
@@ -188,6 +199,16 @@ impl Sound {
         }
         Ok(())
     }
+}
+
+/// At each moment what is louder of the channels: a voice on one side only is heard as well.
+fn loudest(piece: &ff::frame::Audio, voices: usize) -> Vec<f32> {
+    let first = piece.plane::<f32>(0);
+    if voices < 2 {
+        return first.to_vec();
+    }
+    let louder = |(a, b): (&f32, &f32)| if b.abs() > a.abs() { *b } else { *a };
+    first.iter().zip(piece.plane::<f32>(1)).map(louder).collect()
 }
 
 /// Samples that were not yet cut into pieces, one list for each voice.

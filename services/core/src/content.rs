@@ -1,4 +1,5 @@
-//! What the product teaches and judges by: course, rubric, phrases and star rules, as they were published.
+//! What the product teaches and judges by: course, rubric, phrases, star rules and rules of coaching, as they were
+//! published.
 //!
 //! The files in `content/` are compiled in and published into `content_versions` at start. A published version is
 //! immutable: the same version with another body is refused, so that what was decided under it stays explainable.
@@ -18,6 +19,7 @@ const COURSE: &str = include_str!("../../../content/course.json");
 const RUBRIC: &str = include_str!("../../../content/rubric.json");
 const PHRASES: &str = include_str!("../../../content/phrases.json");
 const STAR_RULES: &str = include_str!("../../../content/star_rules.json");
+const COACHING: &str = include_str!("../../../content/coaching.json");
 
 #[derive(Debug, Clone, Deserialize)]
 pub struct Course {
@@ -182,6 +184,7 @@ compiled_in! {
     rubric: Rubric = RUBRIC;
     phrases: Vec<Phrase> = PHRASES;
     star_rules: StarRules = STAR_RULES;
+    coaching: crate::coaching::Rules = COACHING;
 }
 
 /// Publishes what is compiled in. Does nothing for versions that are there already.
@@ -192,6 +195,7 @@ pub async fn publish(tx: &mut Tx, now: At) -> Result<()> {
         ("rubric", &rubric().version, RUBRIC),
         ("phrases", &rubric().version, PHRASES),
         ("star_rules", &star_rules().version, STAR_RULES),
+        ("coaching", &coaching().version, COACHING),
     ] {
         let sha256 = hex::encode(Sha256::digest(body));
         on!(&mut *tx, c => sqlx::query(
@@ -240,7 +244,7 @@ mod tests {
             }
             let mut tx = db.read().await.unwrap();
             let rows: Vec<i64> = on!(&mut tx, c => sqlx::query_scalar("select published_at from content_versions").fetch_all(c).await).unwrap();
-            assert_eq!(rows, [1, 1, 1, 1]);
+            assert_eq!(rows, [1, 1, 1, 1, 1]);
         }
 
         a_published_text_cannot_be_swapped(db) {

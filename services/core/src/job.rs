@@ -109,14 +109,17 @@ fn held(rows: u64) -> Result<()> {
 }
 
 /// A subject gets one job of a kind, whatever became of it: asking again changes nothing, unless it was called off.
-/// Its attempts are counted on from those of the subject's other jobs.
+/// Its attempts are counted on from those of the subject's other jobs, and from those that made what there is of it: its
+/// jobs may have been lost.
 pub async fn enqueue(tx: &mut Tx, now: At, kind: JobKind, subject: &str, owner: &UserId) -> Result<()> {
     // The turn that is being served is the smallest one waiting; an owner's next job stands one turn behind her last.
     let (serving, last): (i64, i64) = on!(tx, c => sqlx::query_as(
             "select coalesce(min(turn), 0), coalesce(max(turn) filter (where owner_id = $2), 0)
              from jobs where priority = $1 and state in ('ready', 'leased')")
         .bind(kind.priority()).bind(owner).fetch_one(c).await)?;
-    let behind: i64 = on!(tx, c => sqlx::query_scalar("select coalesce(max(attempt), 0) from jobs where subject = $1")
+    let behind: i64 = on!(tx, c => sqlx::query_scalar(
+            "select coalesce(max(attempt), 0) from (select attempt from jobs where subject = $1
+                                                     union all select attempt from renditions where version_id = $1) as all_of_it")
         .bind(subject).fetch_one(c).await)?;
     on!(tx, c => sqlx::query(
             "insert into jobs (id, kind, subject, owner_id, priority, turn, state, attempt, max_attempts, anew_after,

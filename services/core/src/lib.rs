@@ -8,6 +8,7 @@ pub mod account;
 pub mod allocator;
 pub mod audit;
 pub mod clip;
+pub mod coaching;
 pub mod cohort;
 pub mod content;
 pub mod course;

@@ -8,6 +8,7 @@ export type Kind = Named<'Kind'>
 export type ClipState = Named<'ClipState'>
 export type MediaState = Named<'MediaState'>
 export type Clip = Named<'Clip'>
+export type ClipHint = Named<'ClipHint'>
 export type ClipSummary = Named<'ClipSummary'>
 export type Media = Named<'Media'>
 export type Version = Named<'Version'>

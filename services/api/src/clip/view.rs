@@ -4,6 +4,7 @@ use serde::Serialize;
 use weijia_core::access::Principal;
 use weijia_core::clip::sql::{self, Detail};
 use weijia_core::clip::{ClipState, MediaState, Version};
+use weijia_core::coaching::Hint;
 use weijia_core::course::AssignmentRef;
 use weijia_core::db::Tx;
 use weijia_core::error::Result;
@@ -100,8 +101,10 @@ pub struct Clip {
     /// Why nothing came of a version that was sent after the one that this tells of.
     #[schema(required)]
     pub refused_since: Option<Refusal>,
-    /// Hints about picture and sound, with their place in the clip.
+    /// What is not as she meant it: sentences about the whole clip.
     pub warnings: Vec<String>,
+    /// How it was filmed: at most three hints, each with its place in the clip.
+    pub hints: Vec<ClipHint>,
     /// What becomes of the file she sent, when that is near or over: a sentence for its owner.
     #[schema(required)]
     pub original_note: Option<String>,
@@ -124,6 +127,22 @@ pub struct Clip {
     #[schema(required)]
     pub upload: Option<OpenUpload>,
     pub created_at: At,
+}
+
+/// A hint about how a clip was filmed, never a score.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct ClipHint {
+    /// The rule of `content/coaching.json`.
+    pub code: String,
+    /// Milliseconds from the beginning of the clip.
+    pub at_ms: i64,
+    pub until_ms: i64,
+    pub text: String,
+}
+
+pub fn hints_of(version: &Version) -> Vec<ClipHint> {
+    let hints = version.hints().into_iter();
+    hints.map(|Hint { code, at_ms, until_ms, text }| ClipHint { code, at_ms, until_ms, text }).collect()
 }
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -202,6 +221,7 @@ pub async fn clip(state: &AppState, tx: &mut Tx, reader: &Principal, id: &ClipId
         refusal: refusal.as_ref().map(Refusal::from),
         refused_since: detail.refused_since().and_then(Version::refusal).as_ref().map(Refusal::from),
         warnings: newest.warnings(),
+        hints: hints_of(newest),
         original_note: if own { retention::note_of(tx, now, &newest.id).await? } else { None },
         assignment: detail.clip.assignment_code.as_deref().map(AssignmentRef::of),
         cohort_id: detail.clip.cohort_id.clone(),

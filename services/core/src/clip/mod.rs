@@ -12,6 +12,7 @@ pub mod story;
 pub(crate) mod testing;
 pub mod work;
 
+use crate::coaching::Hint;
 use crate::ids::{ClipId, CohortId, UserId, VersionId};
 use crate::time::At;
 
@@ -177,6 +178,11 @@ pub struct Version {
 struct Facts {
     #[serde(default)]
     warnings: Vec<String>,
+    /// The codes of the warnings.
+    #[serde(default)]
+    warned: Vec<String>,
+    #[serde(default)]
+    hints: Vec<Hint>,
     /// The codec that nobody here can read.
     unreadable: Option<String>,
 }
@@ -189,6 +195,13 @@ impl Version {
     /// What the gate found worth telling her, in her words: `facts.warnings`.
     pub fn warnings(&self) -> Vec<String> {
         self.facts().warnings
+    }
+
+    /// How it was filmed, as far as that can be told: `facts.hints`. What a warning says of the whole clip is not said
+    /// a second time.
+    pub fn hints(&self) -> Vec<Hint> {
+        let facts = self.facts();
+        facts.hints.into_iter().filter(|hint| !facts.warned.contains(&hint.code)).collect()
     }
 
     /// Why nothing can be made of it, in words for her.

@@ -212,6 +212,20 @@ both_databases! {
         assert_eq!(column(&db, TRASH).await, ["1/0", "1/1", "1/init", "2/2"]);
     }
 
+    a_version_whose_jobs_were_lost_is_made_again_under_new_numbers(db) {
+        let version = received(&db).await;
+        let lease = begin(&db).await;
+        let id = grow(&db, &lease, 1).await;
+        end(&db, &lease, &id).await;
+        let mut tx = db.write().await.unwrap();
+        on!(&mut tx, c => sqlx::query("delete from jobs").execute(c).await.map(drop)).unwrap();
+        assert!(make_again(&mut tx, NOW, &version, &lease.owner).await.unwrap());
+        tx.commit().await.unwrap();
+        let lease = begin(&db).await;
+        assert_eq!(lease.attempt, 2);
+        grow(&db, &lease, 1).await;
+    }
+
     a_worker_that_was_replaced_publishes_nothing(db) {
         let version = received(&db).await;
         let first = begin(&db).await;
