@@ -492,6 +492,20 @@ create table audit_head (
 );
 insert into audit_head (id, seq, hash) values (1, 0, '');
 
+-- ---- hints on how to film --------------------------------------------------------------------------------------
+-- What staff have set otherwise than content/coaching.json, for the clips of their region.
+create table coaching_changes (
+  region_path text not null,
+  code text not null,
+  muted boolean not null,
+  seconds bigint not null,
+  -- JSON: the rule's conditions with other numbers
+  conditions text not null,
+  changed_by text not null references users(id),
+  changed_at bigint not null,
+  primary key (region_path, code)
+);
+
 -- ---- what this installation is ----------------------------------------------------------------------------------
 create table installation (
   name text primary key,

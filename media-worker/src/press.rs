@@ -7,9 +7,8 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use weijia_core::clip::publish::{self, Facts, NewRendition, NewSegment};
 use weijia_core::coaching::{self, Hint};
-use weijia_core::content;
 use weijia_core::db::Tx;
-use weijia_core::ids::{RenditionId, VersionId};
+use weijia_core::ids::{ClipId, RenditionId, VersionId};
 use weijia_core::job::{self, JobKind, Lease};
 use weijia_core::storage::keys;
 use weijia_core::time::At;
@@ -34,6 +33,7 @@ pub struct Press<'a> {
     worker: &'a Worker,
     lease: &'a Lease,
     version: VersionId,
+    clip: ClipId,
     folder: PathBuf,
     vet: Vet,
     renditions: HashMap<String, Growing>,
@@ -54,6 +54,7 @@ impl<'a> Press<'a> {
             worker,
             lease,
             version: source.version.clone(),
+            clip: source.clip.clone(),
             folder: folder.to_owned(),
             vet: Vet::new(source.bytes as u64, known),
             renditions: HashMap::new(),
@@ -66,7 +67,11 @@ impl<'a> Press<'a> {
         let (worker, lease, attempt) = (self.worker, self.lease, self.lease.attempt);
         let now = At::now();
         match self.vet.admit(event)? {
-            Event::Measures { measures } => self.hints = coaching::hints(content::coaching(), &measures),
+            Event::Measures { measures } => {
+                let clip = &self.clip;
+                let rules = worker.in_one(async |tx| coaching::of_clip(tx, clip).await).await?;
+                self.hints = coaching::hints(&rules, &measures);
+            }
             Event::Facts { width, height, duration_ms, mut detail } => {
                 if let Some(fields) = detail.as_object_mut() {
                     fields.insert("hints".into(), serde_json::to_value(&self.hints).unwrap_or_default());

@@ -9,6 +9,7 @@ pub mod auth;
 pub mod background;
 mod certificate;
 mod clip;
+mod coaching;
 mod cohort;
 mod course;
 #[cfg(test)]
@@ -57,6 +58,7 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(account::router())
         .merge(certificate::router())
         .merge(clip::router())
+        .merge(coaching::router())
         .merge(cohort::router())
         .merge(course::router())
         .merge(feedback::router())

@@ -94,6 +94,8 @@ pub enum Permission {
     GrowthRecord,
     /// Evaluate and award stars: S, but never one's own.
     StarAward,
+    /// See and set when the hints on how to film speak: S.
+    CoachingManage,
 }
 
 /// The one predicate. Tested exhaustively against the table in its tests.
@@ -111,7 +113,7 @@ pub fn can(principal: &Principal, permission: Permission, resource: &Resource) -
         ReviewWrite => teaches && !own,
         CourseRead => studies,
         CohortRead => teaches || in_region,
-        CohortManage | GrowthRecord => in_region,
+        CohortManage | GrowthRecord | CoachingManage => in_region,
         StarAward => in_region && !own,
     }
 }
@@ -145,7 +147,7 @@ mod tests {
         }
     }
 
-    const ALL: [Permission; 12] = [
+    const ALL: [Permission; 13] = [
         ClipUpload,
         ClipEdit,
         ClipPlay,
@@ -158,6 +160,7 @@ mod tests {
         GrowthRead,
         GrowthRecord,
         StarAward,
+        CoachingManage,
     ];
 
     /// Every permission x every relation, as the table of the security design says.
@@ -182,12 +185,30 @@ mod tests {
             (
                 "county",
                 &county,
-                &[ClipPlay, ProgressRead, CohortRead, CohortManage, GrowthRead, GrowthRecord, StarAward],
+                &[
+                    ClipPlay,
+                    ProgressRead,
+                    CohortRead,
+                    CohortManage,
+                    GrowthRead,
+                    GrowthRecord,
+                    StarAward,
+                    CoachingManage,
+                ],
             ),
             (
                 "province",
                 &province,
-                &[ClipPlay, ProgressRead, CohortRead, CohortManage, GrowthRead, GrowthRecord, StarAward],
+                &[
+                    ClipPlay,
+                    ProgressRead,
+                    CohortRead,
+                    CohortManage,
+                    GrowthRead,
+                    GrowthRecord,
+                    StarAward,
+                    CoachingManage,
+                ],
             ),
             ("neighbouring county", &neighbour, &[]),
             ("admin", &admin, &[]),

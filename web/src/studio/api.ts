@@ -1,7 +1,7 @@
 // The API's verbs that the studio speaks. Every one answers with the body, or throws a Failure.
 import { api, asFailure, data, Failure } from '@/api/client'
 import { say } from '@/shared/toast'
-import type { Draft, NewMember, OpenCohort, Platform } from './types'
+import type { CoachingCondition, Draft, NewMember, OpenCohort, Platform } from './types'
 
 export { asFailure, Failure }
 
@@ -34,6 +34,10 @@ export const getCohortProgress = (id: string) => data(api.GET(`${v}/cohorts/{coh
 export type Which = 'waiting' | 'overdue' | 'returned' | 'passed'
 export const listCohortClips = (id: string, which: Which) =>
   data(api.GET(`${v}/cohorts/{cohort}/clips`, { params: { path: { cohort: id }, query: { which } } }))
+
+export const listCoachingRules = (region: string) => data(api.GET(`${v}/coaching/rules`, { params: { query: { region } } }))
+export const changeCoachingRule = (region: string, rule: string, body: { muted: boolean; seconds: number; when: CoachingCondition[] }) =>
+  data(api.PUT(`${v}/coaching/rules/{rule}`, { params: { path: { rule }, query: { region } }, body }))
 
 const trainee = (id: string) => ({ params: { path: { user: id } } })
 export const getGrowth = (id: string) => data(api.GET(`${v}/trainees/{user}/growth`, trainee(id)))

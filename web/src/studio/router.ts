@@ -34,6 +34,7 @@ const routes: RouteRecordRaw[] = [
     children: [{ path: 'snapshot/:account', component: () => import('./stars/SnapshotPanel.vue'), props: true }],
   },
   { path: '/studio/stars/:user/certificate/:number', component: () => import('./stars/CertificatePage.vue'), props: true, meta: { for: 'manages', title: '证书' } },
+  { path: '/studio/hints', component: () => import('./hints/HintsPage.vue'), meta: { for: 'manages', title: '拍摄提示' } },
   { path: '/studio/:rest(.*)*', component: () => import('./parts/NotHere.vue'), meta: { title: '没找到' } },
 ]
 

@@ -65,6 +65,8 @@ const TABLE: &[(&str, Stranger, &[Who])] = &[
     ("addMembers", SignIn, STAFF),
     ("getCohortProgress", SignIn, GUIDES),
     ("listCohortClips", SignIn, GUIDES),
+    ("listCoachingRules", SignIn, STAFF),
+    ("changeCoachingRule", SignIn, STAFF),
     ("getGrowth", SignIn, SEEN),
     ("getEvidence", SignIn, SEEN),
     ("addAccount", SignIn, STAFF),

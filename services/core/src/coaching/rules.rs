@@ -26,6 +26,9 @@ pub struct Rule {
     /// How long it has to be so.
     pub seconds: usize,
     pub when: Vec<Condition>,
+    /// It says nothing.
+    #[serde(default)]
+    pub muted: bool,
     /// What she reads. `{at}` becomes the place.
     pub say: String,
 }
@@ -127,7 +130,7 @@ impl Rule {
 /// What to say about a clip, the weightiest first.
 pub fn hints(rules: &Rules, measures: &Measures) -> Vec<Hint> {
     let seconds = measures.pictures.len();
-    let mut table: Vec<&Rule> = rules.rules.iter().collect();
+    let mut table: Vec<&Rule> = rules.rules.iter().filter(|rule| !rule.muted).collect();
     table.sort_by_key(|rule| std::cmp::Reverse(rule.weight));
     let mut said: Vec<&str> = Vec::new();
     let mut hints = Vec::new();
