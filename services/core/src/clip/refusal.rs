@@ -88,8 +88,8 @@ impl RefusalCode {
 /// What shops and settings call a codec; one that they do not speak of keeps its four letters.
 fn codec_name(codec: &str) -> String {
     let known = match codec {
-        "vvc" | "vvc1" | "vvi1" => "H.266（VVC）",
-        "hevc" | "hvc1" | "hev1" => "H.265（HEVC）",
+        "vvc" | "vvc1" | "vvi1" => "H.266",
+        "hevc" | "hvc1" | "hev1" => "H.265",
         "av1" | "av01" => "AV1",
         "dolby_vision" | "dvhe" | "dvh1" | "dav1" | "dva1" | "dvav" => "杜比视界",
         "rv30" | "rv40" | "rv60" => "RealVideo",
@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn a_codec_is_called_by_its_name() {
         let said = |codec| RefusalCode::UnreadableCodec.of_codec(codec).message;
-        assert_eq!(said(Some("vvc1")), "这条片子是 H.266（VVC） 格式，我们这里还放不了。");
+        assert_eq!(said(Some("vvc1")), "这条片子是 H.266 格式，我们这里还放不了。");
         assert!(said(Some("apv1")).contains(" APV1 "));
         assert_eq!(said(None), RefusalCode::UnreadableCodec.message());
         assert_eq!(RefusalCode::TooLong.of_codec(Some("vvc1")).message, RefusalCode::TooLong.message());
