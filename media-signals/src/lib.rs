@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
 pub use picture::{Luma, Pictures};
 pub use sound::Sound;
 
-/// One second of pictures.
+/// One second of pictures. Written as a list, in this order: ten minutes have to fit into one line.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(from = "[i16; 6]", into = "[i16; 6]")]
 pub struct PictureSecond {
     /// The mean luma, 16 (black) to 235 (white).
     pub light: i16,
@@ -25,15 +25,16 @@ pub struct PictureSecond {
     pub backlight: i16,
     /// Fine detail in proportion to coarse, in thousandths: of a sharp picture some hundreds.
     pub sharp: i16,
-    /// How much the camera jerks from one picture to the next, in ten thousandths of the picture's width.
+    /// How much the camera jerks from one picture to the next, in ten thousandths of the picture's longer
+    /// side.
     pub shake: i16,
     /// How much changes from one picture to the next: hundredths of a step of luma, over all points.
     pub change: i16,
 }
 
-/// One second of sound.
+/// One second of sound. Written as a list, in this order.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(from = "[i16; 3]", into = "[i16; 3]")]
 pub struct SoundSecond {
     /// Its mean power, in decibels of full scale.
     pub level: i16,
@@ -41,6 +42,31 @@ pub struct SoundSecond {
     pub clipped: i16,
     /// The share of the power below 120 Hz, in hundredths.
     pub low: i16,
+}
+
+impl From<[i16; 6]> for PictureSecond {
+    fn from([light, middle, backlight, sharp, shake, change]: [i16; 6]) -> Self {
+        PictureSecond { light, middle, backlight, sharp, shake, change }
+    }
+}
+
+impl From<PictureSecond> for [i16; 6] {
+    fn from(second: PictureSecond) -> Self {
+        let PictureSecond { light, middle, backlight, sharp, shake, change } = second;
+        [light, middle, backlight, sharp, shake, change]
+    }
+}
+
+impl From<[i16; 3]> for SoundSecond {
+    fn from([level, clipped, low]: [i16; 3]) -> Self {
+        SoundSecond { level, clipped, low }
+    }
+}
+
+impl From<SoundSecond> for [i16; 3] {
+    fn from(SoundSecond { level, clipped, low }: SoundSecond) -> Self {
+        [level, clipped, low]
+    }
 }
 
 /// What was measured of a whole clip: one entry for each second.

@@ -28,15 +28,22 @@ pub fn opens_fresh(head: &[u8], packet: &[u8]) -> bool {
 /// Whether a packet of H.264 or H.265 consists of whole units: what was overwritten, or lies at another place than the
 /// index says, hardly ever does. `size` is that of a unit's length.
 pub fn is_whole(packet: &[u8], size: usize) -> bool {
-    let mut left = packet.len();
-    for unit in units(packet, size) {
-        // The first bit of a unit is always zero.
-        if unit.first().is_none_or(|first| first & 0x80 != 0) {
-            return false;
-        }
-        left -= size + unit.len();
+    // Some writers part units by start codes where their head says lengths; readers know that.
+    let by_codes =
+        size == 4 && packet.starts_with(&[0, 0, 0, 1]) && packet.get(4).is_some_and(|first| first & 0x80 == 0);
+    if by_codes && units(packet, size).nth(1).is_none() {
+        return true;
     }
-    left == 0 && !packet.is_empty()
+    let mut left = packet;
+    for unit in units(packet, size) {
+        // A unit has a first byte, of which the first bit is zero. Behind the last one some writers fill up.
+        match unit.first() {
+            None => break,
+            Some(first) if first & 0x80 != 0 => return false,
+            Some(_) => left = &left[size + unit.len()..],
+        }
+    }
+    !packet.is_empty() && left.len() < size.max(packet.len() / 100) && left.iter().all(|byte| *byte == 0)
 }
 
 /// Units behind lengths of `size` bytes; a length that lies ends them.
@@ -57,7 +64,9 @@ mod tests {
     #[test]
     fn a_packet_is_whole_units() {
         let whole = [0, 0, 0, 2, 0x65, 1, 0, 0, 0, 1, 0x06];
-        assert!(is_whole(&whole, 4));
+        assert!(is_whole(&whole, 4) && is_whole(&[&whole[..], &[0, 0]].concat(), 4));
+        let by_codes = [0, 0, 0, 1, 0x67, 0x64, 0, 0x1f, 0, 0, 0, 1, 0x65, 1];
+        assert!(is_whole(&by_codes, 4), "units behind start codes, whatever the head says");
         assert!(!is_whole(&whole[..10], 4) && !is_whole(&whole[1..], 4) && !is_whole(&[], 4));
         assert!(!is_whole(&[0; 11], 4), "overwritten");
         assert!(!is_whole(&[0, 0, 0, 1, 0xff], 4));

@@ -11,7 +11,7 @@ use weijia_core::clip::refusal::RefusalCode;
 use crate::ffi::{self, MediaError};
 use crate::package::{self, write_whole};
 use crate::pipeline::{self, Made, Order};
-use crate::plan;
+use crate::plan::{self, Size};
 use crate::probe::{self, Failure, Result, Source};
 use crate::protocol::{Event, SOURCE, Spec, Task};
 use crate::{damage, gate, jail, signals, thumbnail};
@@ -107,7 +107,7 @@ fn prepare(scratch: &Path, threads: u32) -> Result<()> {
     let mut source = probe::open(&path, cut)?;
     let made = first_rung(scratch, &mut source, Some(&film), threads)?;
     emit(Event::Mp4 { file: "video.mp4".into() })?;
-    last_word(&source, told_ms, cut, made)
+    Ok(emit(self::facts(&source, told_ms, cut, Some(made)))?)
 }
 
 /// A copy plays already: now what plays over a thin line too, and with it what only a decoder can tell.
@@ -115,15 +115,7 @@ fn fast_start(scratch: &Path, threads: u32) -> Result<()> {
     let (mut source, cut) = open(scratch)?;
     let told_ms = source.duration_ms;
     let made = first_rung(scratch, &mut source, None, threads)?;
-    last_word(&source, told_ms, cut, made)
-}
-
-/// What only a decoder can tell.
-fn last_word(source: &Source, told_ms: i64, cut: bool, made: Made) -> Result<()> {
-    if let Some(measures) = made.measures.clone() {
-        emit(Event::Measures { measures })?;
-    }
-    Ok(emit(facts(source, told_ms, cut, Some(made)))?)
+    Ok(emit(self::facts(&source, told_ms, cut, Some(made)))?)
 }
 
 fn first_rung(scratch: &Path, source: &mut Source, film: Option<&Path>, threads: u32) -> Result<Made> {
@@ -168,7 +160,7 @@ fn facts(source: &Source, told_ms: i64, cut: bool, made: Option<Made>) -> Event 
         if cut || probe::ends_early(told_ms, m.duration_ms) { m.duration_ms } else { told_ms.max(m.duration_ms) }
     });
     let cut_at = made.as_ref().filter(|m| cut || probe::ends_early(told_ms, m.reached_ms)).map(|m| m.duration_ms);
-    let warnings = match made {
+    let warnings = match &made {
         Some(made) => signals::warnings(audio.is_some(), made.silent, made.black, cut_at),
         None => signals::warnings(audio.is_some(), false, false, None),
     };
@@ -187,5 +179,6 @@ fn facts(source: &Source, told_ms: i64, cut: bool, made: Option<Made>) -> Event 
         "cut": cut_at.is_some(),
         "warnings": warnings,
     });
-    Event::Facts { width: video.shown.width, height: video.shown.height, duration_ms, detail }
+    let (Size { width, height }, measures) = (video.shown, made.and_then(|made| made.measures));
+    Event::Facts { width, height, duration_ms, detail, measures }
 }

@@ -1,5 +1,6 @@
 //! How much of a film is damaged, told before anything is made of it: every packet by its shape, which costs only reading,
-//! and some of the key frames by a decoder that forgives nothing.
+//! and some of the key frames by a decoder that forgives nothing. A refusal cannot be taken back: what may be another
+//! writer's way of doing it is no damage.
 
 use std::path::Path;
 
@@ -16,6 +17,8 @@ pub const TOO_MUCH: f64 = 0.1;
 /// fewest, one damaged picture would be a tenth of the film.
 const MOST_KEYS: u64 = 24;
 const FEWEST_KEYS: u64 = 8;
+/// Key frames do not lie where one would like them.
+const SPARE_KEYS: u64 = 4;
 const HD: u64 = 1280 * 720;
 /// So many damaged places in a row, and there is nothing behind them.
 const MOST_IN_A_ROW: u32 = 1_000;
@@ -23,17 +26,17 @@ const MOST_IN_A_ROW: u32 = 1_000;
 /// Of the pictures, between 0 and 1. What is missing at the end of a film that was cut off is no damage.
 pub fn share(path: &Path, cut: bool) -> Result<f64> {
     let mut source = probe::open(path, cut)?;
-    let mut decoder = ffi::strict_decoder(&source.video.parameters, source.video.time_base)?;
+    let mut eyes = Eyes::open(&source)?;
     let unit = unit_size(&source);
     let size = source.video.header.size;
     let pixels = u64::from(size.width) * u64::from(size.height);
-    let wanted = (MOST_KEYS * HD / pixels.max(1)).clamp(FEWEST_KEYS, MOST_KEYS);
+    let wanted = (MOST_KEYS * HD / pixels.max(1)).clamp(FEWEST_KEYS + SPARE_KEYS, MOST_KEYS);
     let step_us = (source.duration_ms * 1000 / wanted as i64).max(1);
     let (mut all, mut bad) = (0_u32, 0_u32);
     let (mut keys, mut bad_keys, mut next_key_us) = (0_u64, 0_u64, i64::MIN);
     let mut gaps = Gaps::default();
     let is_matroska = source.input.format().name().contains("matroska");
-    let (mut packet, mut in_a_row) = (ff::Packet::empty(), 0);
+    let (mut packet, mut in_a_row, mut last_was_bad) = (ff::Packet::empty(), 0, false);
     loop {
         match packet.read(&mut source.input) {
             Ok(()) => in_a_row = 0,
@@ -54,13 +57,19 @@ pub fn share(path: &Path, cut: bool) -> Result<f64> {
         let data = packet.data().unwrap_or_default();
         let whole = !packet.is_corrupt() && unit.is_none_or(|size| avc::is_whole(data, size));
         bad += u32::from(!whole);
+        last_was_bad = !whole;
         let at = packet.pts().or(packet.dts()).unwrap_or(0);
         let at = probe::moment(at, source.video.time_base, source.origin_us);
         if packet.is_key() && at >= next_key_us {
-            next_key_us = at.saturating_add(step_us);
-            keys += 1;
-            bad_keys += u64::from(!decodes(&mut decoder, &packet));
+            next_key_us = (at.div_euclid(step_us).saturating_add(1)).saturating_mul(step_us);
+            if let Some(clean) = eyes.look(&packet) {
+                keys += 1;
+                bad_keys += u64::from(!clean);
+            }
         }
+    }
+    if cut && last_was_bad {
+        bad -= 1;
     }
     let packets = f64::from(bad) / f64::from(all.max(1));
     let pictures = if keys >= FEWEST_KEYS { bad_keys as f64 / keys as f64 } else { 0.0 };
@@ -71,16 +80,22 @@ pub fn share(path: &Path, cut: bool) -> Result<f64> {
 #[derive(Default)]
 struct Gaps {
     first: Option<i64>,
+    last: Option<i64>,
     end: i64,
     lost: i64,
 }
 
 impl Gaps {
-    /// Heads of clusters, an index, some empty room: all of that is smaller.
-    const HARMLESS: i64 = 4096;
+    /// Heads of clusters, an index, what a reader skips: all of that is smaller.
+    const HARMLESS: i64 = 16 << 10;
 
     fn packet(&mut self, at: i64, len: i64) {
         if at < 0 {
+            return;
+        }
+        // Several frames in one block are told to lie where the block does.
+        if self.last == Some(at) {
+            self.end = self.end.saturating_add(len);
             return;
         }
         let gap = at - self.end;
@@ -88,6 +103,7 @@ impl Gaps {
             self.lost += gap;
         }
         self.first.get_or_insert(at);
+        self.last = Some(at);
         self.end = self.end.max(at.saturating_add(len));
     }
 
@@ -108,13 +124,50 @@ fn unit_size(source: &Source) -> Option<usize> {
     byte.map(|byte| usize::from(byte & 3) + 1)
 }
 
-/// One key frame by itself.
-fn decodes(decoder: &mut ff::decoder::Opened, packet: &ff::Packet) -> bool {
+/// Two decoders: one that stops at whatever is wrong, and the one that the film is made with, which has the last word.
+struct Eyes {
+    /// None where even the stream's head does not please it.
+    strict: Option<ff::decoder::Opened>,
+    usual: ff::decoder::Opened,
+}
+
+impl Eyes {
+    fn open(source: &Source) -> Result<Eyes> {
+        let (parameters, time_base) = (&source.video.parameters, source.video.time_base);
+        let strict = ffi::strict_decoder(parameters, time_base).ok();
+        Ok(Eyes { strict, usual: ffi::decoder(parameters, time_base, 1)? })
+    }
+
+    /// Whether a key frame by itself is a whole picture. None: it gives none by itself, as where pictures come in halves.
+    fn look(&mut self, packet: &ff::Packet) -> Option<bool> {
+        match self.strict.as_mut().map(|strict| decoded(strict, packet)) {
+            Some(Seen::Clean) => Some(true),
+            _ => match decoded(&mut self.usual, packet) {
+                Seen::Clean => Some(true),
+                Seen::Damaged => Some(false),
+                Seen::Nothing => None,
+            },
+        }
+    }
+}
+
+enum Seen {
+    Clean,
+    Damaged,
+    Nothing,
+}
+
+fn decoded(decoder: &mut ff::decoder::Opened, packet: &ff::Packet) -> Seen {
     let mut frame = ff::frame::Video::empty();
-    let sent = decoder.send_packet(packet).is_ok() && decoder.send_eof().is_ok();
-    let came = sent && decoder.receive_frame(&mut frame).is_ok() && !frame.is_corrupt();
+    let sent = decoder.send_packet(packet).and_then(|()| decoder.send_eof());
+    let came = sent.and_then(|()| decoder.receive_frame(&mut frame));
     decoder.flush();
-    came
+    match came {
+        Ok(()) if ffi::is_damaged(&frame) => Seen::Damaged,
+        Ok(()) => Seen::Clean,
+        Err(ff::Error::Eof) => Seen::Nothing,
+        Err(_) => Seen::Damaged,
+    }
 }
 
 #[cfg(test)]
@@ -130,7 +183,8 @@ mod tests {
         gaps.packet((1 << 20) + 50_040, 40_000);
         gaps.packet(-1, 7);
         assert_eq!(gaps.share(), 0.0);
-        gaps.packet((1 << 20) + 190_040, 9_960);
+        gaps.packet((1 << 20) + 190_040, 4_960);
+        gaps.packet((1 << 20) + 190_040, 5_000);
         assert_eq!(gaps.share(), 0.5);
     }
 }

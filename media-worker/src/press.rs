@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
 use weijia_core::clip::publish::{self, Facts, NewRendition, NewSegment};
-use weijia_core::coaching::{self, Hint};
+use weijia_core::coaching;
 use weijia_core::db::Tx;
 use weijia_core::ids::{ClipId, RenditionId, VersionId};
 use weijia_core::job::{self, JobKind, Lease};
-use weijia_core::storage::keys;
+use weijia_core::storage::{StorageError, keys};
 use weijia_core::time::At;
 
 use crate::plan::Size;
@@ -37,8 +37,6 @@ pub struct Press<'a> {
     folder: PathBuf,
     vet: Vet,
     renditions: HashMap<String, Growing>,
-    /// What to say about how it was filmed.
-    hints: Vec<Hint>,
     /// The job is done, in the database too.
     pub settled: bool,
 }
@@ -58,7 +56,6 @@ impl<'a> Press<'a> {
             folder: folder.to_owned(),
             vet: Vet::new(source.bytes as u64, known),
             renditions: HashMap::new(),
-            hints: Vec::new(),
             settled: false,
         }
     }
@@ -67,14 +64,12 @@ impl<'a> Press<'a> {
         let (worker, lease, attempt) = (self.worker, self.lease, self.lease.attempt);
         let now = At::now();
         match self.vet.admit(event)? {
-            Event::Measures { measures } => {
-                let clip = &self.clip;
-                let rules = worker.in_one(async |tx| coaching::of_clip(tx, clip).await).await?;
-                self.hints = coaching::hints(&rules, &measures);
-            }
-            Event::Facts { width, height, duration_ms, mut detail } => {
-                if let Some(fields) = detail.as_object_mut() {
-                    fields.insert("hints".into(), serde_json::to_value(&self.hints).unwrap_or_default());
+            Event::Facts { width, height, duration_ms, mut detail, measures } => {
+                if let (Some(measures), Some(fields)) = (measures, detail.as_object_mut()) {
+                    let clip = &self.clip;
+                    let rules = worker.in_one(async |tx| coaching::of_clip(tx, clip).await).await?;
+                    let hints = coaching::hints(&rules, &measures, self.vet.warned());
+                    fields.insert("hints".into(), serde_json::to_value(hints).unwrap_or_default());
                 }
                 let facts = Facts { width: width.into(), height: height.into(), duration_ms, detail };
                 worker.in_one(async |tx| publish::facts(tx, lease, &facts).await).await?;
@@ -113,7 +108,7 @@ impl<'a> Press<'a> {
                         self.len(&file).await?;
                         self.discard(&file).await;
                     }
-                    Some(_) => return Err(self.made_otherwise(&id, &name).await),
+                    Some(_) => return Err(self.made_otherwise(&name).await),
                     None => {
                         let key = keys::rendition_segment(&self.version, attempt, &name, n);
                         let bytes = self.store(&key, "video/iso.segment", &file).await?;
@@ -126,7 +121,7 @@ impl<'a> Press<'a> {
                 let growing = self.rendition(&name)?;
                 let (id, same) = (growing.id.clone(), growing.kept.len() <= growing.made);
                 if !same {
-                    return Err(self.made_otherwise(&id, &name).await);
+                    return Err(self.made_otherwise(&name).await);
                 }
                 if !growing.complete {
                     worker.in_one(async |tx| publish::complete(tx, lease, now, &id, bandwidth).await).await?;
@@ -190,8 +185,10 @@ impl<'a> Press<'a> {
             return Ok(None);
         }
         let mine = read_plain(&self.folder.join(head), len).await;
-        if mine.as_deref() != Some(&*worker.storage.get(&kept.init_key).await?) {
-            return Ok(None);
+        match worker.storage.get(&kept.init_key).await {
+            Ok(theirs) if mine.as_deref() == Some(&*theirs) => {}
+            Ok(_) | Err(StorageError::NotFound | StorageError::Damaged(_)) => return Ok(None),
+            Err(error) => return Err(error.into()),
         }
         self.discard(head).await;
         tracing::info!(job = %lease.job, name, segments = kept.segments.len(), "goes on behind what is published");
@@ -199,9 +196,9 @@ impl<'a> Press<'a> {
     }
 
     /// Cut at other moments, as another build may: that does not continue what is there.
-    async fn made_otherwise(&self, rendition: &RenditionId, name: &str) -> Trouble {
-        let (lease, now) = (self.lease, At::now());
-        match self.worker.in_one(async |tx| publish::forget(tx, lease, now, rendition).await).await {
+    async fn made_otherwise(&self, name: &str) -> Trouble {
+        let lease = self.lease;
+        match self.worker.in_one(async |tx| job::continue_nothing(tx, lease).await).await {
             Ok(()) => Trouble::Passing(format!("{name} is made otherwise than by the attempt before")),
             Err(error) => error.into(),
         }

@@ -68,6 +68,8 @@ pub enum Event {
         height: u32,
         duration_ms: i64,
         detail: serde_json::Value,
+        /// Once all of its pictures were decoded.
+        measures: Option<Measures>,
     },
     Poster {
         file: String,
@@ -96,10 +98,6 @@ pub enum Event {
     Storyboard {
         image: String,
         vtt: String,
-    },
-    /// Of a clip whose pictures were all decoded; before the last facts.
-    Measures {
-        measures: Measures,
     },
     /// Still alive, and this far.
     Progress {

@@ -72,7 +72,7 @@ pub fn warnings(has_sound: bool, silent: bool, black: bool, cut_at_ms: Option<i6
     cut.into_iter().chain(black.then_some(Warning::Black)).chain(sound).collect()
 }
 
-/// The rule of coaching that says the same of a part of a clip has the same name.
+/// A rule of coaching that says of a part of a clip what this says of the whole has the same name.
 pub fn code(warning: Warning) -> &'static str {
     match warning {
         Warning::Cut { .. } => "cut",

@@ -15,6 +15,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::probe::MAX_DURATION_MS;
 use crate::protocol::{Event, Limits, SPEC, Spec, Task};
+#[cfg(test)]
+pub use output::LONGEST as LONGEST_LINE;
 use output::{LastWords, Lines};
 
 /// A clip of ten minutes has three hundred segments a rendition, and a line of progress every second.

@@ -109,7 +109,8 @@ fn a_clip_has_time_by_its_length() {
     assert_eq!(time_for(i64::MAX), time_for(MAX_DURATION_MS));
     let mut clock = WallClock::start(0);
     let left = |clock: &WallClock| (clock.ends() - clock.began).as_secs();
-    let facts = |duration_ms| Event::Facts { width: 1, height: 1, duration_ms, detail: serde_json::json!({}) };
+    let facts =
+        |duration_ms| Event::Facts { width: 1, height: 1, duration_ms, detail: serde_json::json!({}), measures: None };
     clock.hear(&facts(10_000));
     assert_eq!(left(&clock), 180);
     for n in 0..10 {

@@ -42,6 +42,7 @@ pub struct Vet {
     shown: Option<Size>,
     duration_ms: i64,
     rungs: HashMap<String, Rung>,
+    warned: Vec<&'static str>,
 }
 
 #[derive(Default)]
@@ -54,26 +55,27 @@ impl Vet {
     /// `known`: size and duration that an earlier job of the same source was believed.
     pub fn new(source_bytes: u64, known: Option<(Size, i64)>) -> Vet {
         let (shown, duration_ms) = known.map_or((None, 0), |(size, ms)| (Some(size), ms));
-        Vet { source_bytes, stored: 0, shown, duration_ms, rungs: HashMap::new() }
+        Vet { source_bytes, stored: 0, shown, duration_ms, rungs: HashMap::new(), warned: Vec::new() }
     }
 
     /// The event, if it can be one of an honest child, with sentences of ours in place of its warnings.
     pub fn admit(&mut self, event: Event) -> Result<Event> {
         match &event {
-            Event::Facts { width, height, duration_ms, detail } => {
-                let detail = self.facts(Size { width: *width, height: *height }, *duration_ms, detail)?;
-                return Ok(Event::Facts { width: *width, height: *height, duration_ms: *duration_ms, detail });
+            Event::Facts { width, height, duration_ms, detail, measures } => {
+                let (width, height, duration_ms) = (*width, *height, *duration_ms);
+                let detail = self.facts(Size { width, height }, duration_ms, detail)?;
+                let measures = measures.clone();
+                let sound = measures.as_ref().and_then(|measures| measures.sound.as_ref());
+                let longest = measures.as_ref().map_or(0, |m| m.pictures.len()).max(sound.map_or(0, Vec::len));
+                if longest > MAX_SECONDS {
+                    return breach(format!("measures of {longest} seconds"));
+                }
+                return Ok(Event::Facts { width, height, duration_ms, detail, measures });
             }
             Event::Rendition { name, width, height, bandwidth, codecs, .. } => {
                 self.rendition(name, Size { width: *width, height: *height }, *bandwidth, codecs)?;
             }
             Event::Segment { name, n, duration_ms, .. } => self.segment(name, *n, *duration_ms)?,
-            Event::Measures { measures } => {
-                let longest = measures.pictures.len().max(measures.sound.as_ref().map_or(0, Vec::len));
-                if longest > MAX_SECONDS {
-                    return breach(format!("measures of {longest} seconds"));
-                }
-            }
             Event::Complete { name, bandwidth } => self.complete(name, *bandwidth)?,
             Event::Refused { codec: Some(codec), .. } if !is_codec(codec) => {
                 return breach(format!("a codec {}", short(codec)));
@@ -88,6 +90,11 @@ impl Vet {
             | Event::Done => {}
         }
         Ok(event)
+    }
+
+    /// What the last facts warn of.
+    pub fn warned(&self) -> &[&'static str] {
+        &self.warned
     }
 
     /// Counts what is about to be stored.
@@ -117,8 +124,7 @@ impl Vet {
         if warnings.len() > MAX_WARNINGS {
             return breach("too many warnings");
         }
-        let warned: Vec<&str> = warnings.iter().map(|warning| signals::code(*warning)).collect();
-        fields.insert("warned".into(), warned.into());
+        self.warned = warnings.iter().map(|warning| signals::code(*warning)).collect();
         let sentences: Vec<String> = warnings.into_iter().map(signals::sentence).collect();
         fields.insert("warnings".into(), sentences.into());
         fields.remove("hints");

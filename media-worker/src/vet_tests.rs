@@ -1,12 +1,13 @@
 use serde_json::json;
 use weijia_core::clip::refusal::RefusalCode;
+use weijia_signals::{Measures, PictureSecond, SoundSecond};
 
 use super::*;
 
 const HD: Size = Size { width: 720, height: 1280 };
 
 fn facts(detail: serde_json::Value) -> Event {
-    Event::Facts { width: HD.width, height: HD.height, duration_ms: 4_000, detail }
+    Event::Facts { width: HD.width, height: HD.height, duration_ms: 4_000, detail, measures: None }
 }
 
 fn rendition(name: &str, size: (u32, u32), codecs: &str) -> Event {
@@ -88,10 +89,10 @@ fn sizes_are_those_of_a_ladder() {
         assert!(vet.admit(rendition("480", size, GOOD)).is_err(), "{size:?}");
     }
     for (width, height, duration_ms) in [(0, 9, 1), (9, 20_000, 1), (9, 9, -1), (9, 9, i64::MAX)] {
-        let event = Event::Facts { width, height, duration_ms, detail: json!({}) };
+        let event = Event::Facts { width, height, duration_ms, detail: json!({}), measures: None };
         assert!(Vet::new(1, None).admit(event).is_err(), "{width}x{height}, {duration_ms}");
     }
-    let grown = Event::Facts { width: 720, height: 1282, duration_ms: 4_000, detail: json!({}) };
+    let grown = Event::Facts { width: 720, height: 1282, duration_ms: 4_000, detail: json!({}), measures: None };
     assert!(begun().admit(grown).is_err());
 }
 
@@ -155,4 +156,20 @@ fn what_is_stored_has_an_end() {
     let mut vet = Vet::new(1_000, Some((HD, 4_000)));
     vet.count(64 << 20).unwrap();
     assert!(vet.count(1).is_err());
+}
+
+#[test]
+fn the_measures_of_the_longest_clip_fit_into_a_line() {
+    let picture =
+        PictureSecond { light: 235, middle: 235, backlight: -219, sharp: 10_000, shake: 10_000, change: 21_900 };
+    let sound = vec![SoundSecond { level: -99, clipped: 10_000, low: 100 }; MAX_SECONDS];
+    let measures = Measures { pictures: vec![picture; MAX_SECONDS], sound: Some(sound), sideways: false };
+    let facts =
+        |measures| Event::Facts { width: 9, height: 9, duration_ms: 9, detail: json!({}), measures: Some(measures) };
+    let line = serde_json::to_vec(&facts(measures.clone())).unwrap();
+    assert!(line.len() < crate::supervise::LONGEST_LINE, "{}", line.len());
+    assert_eq!(serde_json::from_slice::<Event>(&line).unwrap(), facts(measures.clone()));
+    assert!(Vet::new(1, None).admit(facts(measures.clone())).is_ok());
+    let more = Measures { pictures: vec![picture; MAX_SECONDS + 1], ..measures };
+    assert!(Vet::new(1, None).admit(facts(more)).is_err());
 }

@@ -78,9 +78,8 @@ fn film(folder: &Path, picture: &str, sound: &str) -> PathBuf {
 /// What is said about a film.
 fn said(film: &Path) -> Vec<String> {
     let made = prepare(film);
-    let measures = made.of("measures").next().expect("measures")["measures"].clone();
-    let measures = serde_json::from_value(measures).expect("measures");
-    coaching::hints(content::coaching(), &measures).into_iter().map(|hint| hint.code).collect()
+    let measures = serde_json::from_value(made.facts()["measures"].clone()).expect("measures");
+    coaching::hints(content::coaching(), &measures, &[]).into_iter().map(|hint| hint.code).collect()
 }
 
 #[test]

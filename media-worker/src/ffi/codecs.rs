@@ -63,6 +63,12 @@ pub fn name(parameters: &ff::codec::Parameters) -> String {
     letters.filter(char::is_ascii_alphanumeric).collect()
 }
 
+/// Whether a part of the picture had to be made up.
+pub fn is_damaged(frame: &ff::frame::Video) -> bool {
+    // SAFETY: reads a number of a structure of ours.
+    frame.is_corrupt() || unsafe { (*frame.as_ptr()).decode_error_flags } != 0
+}
+
 /// A decoder that refuses pictures beyond the limit.
 pub fn decoder(
     parameters: &ff::codec::Parameters,

@@ -19,7 +19,7 @@ use ffmpeg_next::ffi::*;
 use crate::gate::MAX_PIXELS;
 use crate::plan::{Colours, Size};
 
-pub use codecs::{decoder, name as codec_name, open_codec, reader, strict_decoder};
+pub use codecs::{decoder, is_damaged, name as codec_name, open_codec, reader, strict_decoder};
 pub use muxer::{Muxer, Sink};
 pub use sound::{SoundSource, sound_frame, sound_header, sound_source};
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 use tokio::task::JoinHandle;
 
-/// The longest line; an honest one has a few hundred bytes.
-const LONGEST: usize = 64 << 10;
+/// The longest line; most have a few hundred bytes, and the measures of ten minutes some ten thousand.
+pub const LONGEST: usize = 64 << 10;
 
 /// Lines of bounded length. [`Lines::next`] may be dropped and called again: nothing is lost.
 pub struct Lines<R> {

@@ -135,9 +135,10 @@ pub async fn enqueue(tx: &mut Tx, now: At, kind: JobKind, subject: &str, owner: 
     Ok(())
 }
 
-/// Does a job of a subject once more, and all that follow from it, though they are done or given up. Its attempts are
-/// counted on, so what it makes gets keys of its own.
+/// Does a job of a subject once more, and all that follow from it, though they are done, given up or under way. Its
+/// attempts are counted on, so what it makes gets keys of its own.
 pub async fn again(tx: &mut Tx, now: At, kind: JobKind, subject: &str, owner: &UserId) -> Result<()> {
+    cancel(tx, now, subject).await?;
     on!(tx, c => sqlx::query(
             "update jobs set state = 'cancelled', updated_at = $2 where subject = $1 and state in ('done', 'dead')")
         .bind(subject).bind(now).execute(c).await.map(drop))?;
@@ -151,6 +152,14 @@ pub async fn begin_behind(tx: &mut Tx, subject: &str, attempts: i64) -> Result<(
              where subject = $1 and state = 'ready' and attempt = 0")
         .bind(subject).bind(attempts).execute(c).await.map(drop))?;
     Ok(())
+}
+
+/// What the attempts before this one left is not what the next ones make: they begin anew.
+pub async fn continue_nothing(tx: &mut Tx, lease: &Lease) -> Result<()> {
+    held(
+        on!(tx, c => sqlx::query("update jobs set anew_after = attempt where id = $1 and token = $2 and state = 'leased'")
+        .bind(&lease.job).bind(&lease.token).execute(c).await.map(|r| r.rows_affected()))?,
+    )
 }
 
 fn outcome(attempt: i64, max_attempts: i64, next: At) -> Outcome {

@@ -11,9 +11,9 @@ const ICONS: Record<string, IconName> = {
   unreadable_codec: 'film',
   encrypted: 'lock',
   too_many_pixels: 'frame',
-  too_many_streams: 'filter',
+  too_many_streams: 'clips',
   too_long: 'clock',
-  too_big: 'phone',
+  too_big: 'frame',
   lost: 'redo',
   processing_failed: 'ask',
 }

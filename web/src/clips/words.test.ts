@@ -6,6 +6,7 @@ const clip = { state: 'draft', media_state: 'ready', playable: true, can_submit:
 describe('how a clip stands', () => {
   it('names trouble before anything else', () => {
     expect(standing({ ...clip, media_state: 'failed', feedback_new: 3 }).word).toBe('这条打不开')
+    expect(standing({ ...clip, media_state: 'failed', refusal: { code: 'encrypted' } }).icon).toBe('lock')
   })
   it('says what is new before where it is', () => {
     expect(standing({ ...clip, state: 'returned', feedback_new: 4 }).word).toBe('老师回了 4 句')
@@ -44,7 +45,7 @@ describe('the marks', () => {
   })
 })
 it('tells a new version that waits for her from one that is still to be filmed', () => {
-  const back = { state: 'returned' as const, media_state: 'ready' as const, playable: true }
+  const back = { state: 'returned' as const, media_state: 'ready' as const, playable: true, refusal: null }
   expect(standing(back).word).toBe('照着改一版')
   expect(standing({ ...back, can_submit: true }).word).toBe('新的一版还没交')
 })

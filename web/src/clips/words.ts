@@ -9,7 +9,7 @@ export interface Standing {
   tone: 'gold' | 'leaf' | 'tea' | 'clay' | 'quiet'
 }
 
-type Stands = Pick<ClipSummary, 'state' | 'media_state' | 'playable'> & { refusal?: { code: string } | null; feedback_new?: number; can_submit?: boolean }
+type Stands = Pick<ClipSummary, 'state' | 'media_state' | 'playable'> & { refusal: { code: string } | null; feedback_new?: number; can_submit?: boolean }
 
 /** Trouble first, then what is new, then how far it is. */
 export function standing(clip: Stands): Standing {

@@ -38,6 +38,8 @@ export const listCohortClips = (id: string, which: Which) =>
 export const listCoachingRules = (region: string) => data(api.GET(`${v}/coaching/rules`, { params: { query: { region } } }))
 export const changeCoachingRule = (region: string, rule: string, body: { muted: boolean; seconds: number; when: CoachingCondition[] }) =>
   data(api.PUT(`${v}/coaching/rules/{rule}`, { params: { path: { rule }, query: { region } }, body }))
+export const resetCoachingRule = (region: string, rule: string) =>
+  data(api.DELETE(`${v}/coaching/rules/{rule}`, { params: { path: { rule }, query: { region } } }))
 
 const trainee = (id: string) => ({ params: { path: { user: id } } })
 export const getGrowth = (id: string) => data(api.GET(`${v}/trainees/{user}/growth`, trainee(id)))

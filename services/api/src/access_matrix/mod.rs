@@ -67,6 +67,7 @@ const TABLE: &[(&str, Stranger, &[Who])] = &[
     ("listCohortClips", SignIn, GUIDES),
     ("listCoachingRules", SignIn, STAFF),
     ("changeCoachingRule", SignIn, STAFF),
+    ("resetCoachingRule", SignIn, STAFF),
     ("getGrowth", SignIn, SEEN),
     ("getEvidence", SignIn, SEEN),
     ("addAccount", SignIn, STAFF),

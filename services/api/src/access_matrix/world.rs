@@ -177,7 +177,7 @@ impl World {
         assert!(!path.contains('{'), "say what stands for the parameters of {template}");
         let query = match operation {
             "getCourse" | "listStarCandidates" => format!("?cohort={}", self.school.room.cohort),
-            "listCoachingRules" | "changeCoachingRule" => "?region=433130".to_owned(),
+            "listCoachingRules" | "changeCoachingRule" | "resetCoachingRule" => "?region=433130".to_owned(),
             "mayReuseUpload" => "?bytes=9".to_owned(),
             "listCohortClips" => "?which=passed".to_owned(),
             _ => String::new(),
@@ -203,7 +203,9 @@ impl World {
             "completeLesson" => json!({"cohort": self.school.room.cohort}),
             "openCohort" => json!({"series_no": 51, "title": "里耶二班", "host": "龙山县妇联", "region_code": "433130",
                                    "starts_on": "2026-01-01", "ends_on": "2026-12-31"}),
-            "changeCoachingRule" => json!({"muted": true, "seconds": 3, "when": []}),
+            "changeCoachingRule" => {
+                json!({"muted": true, "seconds": 3, "when": [{"measure": "light", "above": 21, "below": 70}]})
+            }
             "addMembers" => json!({"members": []}),
             "saveReviewDraft" => json!({"rev": 0}),
             "sendReview" => json!({"rev": 0, "outcome": "pass"}),

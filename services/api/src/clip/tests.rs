@@ -32,7 +32,7 @@ async fn a_clip_says_where_it_stands() {
     assert_eq!(clip["assignment"]["code"], "A1");
     assert_eq!(clip["warnings"], json!(["第 8 秒有点暗"]));
     let shaky = json!({"code": "shaky", "at_ms": 8000, "until_ms": 12000, "text": "第 8 秒起晃得厉害。"});
-    assert_eq!(clip["hints"], json!([shaky]), "what a warning says of the whole clip is not said twice");
+    assert_eq!(clip["hints"], json!([shaky]));
     assert!(clip["what_next"].as_str().unwrap().contains("交给老师"), "{}", clip["what_next"]);
     for empty in ["reason", "refusal", "ticket", "upload"] {
         assert_eq!(clip[empty], Value::Null, "{empty}");

@@ -41,6 +41,9 @@ pub struct ClipSummary {
     pub playable: bool,
     /// Of the newest version of which something came, like all that is told of the clip here.
     pub media_state: MediaState,
+    /// Why nothing can be made of it.
+    #[schema(required)]
+    pub refusal: Option<Refusal>,
     pub version_n: i64,
     #[schema(required)]
     pub assignment: Option<AssignmentRef>,
@@ -68,6 +71,7 @@ impl ClipSummary {
             state: clip.state,
             playable: newest.playable(),
             media_state: newest.state,
+            refusal: newest.refusal().as_ref().map(Refusal::from),
             version_n: newest.n,
             assignment: clip.assignment_code.as_deref().map(AssignmentRef::of),
             poster: addresses.poster(newest),

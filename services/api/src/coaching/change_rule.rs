@@ -26,6 +26,7 @@ pub struct ChangeCoachingRule {
     request_body = ChangeCoachingRule,
     responses(
         (status = 200, body = CoachingRules),
+        (status = 401, description = "Nobody is signed in", body = ErrorBody),
         (status = 404, description = "No such rule or region, or not hers", body = ErrorBody),
         (status = 422, description = "A number is out of bounds, or the conditions are not the rule's", body = ErrorBody),
     )

@@ -12,7 +12,9 @@ use crate::state::AppState;
     get, path = "/coaching/rules", operation_id = "listCoachingRules", tag = "coaching", params(About),
     responses(
         (status = 200, body = CoachingRules),
+        (status = 401, description = "Nobody is signed in", body = ErrorBody),
         (status = 404, description = "No such region, or not hers", body = ErrorBody),
+        (status = 422, description = "No region was named", body = ErrorBody),
     )
 )]
 pub async fn list_rules(

@@ -2,6 +2,7 @@
 
 mod change_rule;
 mod list_rules;
+mod reset_rule;
 #[cfg(test)]
 mod tests;
 
@@ -10,7 +11,6 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use weijia_core::access::{self, Permission, Principal, Resource};
 use weijia_core::coaching::{self, Condition, Measure};
-use weijia_core::content;
 use weijia_core::db::Tx;
 use weijia_core::error::Result;
 use weijia_core::region;
@@ -18,20 +18,24 @@ use weijia_core::region;
 use crate::state::AppState;
 
 pub fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(list_rules::list_rules)).routes(routes!(change_rule::change_rule))
+    OpenApiRouter::new()
+        .routes(routes!(list_rules::list_rules))
+        .routes(routes!(change_rule::change_rule, reset_rule::reset_rule))
 }
 
 /// The region whose clips it is about.
 #[derive(Deserialize, utoipa::IntoParams)]
 pub struct About {
+    /// Its code, of 2, 4, 6 or more digits.
     region: String,
 }
 
 /// One thing that a second is looked at for; units as in the names.
 #[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct CoachingCondition {
-    /// light, middle, backlight: luma, 16 to 235. sharp: thousandths. shake: ten thousandths of the width. change:
-    /// hundredths of a luma step. level: dB of full scale. clipped: of 10,000 samples. low: percent of the power.
+    /// light, middle: luma, 16 to 235; backlight: a difference of luma; sharp: fine detail in thousandths of the coarse;
+    /// shake: ten thousandths of the picture's longer side; change: hundredths of a step of luma; level: dB of full scale;
+    /// clipped: of 10,000 samples; low: percent of the power below 120 Hz; sideways: 1 for wider than high.
     #[schema(value_type = String)]
     measure: Measure,
     #[schema(required)]
@@ -50,9 +54,7 @@ pub struct CoachingRule {
     /// How long all conditions have to hold.
     pub seconds: i64,
     pub when: Vec<CoachingCondition>,
-    /// As it is published.
-    pub standard_seconds: i64,
-    pub standard_when: Vec<CoachingCondition>,
+    /// The region has set it itself; otherwise it is as the region above has it.
     pub changed: bool,
 }
 
@@ -74,13 +76,12 @@ async fn hers(tx: &mut Tx, principal: &Principal, about: &About) -> Result<Strin
 }
 
 async fn view(tx: &mut Tx, region_path: &str) -> Result<CoachingRules> {
+    let own = coaching::own(tx, region_path).await?;
     let rules = coaching::of_region(tx, region_path).await?.rules.into_iter();
-    let rules = rules.zip(&content::coaching().rules).map(|(rule, standard)| CoachingRule {
-        changed: rule != *standard,
+    let rules = rules.map(|rule| CoachingRule {
+        changed: own.contains(&rule.code),
         seconds: rule.seconds as i64,
         when: shown(&rule.when),
-        standard_seconds: standard.seconds as i64,
-        standard_when: shown(&standard.when),
         code: rule.code,
         title: rule.title,
         say: rule.say,

@@ -178,9 +178,6 @@ pub struct Version {
 struct Facts {
     #[serde(default)]
     warnings: Vec<String>,
-    /// The codes of the warnings.
-    #[serde(default)]
-    warned: Vec<String>,
     #[serde(default)]
     hints: Vec<Hint>,
     /// The codec that nobody here can read.
@@ -192,16 +189,14 @@ impl Version {
         self.playable_at.is_some()
     }
 
-    /// What the gate found worth telling her, in her words: `facts.warnings`.
+    /// What was found worth telling her, in her words: `facts.warnings`.
     pub fn warnings(&self) -> Vec<String> {
         self.facts().warnings
     }
 
-    /// How it was filmed, as far as that can be told: `facts.hints`. What a warning says of the whole clip is not said
-    /// a second time.
+    /// How it was filmed, as far as that can be told: `facts.hints`.
     pub fn hints(&self) -> Vec<Hint> {
-        let facts = self.facts();
-        facts.hints.into_iter().filter(|hint| !facts.warned.contains(&hint.code)).collect()
+        self.facts().hints
     }
 
     /// Why nothing can be made of it, in words for her.

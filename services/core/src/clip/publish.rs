@@ -174,12 +174,6 @@ pub async fn kept(tx: &mut Tx, lease: &Lease, name: &str) -> Result<Option<Kept>
     Ok(Some(kept))
 }
 
-/// It turned out not to be what this attempt makes: it is made anew.
-pub async fn forget(tx: &mut Tx, lease: &Lease, now: At, rendition: &RenditionId) -> Result<()> {
-    fenced(tx, lease).await?;
-    drop_rendition(tx, now, rendition).await
-}
-
 /// One more segment that plays.
 pub async fn segment(tx: &mut Tx, lease: &Lease, now: At, rendition: &RenditionId, new: &NewSegment) -> Result<()> {
     let version = fenced(tx, lease).await?;

@@ -206,10 +206,25 @@ both_databases! {
         let third = begin(&db).await;
         let mut tx = db.write().await.unwrap();
         assert_eq!(kept(&mut tx, &third, "480").await.unwrap(), None);
-        forget(&mut tx, &third, NOW, &id).await.unwrap();
         tx.commit().await.unwrap();
-        assert!(column(&db, SEGMENTS).await.is_empty());
-        assert_eq!(column(&db, TRASH).await, ["1/0", "1/1", "1/init", "2/2"]);
+    }
+
+    what_cannot_be_continued_plays_until_the_new_has_caught_up(db) {
+        received(&db).await;
+        let first = begin(&db).await;
+        grow(&db, &first, 2).await;
+        try_again(&db, &first).await;
+        let second = begin(&db).await;
+        let mut tx = db.write().await.unwrap();
+        job::continue_nothing(&mut tx, &second).await.unwrap();
+        tx.commit().await.unwrap();
+        try_again(&db, &second).await;
+        let third = begin(&db).await;
+        let mut tx = db.write().await.unwrap();
+        assert_eq!(kept(&mut tx, &third, "480").await.unwrap(), None);
+        tx.commit().await.unwrap();
+        grow(&db, &third, 1).await;
+        assert_eq!(column(&db, SEGMENTS).await, ["1/0", "1/1", "3/0"]);
     }
 
     a_version_whose_jobs_were_lost_is_made_again_under_new_numbers(db) {

@@ -62,7 +62,7 @@ pub async fn tell(tx: &mut Tx, clip: &ClipId) -> Result<Vec<Event>> {
     for (at, kind, state, attempt, worker, reason) in jobs {
         let by = worker.map(|w| format!("，{w}")).unwrap_or_default();
         let why = reason.map(|r| format!("：{r}")).unwrap_or_default();
-        tell(at, format!("任务 {kind}{}（第 {attempt} 次{by}）{why}", said(&state)));
+        tell(at, format!("{}：{}（第 {attempt} 次{by}）{why}", said(&kind), said(&state)));
     }
 
     type AttemptRow = (At, Option<At>, String, i64, String, Option<String>, Option<String>);
@@ -74,7 +74,7 @@ pub async fn tell(tx: &mut Tx, clip: &ClipId) -> Result<Vec<Event>> {
     for (began, ended, kind, attempt, worker, outcome, words) in attempts {
         let words = words.map(|w| format!("：{w}")).unwrap_or_default();
         let outcome = outcome.as_deref().map_or("在做", how_an_attempt_ended);
-        tell(ended.unwrap_or(began), format!("任务 {kind} 的第 {attempt} 次（{worker}）{outcome}{words}"));
+        tell(ended.unwrap_or(began), format!("{}，第 {attempt} 次（{worker}）{outcome}{words}", said(&kind)));
     }
 
     type TicketRow = (At, Option<At>, String, String, Option<String>);
@@ -131,6 +131,9 @@ fn said(name: &str) -> &str {
         "done" => "做完了",
         "dead" => "做不成，放弃了",
         "cancelled" => "取消了",
+        "prepare" => "先让它能放",
+        "fast_start" => "做头一档清晰度",
+        "ladder" => "补齐其余清晰度",
         "waiting" => "在排队",
         "claimed" => "老师拿着",
         "sent" => "回完了",

@@ -6,4 +6,4 @@ pub mod rules;
 mod table;
 
 pub use rules::{Condition, Hint, Measure, Rule, Rules, hints};
-pub use table::{Change, change, of_clip, of_region};
+pub use table::{Change, above, change, of_clip, of_region, own, reset};

@@ -60,6 +60,21 @@ pub enum Measure {
     Sideways,
 }
 
+impl Measure {
+    /// What it can be: a limit beyond that would never speak, or always.
+    pub const fn range(self) -> std::ops::RangeInclusive<i16> {
+        match self {
+            Measure::Light | Measure::Middle => 16..=235,
+            Measure::Backlight => -219..=219,
+            Measure::Sharp | Measure::Shake | Measure::Clipped => 0..=10_000,
+            Measure::Change => 0..=21_900,
+            Measure::Level => -99..=0,
+            Measure::Low => 0..=100,
+            Measure::Sideways => 0..=1,
+        }
+    }
+}
+
 /// One sentence for her, and where in the clip it is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hint {
@@ -90,6 +105,13 @@ impl Measure {
 }
 
 impl Condition {
+    /// Whether there is something that it can hold for.
+    pub fn is_possible(&self) -> bool {
+        let within = |limit: Option<i16>| limit.is_none_or(|limit| self.measure.range().contains(&limit));
+        let between = self.above.zip(self.below).is_none_or(|(above, below)| below.saturating_sub(above) > 1);
+        within(self.above) && within(self.below) && between
+    }
+
     fn holds(&self, measures: &Measures, second: usize) -> bool {
         let Some(value) = self.measure.of(measures, second) else { return false };
         self.above.is_none_or(|limit| value > limit) && self.below.is_none_or(|limit| value < limit)
@@ -99,6 +121,8 @@ impl Condition {
 impl Rule {
     /// The longest run of seconds in which it holds, if that is long enough: the first and how many.
     fn found(&self, measures: &Measures, seconds: usize) -> Option<(usize, usize)> {
+        let is_known = |second| self.when.iter().all(|condition| condition.measure.of(measures, second).is_some());
+        let known = (0..seconds).filter(|second| is_known(*second)).count();
         let holds = |second| self.when.iter().all(|condition| condition.holds(measures, second));
         let (mut longest, mut run) = ((0, 0), (0, 0));
         for second in 0..seconds {
@@ -112,14 +136,15 @@ impl Rule {
             }
         }
         // A clip that is shorter than the rule asks for can hold to it from its beginning to its end.
-        (longest.1 > 0 && longest.1 >= self.seconds.min(seconds)).then_some(longest)
+        (longest.1 > 0 && longest.1 >= self.seconds.min(known)).then_some(longest)
     }
 
     fn hint(&self, (first, length): (usize, usize), seconds: usize) -> Hint {
         let place = match (first, length) {
             (_, length) if length * 10 >= seconds * 9 => "整条".to_owned(),
             (0, _) => "开头".to_owned(),
-            (first, _) => format!("第 {first} 秒起"),
+            (first, _) if first < 60 => format!("第 {first} 秒起"),
+            (first, _) => format!("第 {} 分 {} 秒起", first / 60, first % 60),
         };
         let text = self.say.replace("{at}", &place);
         let ms = |second: usize| second as i64 * 1000;
@@ -127,12 +152,14 @@ impl Rule {
     }
 }
 
-/// What to say about a clip, the weightiest first.
-pub fn hints(rules: &Rules, measures: &Measures) -> Vec<Hint> {
+/// What to say about a clip, the weightiest first. What it was `warned` of as a whole is said already.
+pub fn hints(rules: &Rules, measures: &Measures, warned: &[&str]) -> Vec<Hint> {
     let seconds = measures.pictures.len();
     let mut table: Vec<&Rule> = rules.rules.iter().filter(|rule| !rule.muted).collect();
     table.sort_by_key(|rule| std::cmp::Reverse(rule.weight));
-    let mut said: Vec<&str> = Vec::new();
+    let all = rules.rules.iter();
+    let mut said: Vec<&str> =
+        all.filter(|rule| warned.contains(&rule.code.as_str())).map(|rule| rule.about.as_str()).collect();
     let mut hints = Vec::new();
     for rule in table {
         if hints.len() == rules.most {
@@ -164,7 +191,7 @@ mod tests {
         Measures { pictures: vec![GOOD; seconds], sound: Some(vec![CLEAR; seconds]), sideways: false }
     }
     fn codes(measures: &Measures) -> Vec<String> {
-        hints(content::coaching(), measures).into_iter().map(|hint| hint.code).collect()
+        hints(content::coaching(), measures, &[]).into_iter().map(|hint| hint.code).collect()
     }
 
     #[test]
@@ -178,13 +205,22 @@ mod tests {
     fn a_hint_names_its_place() {
         let mut measures = clip(20);
         measures.pictures[8..13].fill(PictureSecond { light: 35, ..GOOD });
-        let [hint] = &hints(content::coaching(), &measures)[..] else { panic!() };
+        let [hint] = &hints(content::coaching(), &measures, &[])[..] else { panic!() };
         assert_eq!((hint.code.as_str(), hint.at_ms, hint.until_ms), ("dark", 8_000, 13_000));
         assert!(hint.text.starts_with("第 8 秒起画面太暗"), "{}", hint.text);
         measures.pictures.fill(PictureSecond { light: 35, ..GOOD });
-        assert!(hints(content::coaching(), &measures)[0].text.starts_with("整条画面太暗"));
+        assert!(hints(content::coaching(), &measures, &[])[0].text.starts_with("整条画面太暗"));
         measures.pictures[10..].fill(GOOD);
-        assert!(hints(content::coaching(), &measures)[0].text.starts_with("开头画面太暗"));
+        assert!(hints(content::coaching(), &measures, &[])[0].text.starts_with("开头画面太暗"));
+    }
+
+    #[test]
+    fn what_was_warned_of_is_not_said_again_and_takes_no_place() {
+        let mut measures = clip(70);
+        measures.pictures[62..].fill(PictureSecond { light: 16, shake: 900, ..GOOD });
+        assert_eq!(codes(&measures), ["black", "shaky"]);
+        let [hint] = &hints(content::coaching(), &measures, &["black"])[..] else { panic!() };
+        assert!(hint.code == "shaky" && hint.text.starts_with("第 1 分 2 秒起"), "{hint:?}");
     }
 
     #[test]
@@ -192,6 +228,12 @@ mod tests {
         let mut measures = clip(20);
         measures.pictures[8..10].fill(PictureSecond { light: 35, ..GOOD });
         assert!(codes(&measures).is_empty());
+        let silent = vec![SoundSecond { level: -90, clipped: 0, low: 0 }; 3];
+        assert_eq!(
+            codes(&Measures { sound: Some(silent), ..clip(4) }),
+            ["silent"],
+            "a rest of a second has no sound of its own"
+        );
         let short = Measures { pictures: vec![PictureSecond { light: 35, ..GOOD }; 2], ..clip(2) };
         assert_eq!(codes(&short), ["dark"]);
     }
@@ -219,6 +261,7 @@ mod tests {
             assert!(table.rules[..n].iter().all(|other| other.code != rule.code && other.weight != rule.weight));
             assert!(rule.seconds > 0 && !rule.when.is_empty(), "{}", rule.code);
             assert!(rule.when.iter().all(|c| c.above.is_some() || c.below.is_some()), "{}", rule.code);
+            assert!(rule.when.iter().all(Condition::is_possible), "{}", rule.code);
             assert!(rule.say.ends_with('。') && rule.say.chars().count() <= 40, "{}", rule.say);
             for word in ["您", "！", "错误", "失败"] {
                 assert!(!rule.say.contains(word), "{}", rule.say);

@@ -24,13 +24,30 @@ pub struct Change {
 /// Nobody waits longer for a hint, and no run is shorter.
 const SECONDS: std::ops::RangeInclusive<i64> = 1..=60;
 
+/// The table that the clips of a region go by.
 pub async fn of_region(tx: &mut Tx, region_path: &str) -> Result<Rules> {
+    changed_down_to(tx, region_path, true).await
+}
+
+/// The table that a region goes by where it has changed nothing itself.
+pub async fn above(tx: &mut Tx, region_path: &str) -> Result<Rules> {
+    changed_down_to(tx, region_path, false).await
+}
+
+/// The rules that a region has set itself.
+pub async fn own(tx: &mut Tx, region_path: &str) -> Result<Vec<String>> {
+    Ok(on!(tx, c => sqlx::query_scalar("select code from coaching_changes where region_path = $1 order by code")
+        .bind(region_path).fetch_all(c).await)?)
+}
+
+async fn changed_down_to(tx: &mut Tx, region_path: &str, itself_too: bool) -> Result<Rules> {
     let mut rules = content::coaching().clone();
     type Row = (String, bool, i64, String);
     let changes: Vec<Row> = on!(tx, c => sqlx::query_as(
             "select code, muted, seconds, conditions from coaching_changes
-             where substr($1, 1, length(region_path)) = region_path order by length(region_path)")
-        .bind(region_path).fetch_all(c).await)?;
+             where substr($1, 1, length(region_path)) = region_path and (region_path <> $1 or $2)
+             order by length(region_path)")
+        .bind(region_path).bind(itself_too).fetch_all(c).await)?;
     for (code, muted, seconds, conditions) in changes {
         // A rule that a newer table has no more, or whose conditions are others now, is as it is published.
         let Some(rule) = rules.rules.iter_mut().find(|rule| rule.code == code) else { continue };
@@ -58,6 +75,11 @@ pub async fn change(tx: &mut Tx, now: At, by: &UserId, region_path: &str, code: 
         let next_step = "刷新这一页，只改里面的数，再存一次。";
         return Err(Refusal::new("coaching_conditions", "这条提示看的东西对不上。", next_step).into());
     }
+    if let Some(condition) = change.when.iter().find(|condition| !condition.is_possible()) {
+        let range = condition.measure.range();
+        let message = format!("这个数要在 {} 到 {} 之间，“高于”的要比“低于”的小。", range.start(), range.end());
+        return Err(Refusal::new("coaching_limit", message, "改一下这个数，再存一次。").into());
+    }
     let conditions = serde_json::to_string(&change.when).map_err(|e| Error::Damaged(e.to_string()))?;
     on!(&mut *tx, c => sqlx::query(
             "insert into coaching_changes (region_path, code, muted, seconds, conditions, changed_by, changed_at)
@@ -68,6 +90,16 @@ pub async fn change(tx: &mut Tx, now: At, by: &UserId, region_path: &str, code: 
         .bind(region_path).bind(code).bind(change.muted).bind(change.seconds).bind(conditions).bind(by).bind(now)
         .execute(c).await.map(drop))?;
     audit::append(tx, now, Some(by), "coaching.changed", code, &json!({ "region": region_path, "to": change })).await
+}
+
+/// The rule goes by the region above again, also when that changes.
+pub async fn reset(tx: &mut Tx, now: At, by: &UserId, region_path: &str, code: &str) -> Result<()> {
+    let rows = on!(&mut *tx, c => sqlx::query("delete from coaching_changes where region_path = $1 and code = $2")
+        .bind(region_path).bind(code).execute(c).await.map(|r| r.rows_affected()))?;
+    if rows == 1 {
+        audit::append(tx, now, Some(by), "coaching.reset", code, &json!({ "region": region_path })).await?;
+    }
+    Ok(())
 }
 
 /// The same measures, each with a limit on the same sides.
@@ -109,9 +141,17 @@ mod tests {
                 ("dark", Change { seconds: 0, ..stricter.clone() }),
                 ("dark", Change { when: vec![], ..stricter.clone() }),
                 ("shaky", stricter.clone()),
+                ("dark", Change { when: vec![Condition { below: Some(300), ..when[0] }], ..stricter.clone() }),
+                ("dark", Change { when: vec![Condition { above: Some(70), below: Some(70), ..when[0] }], ..stricter.clone() }),
             ] {
                 assert!(change(&mut tx, At(3), &room.staff, "43/", code, &bad).await.is_err(), "{code} {bad:?}");
             }
+            assert_eq!(own(&mut tx, "43/4331/433130/").await.unwrap(), ["dark"]);
+            let above = above(&mut tx, "43/4331/433130/").await.unwrap();
+            assert!(above.rules.iter().any(|rule| rule.code == "dark" && !rule.muted && rule.when == when));
+            reset(&mut tx, At(4), &room.staff, "43/4331/433130/", "dark").await.unwrap();
+            assert!(own(&mut tx, "43/4331/433130/").await.unwrap().is_empty());
+            assert_eq!(rule(&mut tx, "43/4331/433130/").await.when, when, "as the region above has it");
             tx.commit().await.unwrap();
         }
     }

@@ -26,13 +26,14 @@ impl Lane {
     pub const ALL: [Lane; 2] = [Lane::First, Lane::Rest];
 }
 
-// The kinds are spelled out: a job of a kind that this build does not know stays for a worker that does.
+// The kinds are spelled out: a job of a kind that this build does not know stays for a worker that does. The priorities
+// keep a lane from reading through what waits in the other.
 macro_rules! kinds {
     (First) => {
-        "kind in ('prepare')"
+        "priority <= 10 and kind in ('prepare')"
     };
     (Rest) => {
-        "kind in ('fast_start', 'ladder')"
+        "priority > 10 and kind in ('fast_start', 'ladder')"
     };
     (Any) => {
         "kind in ('prepare', 'fast_start', 'ladder')"
@@ -45,7 +46,9 @@ macro_rules! due {
             "select count(*) from (select 1 as one from jobs
              where (state = 'ready' and run_at <= $1 and ",
             kinds!($lane),
-            ") or (state = 'leased' and lease_until < $1) limit 1) as due"
+            ") or (state = 'leased' and lease_until < $1 and ",
+            kinds!(Any),
+            ") limit 1) as due"
         )
     };
 }
@@ -148,11 +151,16 @@ mod tests {
         let folder = crate::db::testing::folder();
         let db = crate::db::testing::sqlite(folder.path()).await;
         let mut tx = db.read().await.unwrap();
-        for sql in [next!(First, ""), next!(Rest, ""), due!(First), due!(Rest)] {
+        for (sql, bound) in [
+            (next!(First, ""), "(state=? AND priority<?)"),
+            (next!(Rest, ""), "(state=? AND priority>?)"),
+            (due!(First), "(state=? AND priority<?)"),
+            (due!(Rest), "(state=? AND priority>?)"),
+        ] {
             let sql = sqlx::AssertSqlSafe(format!("explain query plan {sql}"));
             let plan: Vec<(i64, i64, i64, String)> = on!(&mut tx, c => sqlx::query_as(sql).fetch_all(c).await).unwrap();
             let plan: Vec<String> = plan.into_iter().map(|row| row.3).collect();
-            assert!(plan.iter().any(|step| step.contains("jobs_queue (state=?)")), "{plan:?}");
+            assert!(plan.iter().any(|step| step.contains("jobs_queue ") && step.contains(bound)), "{plan:?}");
             assert!(plan.iter().all(|step| !step.contains("SCAN jobs") && !step.contains("TEMP B-TREE")), "{plan:?}");
         }
     }
@@ -164,6 +172,7 @@ mod tests {
         for kind in JobKind::ALL {
             let name = format!("'{}'", kind.as_str());
             assert!(kinds!(First).contains(&name) != kinds!(Rest).contains(&name), "{name}");
+            assert_eq!(kinds!(First).contains(&name), kind.priority() <= 10, "{name}");
         }
     }
 }

@@ -103,9 +103,7 @@ pub async fn version(tx: &mut Tx, clip: &ClipId, n: i64) -> VersionId {
     on!(tx, c => sqlx::query(
             "insert into clip_versions (id, clip_id, n, state, filename, content_type, bytes, width, height, duration_ms,
                                         poster_key, mp4_key, facts, playable_at, created_at, received_at, ready_at)
-             values ($1, $2, $3, 'ready', 'a.mp4', 'video/mp4', 1000, 720, 1280, 31000, $4, $5, '{\"warnings\":[\"第 8 秒有点暗\"],\"warned\":[\"black\"],\"hints\":[
-              {\"code\":\"black\",\"at_ms\":0,\"until_ms\":3000,\"text\":\"黑\"},
-              {\"code\":\"shaky\",\"at_ms\":8000,\"until_ms\":12000,\"text\":\"第 8 秒起晃得厉害。\"}]}', 3, 1, 2, 4)")
+             values ($1, $2, $3, 'ready', 'a.mp4', 'video/mp4', 1000, 720, 1280, 31000, $4, $5, '{\"warnings\":[\"第 8 秒有点暗\"],\"hints\":[{\"code\":\"shaky\",\"at_ms\":8000,\"until_ms\":12000,\"text\":\"第 8 秒起晃得厉害。\"}]}', 3, 1, 2, 4)")
         .bind(&id).bind(clip).bind(n).bind(format!("{id}/poster")).bind(format!("{id}/mp4")).execute(c).await.map(drop)).expect("a version");
     id
 }

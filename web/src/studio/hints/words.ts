@@ -4,14 +4,14 @@ import type { CoachingCondition, CoachingRule } from '../types'
 /** What is looked at, and in what: as the worker measures it. */
 const MEASURES: Record<string, { name: string; unit: string }> = {
   light: { name: '画面亮度', unit: '（16 全黑，235 全白）' },
-  middle: { name: '中间的亮度', unit: '（16 到 235）' },
-  backlight: { name: '背后比中间亮', unit: '（亮度差）' },
+  middle: { name: '中间的亮度', unit: '（脸在 80 以上看得清）' },
+  backlight: { name: '背后比中间亮', unit: '（差多少；差 60 脸就发黑了）' },
   sharp: { name: '清晰程度', unit: '（清楚的常在 150 以上）' },
-  shake: { name: '晃动', unit: '（拿稳的在 100 以下）' },
+  shake: { name: '晃动', unit: '（拿稳的在 60 以下）' },
   change: { name: '前后两帧的差别', unit: '（0 是一点没动）' },
   level: { name: '音量', unit: '分贝（说话常在 −35 到 −15）' },
-  clipped: { name: '爆音的地方', unit: '处 / 一万点' },
-  low: { name: '低沉的声音占', unit: '%（风声常在 60 以上）' },
+  clipped: { name: '爆音的地方', unit: '处（一万处里）' },
+  low: { name: '低沉的声音占', unit: '%（人说话 30 以下，风声 60 以上）' },
   sideways: { name: '横着拍', unit: '' },
 }
 
