@@ -237,7 +237,8 @@ async fn originals(server: &TestServer, storage: &Storage, trainee: &User, clip:
     for sql in [segments, "delete from renditions where version_id = $1", version] {
         run(server, sql, &clip.version).await;
     }
-    assert_eq!(server.fsck(&["--repair"]).await.became(), ["lost"]);
+    let lost = server.fsck(&["--repair"]).await;
+    assert_eq!(lost.became(), ["lost"], "{}", lost.outcome);
     let seen = trainee.clip(&clip.clip).await;
     assert_eq!(seen["refusal"]["code"], "lost", "{seen}");
     restored(server, storage, clip, film, &key).await;
