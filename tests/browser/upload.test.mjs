@@ -146,6 +146,7 @@ describe('what goes wrong on the way', { concurrency: 3 }, () => {
       via.fault = badGateway
       await send(page, via.base, file, '代理只收小的')
       await says(page, '老师那边正忙')
+      await draft(page, 'a copy', (d) => d.stored === 'opfs')
       await picture(page, 'upload-server-busy')
       via.fault = takesAtMost(1 << 20)
       await page.reload()
