@@ -10,11 +10,14 @@ use weijia_core::clip::refusal::RefusalCode;
 
 use crate::ffi::{self, MediaError};
 use crate::package::{self, write_whole};
+use crate::passthrough::Passed;
 use crate::pipeline::{self, Made, Order};
-use crate::plan::{self, Size};
+use crate::plan::Size;
+use crate::plan::ladder::{Ladder, Weight};
+use crate::plan::pace::Cuts;
 use crate::probe::{self, Failure, Result, Source};
 use crate::protocol::{Event, SOURCE, Spec, Task};
-use crate::{damage, gate, jail, signals, thumbnail};
+use crate::{damage, gate, jail, passthrough, signals, thumbnail};
 
 /// `--unjailed` leaves the jail away, for machines whose kernel has none.
 pub fn main(spec: &Path, unjailed: bool) -> ExitCode {
@@ -42,22 +45,25 @@ fn work(spec: &Path, unjailed: bool) -> Result<(), Box<dyn std::error::Error>> {
     let outcome = match order.task {
         Task::ProbeJail => {
             let (refused, allowed) = jail::probe(&scratch);
-            emit(Event::Jail { refused, allowed }).map_err(Failure::from)
+            emit(Event::Jail { refused, allowed }).map(|()| None).map_err(Failure::from)
         }
         Task::Prepare => prepare(&scratch, order.threads),
         Task::FastStart => fast_start(&scratch, order.threads),
         Task::Ladder => ladder(&scratch, order.threads),
     };
-    match outcome {
-        Ok(()) => {}
-        Err(Failure::Refused(code)) => emit(Event::Refused { code, codec: None })?,
+    let left = match outcome {
+        Ok(left) => left,
+        Err(Failure::Refused(code)) => refused(code, None)?,
         Err(Failure::Unreadable(codec)) => {
-            let codec = Some(codec).filter(|name| !name.is_empty());
-            emit(Event::Refused { code: RefusalCode::UnreadableCodec, codec })?;
+            refused(RefusalCode::UnreadableCodec, Some(codec).filter(|name| !name.is_empty()))?
         }
         Err(Failure::Media(error)) => return Err(error.into()),
-    }
-    Ok(emit(Event::Done)?)
+    };
+    Ok(emit(Event::Done { left })?)
+}
+
+fn refused(code: RefusalCode, codec: Option<String>) -> ffi::Result<Option<Task>> {
+    emit(Event::Refused { code, codec }).map(|()| None)
 }
 
 /// The parent holds the other end of standard input: when it is gone, nobody wants what is made here.
@@ -86,7 +92,31 @@ fn open(scratch: &Path) -> Result<(Source, bool)> {
     Ok((probe::open(&path, passed.cut)?, passed.cut))
 }
 
-fn prepare(scratch: &Path, threads: u32) -> Result<()> {
+/// What a source becomes.
+struct Plan {
+    /// Where its own pictures are the top rendition.
+    passed: Option<Passed>,
+    /// What is encoded.
+    ladder: Ladder,
+}
+
+impl Plan {
+    fn of(path: &Path, cut: bool, source: &Source) -> Result<Plan> {
+        // Nobody knows how long a file that was cut off would be.
+        let seconds = source.duration_ms as f64 / 1000.0;
+        let weight = Some(Weight { bytes: source.bytes, seconds }).filter(|_| !cut && seconds > 0.0);
+        let ladder = |passed| Ladder::new(source.video.shown, weight, source.audio.is_some(), passed);
+        let passed = passthrough::look(path, cut)?.and_then(|passed| Some((passed, ladder(true)?)));
+        if let Some((passed, ladder)) = passed {
+            return Ok(Plan { passed: Some(passed), ladder });
+        }
+        let ladder = ladder(false).ok_or(MediaError::Other("a ladder without a rung"))?;
+        Ok(Plan { passed: None, ladder })
+    }
+}
+
+/// Answers, as the other two do, what is left to be done.
+fn prepare(scratch: &Path, threads: u32) -> Result<Option<Task>> {
     let path = scratch.join(SOURCE);
     let (mut source, cut) = open(scratch)?;
     let told_ms = source.duration_ms;
@@ -99,31 +129,77 @@ fn prepare(scratch: &Path, threads: u32) -> Result<()> {
     emit(facts)?;
     emit(Event::Poster { file: "poster.jpg".into() })?;
 
+    let plan = Plan::of(&path, cut, &source)?;
+    let mut source = probe::open(&path, cut)?;
+    if let Some(passed) = &plan.passed {
+        passthrough::run(&mut source, passed, &plan.ladder, scratch, &mut |event| emit(event))?;
+        return Ok(Some(Task::FastStart));
+    }
     let film = scratch.join("video.mp4");
     // The last packet of a cut file may be half a picture, at which players stop.
     if !cut && package::may_copy(&source) && copy(&path, cut, &film)? {
-        return Ok(emit(Event::Mp4 { file: "video.mp4".into() })?);
+        emit(Event::Mp4 { file: "video.mp4".into() })?;
+        return Ok(Some(Task::FastStart));
     }
-    let mut source = probe::open(&path, cut)?;
-    let made = first_rung(scratch, &mut source, Some(&film), threads)?;
-    emit(Event::Mp4 { file: "video.mp4".into() })?;
-    Ok(emit(self::facts(&source, told_ms, cut, Some(made)))?)
+    first_rung(scratch, &mut source, cut, &plan.ladder, threads)?;
+    Ok(Some(Task::Ladder))
 }
 
-/// A copy plays already: now what plays over a thin line too, and with it what only a decoder can tell.
-fn fast_start(scratch: &Path, threads: u32) -> Result<()> {
+/// Something plays already: now what plays over a thin line too, and with it what only a decoder can tell.
+fn fast_start(scratch: &Path, threads: u32) -> Result<Option<Task>> {
     let (mut source, cut) = open(scratch)?;
+    let plan = Plan::of(&scratch.join(SOURCE), cut, &source)?;
+    let Some(passed) = plan.passed else {
+        first_rung(scratch, &mut source, cut, &plan.ladder, threads)?;
+        return Ok(Some(Task::Ladder));
+    };
+    // Nobody waits any more, and one decode costs less than two.
     let told_ms = source.duration_ms;
-    let made = first_rung(scratch, &mut source, None, threads)?;
-    Ok(emit(self::facts(&source, told_ms, cut, Some(made)))?)
+    let made = rest(scratch, &mut source, &plan.ladder, &passed.cuts, true, threads)?;
+    emit(facts(&source, told_ms, cut, Some(made)))?;
+    Ok(None)
 }
 
-fn first_rung(scratch: &Path, source: &mut Source, film: Option<&Path>, threads: u32) -> Result<Made> {
-    let ladder = plan::ladder(source.video.shown);
-    let first = plan::first_rung(&ladder);
-    let rungs = &ladder[first..=first];
-    let order = Order { scratch, measure: true, rungs, film, storyboard: None, threads };
-    pipeline::run(source, order, &mut |event| emit(event))
+/// The first rendition, and the film that is kept of it: it takes the place of a copy.
+fn first_rung(scratch: &Path, source: &mut Source, cut: bool, ladder: &Ladder, threads: u32) -> Result<()> {
+    let told_ms = source.duration_ms;
+    let ladder = Ladder { rungs: vec![ladder.rungs[ladder.first()].clone()], ..ladder.clone() };
+    let film = scratch.join("video.mp4");
+    let (film, cuts) = (Some(film.as_path()), &Cuts::Even);
+    let order = Order { scratch, measure: true, ladder: &ladder, cuts, film, storyboard: None, threads };
+    let made = pipeline::run(source, order, &mut |event| emit(event))?;
+    emit(Event::Mp4 { file: "video.mp4".into() })?;
+    Ok(emit(facts(source, told_ms, cut, Some(made)))?)
+}
+
+fn ladder(scratch: &Path, threads: u32) -> Result<Option<Task>> {
+    let (mut source, cut) = open(scratch)?;
+    let mut plan = Plan::of(&scratch.join(SOURCE), cut, &source)?;
+    match plan.passed {
+        None => drop(plan.ladder.rungs.remove(plan.ladder.first())),
+        // All of them were made at once.
+        Some(_) => plan.ladder.rungs.clear(),
+    }
+    rest(scratch, &mut source, &plan.ladder, &Cuts::Even, false, threads)?;
+    Ok(None)
+}
+
+/// These renditions in one decode, and the storyboard; with `first`, the first one and its film are among them.
+fn rest(scratch: &Path, source: &mut Source, ladder: &Ladder, cuts: &Cuts, first: bool, threads: u32) -> Result<Made> {
+    let mut storyboard = thumbnail::Storyboard::new(source.video.shown, source.duration_ms);
+    let film = scratch.join("video.mp4");
+    let film = first.then_some(film.as_path());
+    let order = Order { scratch, measure: first, ladder, cuts, film, storyboard: Some(&mut storyboard), threads };
+    let made = pipeline::run(source, order, &mut |event| emit(event))?;
+    if first {
+        emit(Event::Mp4 { file: "video.mp4".into() })?;
+    }
+    if let Some((image, vtt)) = storyboard.finish(made.duration_ms, "storyboard.jpg")? {
+        write_whole(&scratch.join("storyboard.jpg"), &image)?;
+        write_whole(&scratch.join("storyboard.vtt"), vtt.as_bytes())?;
+        emit(Event::Storyboard { image: "storyboard.jpg".into(), vtt: "storyboard.vtt".into() })?;
+    }
+    Ok(made)
 }
 
 /// A copy that the muxer does not like is no misfortune: the film of the first rendition comes in its place.
@@ -135,22 +211,6 @@ fn copy(path: &Path, cut: bool, film: &Path) -> Result<bool> {
             Ok(false)
         }
     }
-}
-
-fn ladder(scratch: &Path, threads: u32) -> Result<()> {
-    let (mut source, _) = open(scratch)?;
-    let mut rungs = plan::ladder(source.video.shown);
-    rungs.remove(plan::first_rung(&rungs));
-    let mut storyboard = thumbnail::Storyboard::new(source.video.shown, source.duration_ms);
-    let order =
-        Order { scratch, measure: false, rungs: &rungs, film: None, storyboard: Some(&mut storyboard), threads };
-    let made = pipeline::run(&mut source, order, &mut |event| emit(event))?;
-    if let Some((image, vtt)) = storyboard.finish(made.duration_ms, "storyboard.jpg")? {
-        write_whole(&scratch.join("storyboard.jpg"), &image)?;
-        write_whole(&scratch.join("storyboard.vtt"), vtt.as_bytes())?;
-        emit(Event::Storyboard { image: "storyboard.jpg".into(), vtt: "storyboard.vtt".into() })?;
-    }
-    Ok(())
 }
 
 fn facts(source: &Source, told_ms: i64, cut: bool, made: Option<Made>) -> Event {

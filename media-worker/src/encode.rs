@@ -5,11 +5,10 @@ use std::collections::HashMap;
 use ffmpeg_next as ff;
 
 use crate::ffi::{self, MediaError, Result, call};
-use crate::plan::Rung;
-use crate::plan::pace::{self, TICKS};
+use crate::plan::ladder::Rung;
+use crate::plan::pace::TICKS;
 
 pub const SOUND_RATE: u32 = 48_000;
-const SOUND_BITS: usize = 96_000;
 
 pub struct PictureEncoder {
     encoder: ff::encoder::video::Video,
@@ -66,9 +65,8 @@ impl PictureEncoder {
         ff::Rational(1, TICKS as i32)
     }
 
-    /// The picture for one moment, in ticks, each later than the one before.
-    pub fn push(&mut self, frame: &mut ff::frame::Video, at: i64) -> Result<()> {
-        let key = pace::opens_segment(at, self.last);
+    /// The picture for one moment, in ticks, each later than the one before; `key` where a segment is cut.
+    pub fn push(&mut self, frame: &mut ff::frame::Video, at: i64, key: bool) -> Result<()> {
         if let Some(last) = self.last.replace(at) {
             self.lengths.insert(last, at - last);
         }
@@ -100,14 +98,14 @@ pub struct SoundEncoder {
 }
 
 impl SoundEncoder {
-    pub fn open(channels: u32) -> Result<SoundEncoder> {
+    pub fn open(channels: u32, kbps: u32) -> Result<SoundEncoder> {
         let codec = ff::encoder::find(ff::codec::Id::AAC).ok_or_else(|| MediaError::Missing("aac".into()))?;
         let context = ff::codec::Context::new_with_codec(codec);
         let mut encoder = context.encoder().audio().map_err(call("audio encoder"))?;
         encoder.set_rate(SOUND_RATE as i32);
         encoder.set_channel_layout(if channels == 1 { ff::ChannelLayout::MONO } else { ff::ChannelLayout::STEREO });
         encoder.set_format(ff::format::Sample::F32(ff::format::sample::Type::Planar));
-        encoder.set_bit_rate(SOUND_BITS);
+        encoder.set_bit_rate(kbps as usize * 1000);
         encoder.set_time_base((1, SOUND_RATE as i32));
         encoder.set_flags(ff::codec::Flags::GLOBAL_HEADER);
         ffi::open_codec(&mut encoder, codec, &[("threads", "1")])?;
@@ -164,8 +162,8 @@ mod tests {
     #[test]
     fn aac_opens_for_one_voice_and_for_two() {
         ffi::init();
-        for channels in [1, 2, 6] {
-            assert_eq!(SoundEncoder::open(channels).unwrap().samples(), 1024);
+        for (channels, kbps) in [(1, 96), (2, 64), (6, 32)] {
+            assert_eq!(SoundEncoder::open(channels, kbps).unwrap().samples(), 1024);
         }
     }
 }

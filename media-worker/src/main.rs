@@ -15,6 +15,7 @@ mod graph;
 mod jail;
 mod matroska;
 mod package;
+mod passthrough;
 mod pipeline;
 mod plan;
 mod press;

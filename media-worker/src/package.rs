@@ -12,7 +12,7 @@ use crate::avc;
 use crate::boxes;
 use crate::encode::SOUND_RATE;
 use crate::ffi::{self, MediaError, Muxer, Result, Sink};
-use crate::plan::Rung;
+use crate::plan::ladder::Rung;
 use crate::plan::pace::{TICKS, milliseconds};
 use crate::probe::{self, MICROSECONDS, Source};
 use crate::protocol::Event;
@@ -27,7 +27,7 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
 const PICTURES: usize = 0;
 const SOUND: usize = 1;
 
-/// A rendition in fragments: pictures and sound in one file per segment, cut at the forced key frames.
+/// A rendition in fragments: pictures and sound in one file per segment, cut at key frames. Packets of pictures count ticks.
 pub struct Fragments {
     muxer: Muxer,
     folder: PathBuf,
@@ -95,8 +95,14 @@ impl Fragments {
         })
     }
 
-    pub fn picture(&mut self, packet: ff::Packet, emit: &mut dyn FnMut(Event) -> Result<()>) -> Result<()> {
-        if packet.is_key() && !self.pictures.is_empty() {
+    /// `opens`: a segment begins with it.
+    pub fn picture(
+        &mut self,
+        packet: ff::Packet,
+        opens: bool,
+        emit: &mut dyn FnMut(Event) -> Result<()>,
+    ) -> Result<()> {
+        if opens && !self.pictures.is_empty() {
             self.close(packet.dts());
             let pictures = std::mem::take(&mut self.pictures);
             self.waiting.push_back((packet.pts().unwrap_or(0), pictures));

@@ -9,14 +9,15 @@ use weijia_signals::Measures;
 
 mod sound;
 
-use sound::Sound;
+pub use sound::Sound;
 
 use crate::encode::PictureEncoder;
 use crate::ffi::{self, MediaError};
 use crate::graph::Graph;
 use crate::package::{Film, Fragments};
-use crate::plan::pace::{self, Clock, Pace, TICKS, milliseconds, ticks};
-use crate::plan::{self, Output, Rung, Size};
+use crate::plan::ladder::Ladder;
+use crate::plan::pace::{self, Clock, Cuts, Pace, TICKS, milliseconds};
+use crate::plan::{self, Output, Size};
 use crate::probe::{self, Failure, MAX_DURATION_MS, Result, Source, Video};
 use crate::protocol::Event;
 use crate::signals::Signals;
@@ -24,17 +25,15 @@ use crate::thumbnail::Storyboard;
 
 pub type Emit<'a> = dyn FnMut(Event) -> ffi::Result<()> + 'a;
 
-/// A last picture without sound is not shown for longer than this many ticks: beyond it, the container is wrong.
-const LONGEST_STILL: i64 = 30 * TICKS;
-
 /// What to make in one decode.
 pub struct Order<'a> {
     pub scratch: &'a Path,
     /// Whether it is to be measured as well.
     pub measure: bool,
-    /// The largest first.
-    pub rungs: &'a [Rung],
-    /// Also write the last rung as one film to this path.
+    /// Of a ladder those that are still to be made; none only where there is a storyboard to be made.
+    pub ladder: &'a Ladder,
+    pub cuts: &'a Cuts,
+    /// Also write the first of them as one film to this path.
     pub film: Option<&'a Path>,
     pub storyboard: Option<&'a mut Storyboard>,
     pub threads: u32,
@@ -63,6 +62,8 @@ struct Run<'a, 'e> {
     emit: &'e mut Emit<'e>,
     outputs: Vec<Size>,
     lines: Vec<Line>,
+    /// The line of the rendition that is made first: of it the film, and by it what is measured.
+    main: usize,
     film: Option<Film>,
     pace: Pace,
     clock: Clock,
@@ -71,6 +72,8 @@ struct Run<'a, 'e> {
     /// The pictures that were shown last, for as long as they stand, and since when.
     last: Vec<ff::frame::Video>,
     shown: Option<i64>,
+    /// The moment that the encoders had last.
+    put: Option<i64>,
     signals: Signals,
     /// Where the last picture ends.
     end_us: i64,
@@ -84,18 +87,19 @@ pub fn run(source: &mut Source, order: Order<'_>, emit: &mut Emit<'_>) -> Result
     let mut sound = source
         .audio
         .as_ref()
-        .filter(|_| !order.rungs.is_empty())
-        .map(|a| Sound::open(a, source.origin_us, source.duration_ms, order.measure))
+        .filter(|_| !order.ladder.rungs.is_empty())
+        .map(|a| Sound::open(a, source.origin_us, source.duration_ms, order.ladder.sound_kbps, order.measure))
         .transpose()?;
     let (mut lines, mut film) = (Vec::new(), None);
     let sound_track = sound.as_ref().map(Sound::track).transpose()?;
     let sound_track = sound_track.as_ref().map(|(p, base)| (p, *base));
-    for (n, rung) in order.rungs.iter().enumerate() {
+    let main = order.ladder.first();
+    for (n, rung) in order.ladder.rungs.iter().enumerate() {
         let encoder = PictureEncoder::open(rung, order.threads)?;
         let parameters = encoder.parameters()?;
         let pictures = (&parameters, encoder.time_base());
         let fragments = Fragments::new(order.scratch, rung, pictures, sound_track)?;
-        if n + 1 == order.rungs.len()
+        if n == main
             && let Some(path) = order.film
         {
             let tracks: Vec<_> = std::iter::once(pictures).chain(sound_track).collect();
@@ -103,10 +107,10 @@ pub fn run(source: &mut Source, order: Order<'_>, emit: &mut Emit<'_>) -> Result
         }
         lines.push(Line { encoder, fragments });
     }
-    let outputs = if order.rungs.is_empty() {
+    let outputs = if order.ladder.rungs.is_empty() {
         vec![video.shown.scaled_to_short(video.shown.short().min(360))]
     } else {
-        order.rungs.iter().map(|r| r.size).collect()
+        order.ladder.rungs.iter().map(|r| r.size).collect()
     };
     let mut decoder = ffi::decoder(&video.parameters, video.time_base, order.threads)?;
     let order_measures = order.measure;
@@ -116,6 +120,7 @@ pub fn run(source: &mut Source, order: Order<'_>, emit: &mut Emit<'_>) -> Result
         emit: &mut |event| emit(event),
         outputs,
         lines,
+        main,
         film,
         pace: Pace::new(video.average),
         clock: Clock::new(source.duration_ms),
@@ -123,6 +128,7 @@ pub fn run(source: &mut Source, order: Order<'_>, emit: &mut Emit<'_>) -> Result
         interlaced: video.header.interlaced,
         last: Vec::new(),
         shown: None,
+        put: None,
         signals: Signals::new(order_measures),
         end_us: 0,
         duration_ms: source.duration_ms,
@@ -148,13 +154,9 @@ pub fn run(source: &mut Source, order: Order<'_>, emit: &mut Emit<'_>) -> Result
     let mut end = run.end_of_pictures()?;
     let (mut silent, mut heard) = (true, None);
     if let Some(sound) = sound.as_mut() {
-        sound.finish(end, &mut |packet| run.sound(packet))?;
+        end = sound.finish(end, &mut |packet| run.sound(packet))?;
         silent = sound.is_silent();
         heard = sound.measures();
-        // While there is sound to hear, the last picture stands. Sound is cut in coarser pieces: a little more is none.
-        if sound.end() - end > TICKS / 4 {
-            end = sound.end();
-        }
     }
     let mut made = run.end(end, silent)?;
     if let Some(measures) = made.measures.as_mut() {
@@ -235,8 +237,10 @@ impl Run<'_, '_> {
     fn show(&mut self, pictures: Vec<ff::frame::Video>, at: i64) -> Result<()> {
         self.stand(at)?;
         self.put(&pictures, at)?;
+        if let Some(picture) = pictures.get(self.main) {
+            self.signals.picture(picture, milliseconds(at));
+        }
         if let Some(smallest) = pictures.last() {
-            self.signals.picture(smallest, milliseconds(at));
             if let Some(storyboard) = self.order.storyboard.as_mut() {
                 storyboard.show(smallest, milliseconds(at));
             }
@@ -248,7 +252,7 @@ impl Run<'_, '_> {
     /// The last pictures again, wherever they have to be sent again until the next moment.
     fn stand(&mut self, next: i64) -> Result<()> {
         let last = std::mem::take(&mut self.last);
-        for at in self.shown.into_iter().flat_map(|shown| pace::repeats(shown, next)) {
+        for at in self.shown.into_iter().flat_map(|shown| self.order.cuts.repeats(shown, next)) {
             self.put(&last, at)?;
         }
         self.last = last;
@@ -257,21 +261,22 @@ impl Run<'_, '_> {
 
     /// One picture for each rendition; an encoder takes the next only when it was relieved of what is ready.
     fn put(&mut self, pictures: &[ff::frame::Video], at: i64) -> Result<()> {
+        let key = self.order.cuts.opens_segment(at, self.put.replace(at));
         for (line, picture) in self.lines.iter_mut().zip(pictures) {
-            line.encoder.push(&mut ffi::share(picture)?, at)?;
+            line.encoder.push(&mut ffi::share(picture)?, at, key)?;
         }
         self.drain()
     }
 
     /// Passes on what the encoders have ready.
     fn drain(&mut self) -> Result<()> {
-        let last = self.lines.len().saturating_sub(1);
         for (n, line) in self.lines.iter_mut().enumerate() {
             while let Some(packet) = line.encoder.packet() {
-                if let Some(film) = self.film.as_mut().filter(|_| n == last) {
+                if let Some(film) = self.film.as_mut().filter(|_| n == self.main) {
                     film.picture(packet.clone())?;
                 }
-                line.fragments.picture(packet, self.emit)?;
+                let opens = packet.is_key();
+                line.fragments.picture(packet, opens, self.emit)?;
             }
         }
         Ok(())
@@ -297,12 +302,9 @@ impl Run<'_, '_> {
         Ok(())
     }
 
-    /// The tick at which the last picture gives way, as far as pictures know.
     fn end_of_pictures(&self) -> Result<i64> {
         let last = self.pace.last().ok_or(Failure::Refused(RefusalCode::Incomplete))?;
-        // Where recordings do not tell how long a picture stands, ffmpeg guesses, and goes beyond the clip's own end.
-        let told_us = self.duration_ms.saturating_add(1).saturating_mul(1000);
-        Ok(ticks(self.end_us.min(told_us)).clamp(last + TICKS / 30, last + LONGEST_STILL))
+        Ok(pace::end_of_pictures(last, self.end_us, self.duration_ms))
     }
 
     fn end(mut self, end: i64, silent: bool) -> Result<Made> {

@@ -1,5 +1,6 @@
 //! What to make of a picture: pure decisions, from facts to sizes, moments and the text of filter graphs.
 
+pub mod ladder;
 pub mod pace;
 
 /// How the decoded picture must be turned to stand upright: first transposed, then mirrored.
@@ -107,32 +108,6 @@ pub fn shown_size(coded: Size, sar: (u32, u32), orientation: Orientation) -> Siz
         }
     }
     if orientation.transpose.is_some() { Size { width: height, height: width } } else { Size { width, height } }
-}
-
-/// One rendition to be made.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rung {
-    /// Its short side, as text: `480`.
-    pub name: String,
-    pub size: Size,
-    /// The cap of the picture's bits.
-    pub max_kbps: u32,
-}
-
-const RUNGS: [(u32, u32); 3] = [(720, 2200), (480, 1000), (360, 550)];
-const SMALL_KBPS: u32 = 400;
-
-/// By the short side 720, 480 and 360, as far as the source reaches; a smaller source keeps its own size.
-pub fn ladder(shown: Size) -> Vec<Rung> {
-    let rung = |short: u32, max_kbps| Rung { name: short.to_string(), size: shown.scaled_to_short(short), max_kbps };
-    let rungs: Vec<Rung> =
-        RUNGS.iter().filter(|(short, _)| *short <= shown.short()).map(|(s, kbps)| rung(*s, *kbps)).collect();
-    if rungs.is_empty() { vec![rung(shown.scaled_to_short(shown.short()).short(), SMALL_KBPS)] } else { rungs }
-}
-
-/// The rung that is made first: 480 plays everywhere, over a thin line too.
-pub fn first_rung(ladder: &[Rung]) -> usize {
-    ladder.iter().position(|r| r.name == "480").unwrap_or(ladder.len().saturating_sub(1))
 }
 
 /// What ffmpeg knows about a picture's colours, by ffmpeg's names; empty where the source is silent.

@@ -3,42 +3,8 @@ use super::*;
 const fn size(width: u32, height: u32) -> Size {
     Size { width, height }
 }
-fn rungs(width: u32, height: u32) -> Vec<(String, u32, u32)> {
-    ladder(size(width, height)).into_iter().map(|r| (r.name, r.size.width, r.size.height)).collect()
-}
-fn named(list: &[(&str, u32, u32)]) -> Vec<(String, u32, u32)> {
-    list.iter().map(|(n, w, h)| ((*n).to_owned(), *w, *h)).collect()
-}
 const ONE: i32 = 65536;
 const UPRIGHT: [i32; 9] = [ONE, 0, 0, 0, ONE, 0, 0, 0, 1 << 30];
-
-#[test]
-fn the_ladder_goes_by_the_short_side() {
-    assert_eq!(rungs(1080, 1920), named(&[("720", 720, 1280), ("480", 480, 854), ("360", 360, 640)]));
-    assert_eq!(rungs(1920, 1080), named(&[("720", 1280, 720), ("480", 854, 480), ("360", 640, 360)]));
-    assert_eq!(rungs(854, 480), named(&[("480", 854, 480), ("360", 640, 360)]));
-    assert_eq!(rungs(720, 400), named(&[("360", 648, 360)]));
-}
-
-#[test]
-fn nothing_is_enlarged() {
-    assert_eq!(rungs(176, 144), named(&[("144", 176, 144)]));
-    assert_eq!(rungs(161, 121), named(&[("120", 160, 120)]));
-    for (w, h) in [(1, 1), (2, 9000), (3, 3), (359, 4000), (481, 479), (16384, 16)] {
-        for (_, width, height) in rungs(w, h) {
-            assert!(width <= w.max(2) && height <= h.max(2), "{w}x{h} -> {width}x{height}");
-            assert!(width % 2 == 0 && height % 2 == 0 && width.max(height) <= 1920);
-        }
-    }
-}
-
-#[test]
-fn the_480_rung_comes_first() {
-    let first = |w, h| ladder(size(w, h))[first_rung(&ladder(size(w, h)))].name.clone();
-    assert_eq!(first(1080, 1920), "480");
-    assert_eq!(first(640, 360), "360");
-    assert_eq!(first(176, 144), "144");
-}
 
 #[test]
 fn matrices_of_phones_are_understood() {

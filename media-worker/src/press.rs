@@ -14,7 +14,7 @@ use weijia_core::storage::{StorageError, keys};
 use weijia_core::time::At;
 
 use crate::plan::Size;
-use crate::protocol::Event;
+use crate::protocol::{Event, Task};
 use crate::vet::Vet;
 use crate::worker::{Trouble, Worker};
 
@@ -147,13 +147,12 @@ impl<'a> Press<'a> {
                 worker.in_one(async |tx| publish::refused(tx, lease, now, code, codec.as_deref()).await).await?;
                 self.settled = true;
             }
-            Event::Done if self.settled => {}
-            Event::Done => {
-                let (kind, copied) = (lease.kind, self.renditions.is_empty());
-                let end = async |tx: &mut Tx| match kind {
-                    JobKind::Prepare if copied => publish::prepared(tx, lease, now).await,
-                    JobKind::Prepare | JobKind::FastStart => publish::started(tx, lease, now).await,
-                    JobKind::Ladder => publish::ready(tx, lease, now).await,
+            Event::Done { .. } if self.settled => {}
+            Event::Done { left } => {
+                let end = async |tx: &mut Tx| match left {
+                    Some(Task::FastStart) => publish::prepared(tx, lease, now).await,
+                    Some(_) => publish::started(tx, lease, now).await,
+                    None => publish::ready(tx, lease, now).await,
                 };
                 worker.in_one(end).await?;
                 self.settled = true;

@@ -26,6 +26,8 @@ pub struct Source {
     /// The moment in the file that is moment zero of the clip, in microseconds.
     pub origin_us: i64,
     pub duration_ms: i64,
+    /// The length of the file.
+    pub bytes: u64,
 }
 
 pub struct Video {
@@ -80,7 +82,8 @@ pub fn open(path: &Path, cut: bool) -> Result<Source> {
     let video = best_video(&input)?;
     let audio = best_audio(&input);
     let origin_us = origin(&input, &video, audio.as_ref());
-    let mut source = Source { input, video, audio, origin_us, duration_ms: 0 };
+    let bytes = std::fs::metadata(path)?.len();
+    let mut source = Source { input, video, audio, origin_us, duration_ms: 0, bytes };
     let told = told_duration(&source);
     let frames = source.input.stream(source.video.index).map_or(0.0, |s| f64::from(s.avg_frame_rate()));
     source.duration_ms = told.unwrap_or(0);

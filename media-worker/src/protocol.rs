@@ -12,9 +12,9 @@ pub const SOURCE: &str = "source";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Task {
-    /// Verdict, poster, and the first thing that plays: a copy, or else the first rendition.
+    /// Verdict, poster, and the first thing that plays: the source's own pictures, a copy, or else the first rendition.
     Prepare,
-    /// The first rendition.
+    /// The first rendition; where the source's own pictures play already, all of them.
     FastStart,
     /// The other renditions and the storyboard.
     Ladder,
@@ -112,5 +112,8 @@ pub enum Event {
         refused: Vec<String>,
         allowed: Vec<String>,
     },
-    Done,
+    /// The job is done; this is left for another.
+    Done {
+        left: Option<Task>,
+    },
 }

@@ -152,7 +152,7 @@ impl Supervisor {
             if events > MAX_EVENTS {
                 return Err(Ended::Child(format!("more than {MAX_EVENTS} events")));
             }
-            done |= event == Event::Done;
+            done |= matches!(event, Event::Done { .. });
             clock.hear(&event);
             if matches!(event, Event::Progress { .. }) {
                 if told.is_some_and(|at| at.elapsed() < PROGRESS_EVERY) {

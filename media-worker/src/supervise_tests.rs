@@ -36,7 +36,7 @@ async fn is_gone(folder: &Path) {
 async fn events_come_in_order_and_the_end_is_an_end() {
     let (ended, events) = outcome(r#"echo '{"event":"progress","percent":5}'; echo '{"event":"done"}'"#).await;
     assert!(ended.is_ok(), "{ended:?}");
-    assert_eq!(events, [Event::Progress { percent: 5 }, Event::Done]);
+    assert_eq!(events, [Event::Progress { percent: 5 }, Event::Done { left: None }]);
 }
 
 #[tokio::test]

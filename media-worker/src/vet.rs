@@ -3,9 +3,10 @@
 
 use std::collections::HashMap;
 
-use crate::plan::{self, Size};
+use crate::plan::Size;
+use crate::plan::ladder;
 use crate::probe::MAX_DURATION_MS;
-use crate::protocol::{Event, Warning};
+use crate::protocol::{Event, Task, Warning};
 use crate::signals;
 
 /// A picture's side, as far as anything here reads one.
@@ -82,12 +83,15 @@ impl Vet {
             }
             Event::Progress { percent } if *percent > 100 => return breach(format!("{percent} %")),
             Event::Jail { .. } => return breach("a job that looks at the jail"),
+            Event::Done { left: Some(Task::Prepare | Task::ProbeJail) } => {
+                return breach("a job that leaves its own beginning");
+            }
             Event::Poster { .. }
             | Event::Mp4 { .. }
             | Event::Storyboard { .. }
             | Event::Progress { .. }
             | Event::Refused { .. }
-            | Event::Done => {}
+            | Event::Done { .. } => {}
         }
         Ok(event)
     }
@@ -195,7 +199,7 @@ pub fn allowance(source_bytes: u64, duration_ms: i64) -> u64 {
 /// A rung of the ladder, or the source's own.
 fn is_planned(name: &str, shown: Size) -> bool {
     name.bytes().all(|b| b.is_ascii_digit())
-        && (plan::ladder(shown).iter().any(|rung| rung.name == name) || shown.short().to_string() == name)
+        && (ladder::rungs(shown).iter().any(|rung| rung.name == name) || shown.short().to_string() == name)
 }
 
 /// What is encoded here has even sides within bounds; what is copied is as large as its source.

@@ -42,7 +42,8 @@ fn an_honest_child_is_believed() {
     }
     vet.admit(complete("480")).unwrap();
     vet.admit(Event::Progress { percent: 100 }).unwrap();
-    vet.admit(Event::Done).unwrap();
+    vet.admit(Event::Done { left: Some(Task::Ladder) }).unwrap();
+    assert!(vet.admit(Event::Done { left: Some(Task::Prepare) }).is_err(), "for ever");
     // The ladder's facts are those of the job before it.
     let mut ladder = Vet::new(1_000, Some((HD, 4_000)));
     ladder.admit(rendition("720", (720, 1280), "avc1.4D401E")).unwrap();

@@ -2,7 +2,7 @@
 
 mod kit;
 
-use kit::{Made, decoded, film, ladder, prepare, streams};
+use kit::{Made, decoded, film, ladder, prepare, run, streams};
 
 #[test]
 fn a_phones_clip_plays_at_once_and_then_in_renditions() {
@@ -12,27 +12,30 @@ fn a_phones_clip_plays_at_once_and_then_in_renditions() {
         5,
         &["-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac"],
     );
-    let made = prepare(&source);
-    assert_eq!(
-        made.order(),
-        [
-            &["facts", "poster", "mp4", "done"][..],
-            &["rendition", "segment", "segment", "segment", "complete", "facts", "done"],
-        ]
-        .concat()
-    );
+    let copied = run(&source, "prepare");
+    assert_eq!((copied.order(), copied.left()), (order(&["facts", "poster", "mp4", "done"]), Some("fast_start")));
+    // The copy has the very same pictures.
+    assert_eq!(decoded(&copied.path("video.mp4")), 150);
+    assert_eq!(streams(&copied.path("video.mp4"))[0].size, (540, 960));
+    let made = run(&source, "fast_start");
+    let expected = ["rendition", "segment", "segment", "segment", "complete", "mp4", "facts", "done"];
+    assert_eq!((made.order(), made.left()), (order(&expected), Some("ladder")));
     let facts = made.facts();
     assert_eq!((facts["width"].as_i64(), facts["height"].as_i64()), (Some(540), Some(960)));
     assert!((facts["duration_ms"].as_i64().unwrap() - 5_000).abs() < 100, "{facts}");
     assert_eq!(facts["detail"]["warnings"].as_array().unwrap().len(), 0, "{facts}");
-    // The copy has the very same pictures.
+    // The film that is kept in its place is the first rendition's.
     assert_eq!(decoded(&made.path("video.mp4")), 150);
-    assert_eq!(streams(&made.path("video.mp4"))[0].size, (540, 960));
+    assert_eq!(streams(&made.path("video.mp4"))[0].size, (480, 854));
     let whole = made.rendition("480");
     let tracks = streams(&whole);
     assert_eq!((tracks[0].size, tracks[0].codec.as_str(), tracks[1].codec.as_str()), ((480, 854), "h264", "aac"));
     assert!(tracks.iter().all(|t| t.start.abs() < 0.001), "{tracks:?}");
     assert_eq!(decoded(&whole), 150);
+}
+
+fn order(events: &[&str]) -> Vec<String> {
+    events.iter().map(|event| (*event).to_owned()).collect()
 }
 
 #[test]

@@ -45,8 +45,8 @@ pub struct Sound {
 }
 
 impl Sound {
-    pub fn open(audio: &Audio, origin_us: i64, duration_ms: i64, measure: bool) -> Result<Sound> {
-        let encoder = SoundEncoder::open(audio.channels)?;
+    pub fn open(audio: &Audio, origin_us: i64, duration_ms: i64, kbps: u32, measure: bool) -> Result<Sound> {
+        let encoder = SoundEncoder::open(audio.channels, kbps)?;
         let voices = if audio.channels == 1 { 1 } else { 2 };
         Ok(Sound {
             index: audio.index,
@@ -78,11 +78,6 @@ impl Sound {
     /// Once it is finished.
     pub fn measures(&mut self) -> Option<Vec<weijia_signals::SoundSecond>> {
         self.measured.take().map(weijia_signals::Sound::finish)
-    }
-
-    /// Where the source's sound ends, in ticks.
-    pub fn end(&self) -> i64 {
-        self.heard * 15 / 8
     }
 
     pub fn packet(&mut self, packet: &ff::Packet, deliver: &mut Deliver<'_>) -> Result<()> {
@@ -184,8 +179,9 @@ impl Sound {
         Ok(())
     }
 
-    /// No packets follow. The sound is as long as the pictures at least, which end at this tick.
-    pub fn finish(&mut self, pictures: i64, deliver: &mut Deliver<'_>) -> Result<()> {
+    /// No packets follow. The sound is as long as the pictures at least, which end at this tick. Answers where both end:
+    /// while there is sound to hear, the last picture stands.
+    pub fn finish(&mut self, pictures: i64, deliver: &mut Deliver<'_>) -> Result<i64> {
         let _ = self.decoder.send_eof();
         self.frames(deliver)?;
         self.close_graph(deliver)?;
@@ -197,7 +193,9 @@ impl Sound {
         while let Some(packet) = self.encoder.packet() {
             deliver(packet)?;
         }
-        Ok(())
+        let heard = self.heard * 15 / 8;
+        // Sound is cut in coarser pieces: a little more is none.
+        Ok(if heard - pictures > TICKS / 4 { heard } else { pictures })
     }
 }
 

@@ -13,6 +13,8 @@ const WIDE_START: i64 = TICKS / 5;
 /// A cut falls on a picture that comes this little before its moment: clocks of phones round.
 const ROUNDING: i64 = TICKS / 100;
 const SEGMENT: i64 = 2 * TICKS;
+/// A last picture without sound is not shown for longer than this: beyond it, the container is wrong.
+const LONGEST_STILL: i64 = 30 * TICKS;
 
 pub fn ticks(us: i64) -> i64 {
     rescaled(us, TICKS, 1_000_000)
@@ -78,25 +80,75 @@ impl Pace {
     }
 }
 
-/// The moments at which a picture is sent again while it stands from `last` to `next`: once a second, so that a player
-/// that seeks finds something near, and wherever a segment is cut.
-pub fn repeats(last: i64, next: i64) -> impl Iterator<Item = i64> {
-    // Decoding runs ahead of showing by as much as the first three pictures are apart, and not every player undoes that.
-    let begins = last == 0 && next > WIDE_START;
-    let first = [TICKS / 30, TICKS / 15].into_iter().filter(move |_| begins);
-    let after = |at: i64| (at + LONGEST).min((segment_of(at) + 1) * SEGMENT);
-    let stands = next.saturating_sub(last) > LONGEST;
-    let more = std::iter::successors(stands.then(|| after(last)), move |at| Some(after(*at)));
-    first.chain(more.take_while(move |at| *at <= next - TOO_LATE))
+/// Where segments are cut, in every rendition at the same pictures.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cuts {
+    /// At the first picture of every two seconds.
+    Even,
+    /// At these key frames of the source, whose pictures are passed through.
+    Keys(Vec<i64>),
 }
 
-fn segment_of(at: i64) -> i64 {
-    (at + ROUNDING) / SEGMENT
+impl Cuts {
+    /// Some of a source's key frames, so that segments are as near to two seconds as they can be, and none has more than
+    /// four. None where key frames lie too far apart.
+    pub fn at_keys(keys: &[i64], end: i64) -> Option<Cuts> {
+        let mut cuts = vec![*keys.first()?];
+        let mut before = cuts[0];
+        for (n, key) in keys.iter().enumerate().skip(1) {
+            let next = keys.get(n + 1).copied().unwrap_or(end);
+            let begun = cuts[cuts.len() - 1];
+            if key + ROUNDING >= begun + SEGMENT || next - begun > 2 * SEGMENT {
+                cuts.push(*key);
+            }
+            if key - before > 2 * SEGMENT {
+                return None;
+            }
+            before = *key;
+        }
+        (end - before <= 2 * SEGMENT).then_some(Cuts::Keys(cuts))
+    }
+
+    /// Whether a picture opens a segment.
+    pub fn opens_segment(&self, at: i64, before: Option<i64>) -> bool {
+        before.is_none_or(|before| self.segment_of(at) != self.segment_of(before))
+    }
+
+    /// The moments at which a picture is sent again while it stands from `last` to `next`: once a second, so that a
+    /// player that seeks finds something near, and wherever a segment is cut.
+    pub fn repeats(&self, last: i64, next: i64) -> impl Iterator<Item = i64> {
+        // Decoding runs ahead of showing by as much as the first three pictures are apart, and not every player undoes
+        // that.
+        let begins = last == 0 && next > WIDE_START;
+        let first = [TICKS / 30, TICKS / 15].into_iter().filter(move |_| begins);
+        let after = |at: i64| (at + LONGEST).min(self.next(at));
+        let stands = next.saturating_sub(last) > LONGEST;
+        let more = std::iter::successors(stands.then(|| after(last)), move |at| Some(after(*at)));
+        first.chain(more.take_while(move |at| *at <= next - TOO_LATE))
+    }
+
+    fn segment_of(&self, at: i64) -> i64 {
+        match self {
+            Cuts::Even => (at + ROUNDING) / SEGMENT,
+            Cuts::Keys(keys) => keys.partition_point(|key| *key <= at) as i64,
+        }
+    }
+
+    /// The first cut after that moment.
+    fn next(&self, at: i64) -> i64 {
+        match self {
+            Cuts::Even => (self.segment_of(at) + 1) * SEGMENT,
+            Cuts::Keys(keys) => keys.get(self.segment_of(at) as usize).copied().unwrap_or(i64::MAX),
+        }
+    }
 }
 
-/// Whether a picture opens a segment: every rendition is cut at the same pictures, two seconds apart.
-pub fn opens_segment(at: i64, before: Option<i64>) -> bool {
-    before.is_none_or(|before| segment_of(at) != segment_of(before))
+/// The tick at which the last picture gives way, as far as pictures know. `end_us`: where the last of them ends by its
+/// own length.
+pub fn end_of_pictures(last: i64, end_us: i64, duration_ms: i64) -> i64 {
+    // Where recordings do not tell how long a picture stands, ffmpeg guesses, and goes beyond the clip's own end.
+    let told_us = duration_ms.saturating_add(1).saturating_mul(1000);
+    ticks(end_us.min(told_us)).clamp(last + TICKS / 30, last + LONGEST_STILL)
 }
 
 /// Whether a moment (in microseconds from the start) can be one of this clip: a jump of minutes may be a broken clock.
@@ -197,7 +249,10 @@ mod tests {
     #[test]
     fn a_picture_that_stands_is_sent_again_each_second_and_at_cuts() {
         let at = |last: f64, next: f64| -> Vec<f64> {
-            repeats((last * 90_000.0) as i64, (next * 90_000.0) as i64).map(|t| t as f64 / 90_000.0).collect()
+            Cuts::Even
+                .repeats((last * 90_000.0) as i64, (next * 90_000.0) as i64)
+                .map(|t| t as f64 / 90_000.0)
+                .collect()
         };
         assert!(at(0.5, 1.5).is_empty(), "a second is not long");
         assert_eq!(at(1.5, 2.7), [2.0]);
@@ -211,7 +266,7 @@ mod tests {
     fn segments_open_every_two_seconds_at_the_first_picture() {
         let opened = |ticks: &[i64]| -> Vec<usize> {
             let before = |n: usize| n.checked_sub(1).map(|n| ticks[n]);
-            (0..ticks.len()).filter(|n| opens_segment(ticks[*n], before(*n))).collect()
+            (0..ticks.len()).filter(|n| Cuts::Even.opens_segment(ticks[*n], before(*n))).collect()
         };
         for step in [3_000, 3_003, 3_600] {
             let all: Vec<i64> = (0..200).map(|n| n * step).collect();
@@ -219,6 +274,26 @@ mod tests {
             assert_eq!(opened(&all), (0..200).step_by(nth).collect::<Vec<_>>());
         }
         assert_eq!(opened(&[0, 90_000, 179_955, 183_000]), [0, 2], "a millisecond early is in time");
+    }
+
+    #[test]
+    fn segments_open_at_key_frames_that_are_there() {
+        let seconds = |all: &[f64]| all.iter().map(|s| (s * 90_000.0) as i64).collect::<Vec<_>>();
+        let cuts = |keys: &[f64], end: f64| Cuts::at_keys(&seconds(keys), (end * 90_000.0) as i64);
+        let at = |all: &[f64]| Some(Cuts::Keys(seconds(all)));
+        assert_eq!(cuts(&[0.0, 2.0, 4.0, 6.0], 7.5), at(&[0.0, 2.0, 4.0, 6.0]));
+        assert_eq!(cuts(&[0.0, 1.0, 2.0, 3.0, 4.0], 4.5), at(&[0.0, 2.0, 4.0]));
+        assert_eq!(cuts(&[0.0, 0.5, 1.9, 4.2], 5.0), at(&[0.0, 1.9, 4.2]), "none has more than four seconds");
+        assert_eq!(cuts(&[0.0], 3.9), at(&[0.0]));
+        assert_eq!(cuts(&[0.0, 4.1], 5.0), None);
+        assert_eq!(cuts(&[0.0, 2.0], 6.5), None);
+        assert_eq!(cuts(&[], 1.0), None);
+        let keys = cuts(&[0.0, 2.5, 5.0], 6.0).unwrap();
+        let opened = seconds(&[0.0, 1.0, 2.4, 2.5, 3.0, 5.1]);
+        let before = |n: usize| n.checked_sub(1).map(|n| opened[n]);
+        let open: Vec<usize> = (0..6).filter(|n| keys.opens_segment(opened[*n], before(*n))).collect();
+        assert_eq!(open, [0, 3, 5]);
+        assert_eq!(keys.repeats(90_000, 5 * 90_000).collect::<Vec<_>>(), seconds(&[2.0, 2.5, 3.5, 4.5]));
     }
 
     #[test]

@@ -33,6 +33,10 @@ impl Made {
     pub fn refusal(&self) -> Option<&str> {
         self.of("refused").next().and_then(|e| e["code"].as_str())
     }
+    /// The task that is left for another job.
+    pub fn left(&self) -> Option<&str> {
+        self.of("done").last().and_then(|e| e["left"].as_str())
+    }
     pub fn path(&self, file: &str) -> PathBuf {
         self.folder.path().join(file)
     }
@@ -51,7 +55,7 @@ impl Made {
 /// Until the first rendition is there, in one job or two.
 pub fn prepare(source: &Path) -> Made {
     let first = run(source, "prepare");
-    if first.refusal().is_some() || first.of("rendition").next().is_some() {
+    if first.left() != Some("fast_start") {
         return first;
     }
     let then = run_in(first.folder, "fast_start");

@@ -1,0 +1,168 @@
+//! Pictures that need no encoder: the source's own are the top rendition, cut at key frames that are there already.
+
+use std::path::Path;
+
+use ffmpeg_next as ff;
+
+use crate::avc;
+use crate::ffi::{self, MediaError};
+use crate::package::{self, Fragments};
+use crate::pipeline::{Emit, Sound};
+use crate::plan::ladder::{self, Ladder, Rung};
+use crate::plan::pace::{self, Cuts, TICKS, ticks};
+use crate::probe::{self, Result, Source};
+
+/// A source with more pictures a second is made anew with fewer.
+const MOST_RATE: f64 = 30.2;
+/// A picture that stands for longer would be sent again if it was encoded.
+const LONGEST_STILL: i64 = TICKS;
+/// Sound that goes on for longer than the pictures needs pictures that stand.
+const LONGEST_SOUND_ALONE_US: i64 = 500_000;
+
+/// Pictures that may be passed through.
+pub struct Passed {
+    pub cuts: Cuts,
+    top: Rung,
+}
+
+/// What an honest decoder would find of a source's pictures, from its packets alone.
+struct Look {
+    /// In ticks, in the order of decoding.
+    shown: Vec<i64>,
+    keys: Vec<i64>,
+    last_decoded: i64,
+    bytes: u64,
+    end_us: i64,
+    sound_end_us: i64,
+}
+
+/// Reads all packets, and decodes none. None: its pictures are to be made anew.
+pub fn look(path: &Path, cut: bool) -> Result<Option<Passed>> {
+    let mut source = probe::open(path, cut)?;
+    if cut || !could_pass(&source) {
+        return Ok(None);
+    }
+    let Some(look) = read(&mut source)? else { return Ok(None) };
+    Ok(judge(look, &source))
+}
+
+/// As far as the heads of the streams tell.
+fn could_pass(source: &Source) -> bool {
+    let video = &source.video;
+    let colours = &video.header.colours;
+    package::may_copy(source)
+        && video.orientation.is_upright()
+        && video.shown == video.header.size
+        && video.average <= MOST_RATE
+        && !colours.is_hdr()
+        && !colours.full_range
+        // With lengths before its units, as files have it.
+        && ffi::extradata(&video.parameters).first() == Some(&1)
+}
+
+/// None where a packet is not as it has to be.
+fn read(source: &mut Source) -> Result<Option<Look>> {
+    let head = ffi::extradata(&source.video.parameters);
+    let (picture, sound) = (source.video.index, source.audio.as_ref().map(|a| (a.index, a.time_base)));
+    let mut look =
+        Look { shown: Vec::new(), keys: Vec::new(), last_decoded: i64::MIN, bytes: 0, end_us: 0, sound_end_us: 0 };
+    let mut packet = ff::Packet::empty();
+    loop {
+        match packet.read(&mut source.input) {
+            Ok(()) if packet.is_corrupt() => return Ok(None),
+            Ok(()) => {}
+            Err(ff::Error::Eof) => return Ok(Some(look)),
+            Err(_) => return Ok(None),
+        }
+        let Some(shown) = packet.pts() else { return Ok(None) };
+        if let Some((_, base)) = sound.filter(|(index, _)| *index == packet.stream()) {
+            let end = probe::moment(shown.saturating_add(packet.duration()), base, source.origin_us);
+            look.sound_end_us = look.sound_end_us.max(end);
+        }
+        if packet.stream() != picture {
+            continue;
+        }
+        let moment = |at| probe::moment(at, source.video.time_base, source.origin_us);
+        let decoded = packet.dts().map(|at| ticks(moment(at))).filter(|at| *at > look.last_decoded);
+        let (Some(decoded), at) = (decoded, ticks(moment(shown))) else { return Ok(None) };
+        if decoded > at {
+            return Ok(None);
+        }
+        if packet.is_key() {
+            if !avc::opens_fresh(&head, packet.data().unwrap_or_default()) {
+                return Ok(None);
+            }
+            look.keys.push(at);
+        }
+        look.last_decoded = decoded;
+        look.shown.push(at);
+        look.bytes += packet.size() as u64;
+        look.end_us = look.end_us.max(moment(shown.saturating_add(packet.duration())));
+    }
+}
+
+fn judge(mut look: Look, source: &Source) -> Option<Passed> {
+    look.shown.sort_unstable();
+    let (first, last) = (*look.shown.first()?, *look.shown.last()?);
+    let steady = look.shown.windows(2).all(|two| (1..=LONGEST_STILL).contains(&(two[1] - two[0])));
+    let end = pace::end_of_pictures(last, look.end_us, source.duration_ms);
+    let sound_alone_us = look.sound_end_us - look.end_us;
+    if first != 0
+        || look.keys.first() != Some(&0)
+        || !steady
+        || end - last > LONGEST_STILL
+        || sound_alone_us > LONGEST_SOUND_ALONE_US
+        || probe::ends_early(source.duration_ms, look.end_us.max(look.sound_end_us) / 1000)
+    {
+        return None;
+    }
+    let kbps = look.bytes as f64 * 8.0 * TICKS as f64 / 1000.0 / end as f64;
+    if !ladder::may_pass(source.video.shown, kbps) {
+        return None;
+    }
+    let size = source.video.shown;
+    let top = Rung { name: size.short().to_string(), size, max_kbps: (kbps * 1.3) as u32 };
+    Some(Passed { cuts: Cuts::at_keys(&look.keys, end)?, top })
+}
+
+/// Makes the top rendition.
+pub fn run(source: &mut Source, passed: &Passed, ladder: &Ladder, scratch: &Path, emit: &mut Emit<'_>) -> Result<()> {
+    let open = |audio| Sound::open(audio, source.origin_us, source.duration_ms, ladder.sound_kbps, false);
+    let mut sound = source.audio.as_ref().map(open).transpose()?;
+    let track = sound.as_ref().map(Sound::track).transpose()?;
+    let track = track.as_ref().map(|(parameters, base)| (parameters, *base));
+    let base = ff::Rational(1, TICKS as i32);
+    let mut fragments = Fragments::new(scratch, &passed.top, (&source.video.parameters, base), track)?;
+    let (mut last, mut end_us, mut before) = (0, 0, None);
+    loop {
+        let mut packet = ff::Packet::empty();
+        if !probe::next_packet(&mut source.input, &mut packet) {
+            break;
+        }
+        if packet.stream() == source.video.index {
+            let moment = |at| probe::moment(at, source.video.time_base, source.origin_us);
+            let (Some(shown), Some(decoded)) = (packet.pts(), packet.dts()) else {
+                return Err(MediaError::Other("a picture without a moment").into());
+            };
+            let at = ticks(moment(shown));
+            end_us = end_us.max(moment(shown.saturating_add(packet.duration())));
+            packet.set_pts(Some(at));
+            packet.set_dts(Some(ticks(moment(decoded))));
+            packet.set_duration(ticks(packet.duration()));
+            last = last.max(at);
+            let opens = packet.is_key() && passed.cuts.opens_segment(at, before);
+            before = Some(before.unwrap_or(0).max(at));
+            fragments.picture(packet, opens, emit)?;
+            if let Some(sound) = sound.as_mut() {
+                sound.keep_up(last, &mut |packet| Ok(fragments.sound(packet, emit)?))?;
+            }
+        } else if let Some(sound) = sound.as_mut().filter(|s| s.index == packet.stream()) {
+            sound.packet(&packet, &mut |packet| Ok(fragments.sound(packet, emit)?))?;
+        }
+    }
+    let mut end = pace::end_of_pictures(last, end_us, source.duration_ms);
+    if let Some(sound) = sound.as_mut() {
+        end = sound.finish(end, &mut |packet| Ok(fragments.sound(packet, emit)?))?;
+    }
+    Ok(fragments.finish(end, emit)?)
+}
