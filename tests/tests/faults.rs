@@ -2,11 +2,13 @@
 //! fail; every way for a connection to break. What was sent arrives, once, and nothing is called complete that isn't.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::future::join_all;
 use futures_util::{FutureExt, StreamExt};
-use weijia_core::storage::{Patience, trash};
+use weijia_core::storage::{Patience, StorageError, trash};
 use weijia_core::time::{At, Millis};
 use weijia_store::testing::TestStore;
 use weijia_tests::faults::{
@@ -242,6 +244,51 @@ async fn a_writer_that_comes_late_ends_nothing() {
     site.proxy.release(true);
     let ended = newer.await.expect("a client");
     assert_eq!(site.judge(&created, &sender, &ended).await, [], "{}", sender.ledger.story());
+}
+
+/// A part on its way, and the count of those that still are.
+struct OnItsWay(Vec<u8>, Arc<AtomicUsize>);
+
+impl AsRef<[u8]> for OnItsWay {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for OnItsWay {
+    fn drop(&mut self) {
+        self.1.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Where a store stands still, the memory of what it does not take is free again soon after its caller has given up, and
+/// not when the store has come back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_a_store_does_not_take_is_let_go_of() {
+    let second = Duration::from_secs(1);
+    let site = Site::start_with(Patience { answer: second, pace: 8 << 20, standstill: second }).await;
+    let count = Arc::new(AtomicUsize::new(0));
+    for call in [Call::PutSingle, Call::UploadPart(1)] {
+        site.proxy.spoil(&[], call, Fault::Stall, usize::MAX);
+    }
+    let given_up = (0..12).map(async |n| {
+        count.fetch_add(1, Ordering::SeqCst);
+        let bytes = Bytes::from_owner(OnItsWay(vec![7; 8 * MIB], count.clone()));
+        let key = format!("originals/{n}/1");
+        if n % 2 == 0 {
+            site.through.put(&key, "video/mp4", bytes).await.map(drop)
+        } else {
+            site.through.upload_part(&key, "upload", 1, bytes).await.map(drop)
+        }
+    });
+    assert!(join_all(given_up).await.iter().all(|outcome| outcome.as_ref().is_err_and(StorageError::is_transient)));
+    for _ in 0..300 {
+        if count.load(Ordering::SeqCst) == 0 {
+            return;
+        }
+        tokio::time::sleep(second / 10).await;
+    }
+    panic!("{} parts are still on their way to a store that stands still", count.load(Ordering::SeqCst));
 }
 
 /// A store that says yes and keeps nothing breaks every promise; still nothing is called complete.

@@ -4,6 +4,7 @@
 //! yes; everything else is a [`StorageError`] that tells "no" from "nobody knows".
 
 mod error;
+mod http;
 pub mod keys;
 mod multipart;
 mod objects;
@@ -18,7 +19,6 @@ use aws_sdk_s3::config::{
     BehaviorVersion, Builder, Credentials, Region, RequestChecksumCalculation, ResponseChecksumValidation,
     StalledStreamProtectionConfig,
 };
-use aws_smithy_http_client::tls;
 
 pub use error::StorageError;
 pub use multipart::{KeptPart, OpenMultipart};
@@ -104,16 +104,9 @@ impl Storage {
 
     pub fn connect_with(settings: &StorageSettings, patience: Patience) -> Storage {
         let plain = !settings.endpoint.starts_with("https:");
-        // Built by hand because the SDK's own client would take proxies from the environment, even for loopback.
-        let http = aws_smithy_http_client::Builder::new();
-        let http = if plain {
-            http.build_http()
-        } else {
-            http.tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc)).build_https()
-        };
         let config = aws_sdk_s3::Config::builder()
             .behavior_version(BehaviorVersion::latest())
-            .http_client(http)
+            .http_client(http::Http::new(patience.standstill, !plain))
             .endpoint_url(&settings.endpoint)
             .region(Region::new(settings.region.clone()))
             .credentials_provider(Credentials::new(&settings.access_key, &settings.secret_key, None, None, "settings"))
@@ -160,7 +153,7 @@ impl Storage {
 }
 
 fn timeouts(attempt: Duration) -> TimeoutConfig {
-    TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).operation_attempt_timeout(attempt).build()
+    TimeoutConfig::builder().operation_attempt_timeout(attempt).build()
 }
 
 fn moment(at: &aws_sdk_s3::primitives::DateTime) -> Option<At> {

@@ -29,8 +29,10 @@ export function useVideo(media: Ref<Media | null>) {
     const at = ms.value
     release()
     broken.value = false
-    if (media.value.mp4) video.src = media.value.mp4
-    else if (media.value.hls) await loadHls(video, media.value.hls)
+    const { hls, mp4, renditions } = media.value
+    // The largest rendition shows more than the film, which is for browsers that play no others.
+    if (hls && (!mp4 || renditions.some(each => each.complete))) await loadHls(video, hls)
+    else if (mp4) video.src = mp4
     if (at) video.addEventListener('loadedmetadata', () => seek(at), { once: true })
   }
 
@@ -41,7 +43,8 @@ export function useVideo(media: Ref<Media | null>) {
     }
     const { default: Hls } = await import('hls.js/light')
     if (!Hls.isSupported()) {
-      broken.value = true
+      if (media.value?.mp4) video.src = media.value.mp4
+      else broken.value = true
       return
     }
     const player = new Hls({ startLevel: -1, startPosition: 0 })
