@@ -1,9 +1,10 @@
 //! `make bench`: what the platform promises in figures, measured next to what others do on the same machine.
 //!
-//! `weijia-bench upload` measures the bar of uploads and storage (`upload/bar.rs`). The table goes to stdout, the same as
-//! JSON to `target/bench/upload.json`.
+//! `weijia-bench upload` measures the bar of uploads and storage (`upload/bar.rs`), `weijia-bench media` that of the media
+//! worker (`media/bar.rs`). The table goes to stdout, the same as JSON to `target/bench/upload.json` and `media.json`.
 
 mod bar;
+mod media;
 mod process;
 mod report;
 mod upload;
@@ -13,6 +14,7 @@ use std::process::ExitCode;
 
 use bar::Scenario;
 use clap::{Parser, Subcommand};
+use media::MediaScenario;
 use report::{Findings, Report};
 use upload::UploadScenario;
 
@@ -32,6 +34,11 @@ enum Command {
         /// 只测这几样；不写就全测
         scenarios: Vec<UploadScenario>,
     },
+    /// 转码
+    Media {
+        /// 只测这几样；不写就全测
+        scenarios: Vec<MediaScenario>,
+    },
     /// 自带的对象存储，单独一个进程
     #[command(hide = true)]
     Store { folder: PathBuf },
@@ -48,6 +55,7 @@ async fn main() -> ExitCode {
     weijia_core::allocator::give_back_large_pieces();
     let outcome = match Cli::parse().command {
         Command::Upload { scenarios } => bench(scenarios).await,
+        Command::Media { scenarios } => bench(scenarios).await,
         Command::Store { folder } => upload::embedded::serve(&folder).await,
     };
     match outcome {

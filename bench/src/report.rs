@@ -124,7 +124,12 @@ fn measured<S>(row: &Row<S>, value: Outcome<f64>) -> Measured {
 }
 
 fn rounded(value: f64) -> f64 {
-    if value.abs() < 10.0 { (value * 1000.0).round() / 1000.0 } else { (value * 10.0).round() / 10.0 }
+    let to = match value.abs() {
+        ..0.1 => 100_000.0,
+        ..10.0 => 1000.0,
+        _ => 10.0,
+    };
+    (value * to).round() / to
 }
 
 fn print_table<const N: usize>(table: &[[String; N]]) {
@@ -194,6 +199,11 @@ mod tests {
         let report = Report::new(&[first.from], vec![failed]);
         assert_eq!((report.rows[0].value, report.rows[0].reason.as_deref()), (None, Some("no Garage")));
         assert!(!report.is_complete());
+    }
+
+    #[test]
+    fn a_figure_keeps_what_tells_it_from_its_goal() {
+        assert_eq!([1234.567, 3.14159, 0.000_312_3, 0.0].map(rounded), [1234.6, 3.142, 0.000_31, 0.0]);
     }
 
     #[test]
