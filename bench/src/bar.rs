@@ -56,3 +56,26 @@ impl std::fmt::Display for Goal {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::media::MediaScenario;
+    use crate::upload::UploadScenario;
+
+    fn is_measured_row_by_row<S: Scenario>() {
+        let names: HashSet<&str> = S::BAR.iter().map(|row| row.name).collect();
+        assert_eq!(names.len(), S::BAR.len(), "{}: a name is there twice", S::NAME);
+        for scenario in S::value_variants() {
+            assert!(S::BAR.iter().any(|row| row.from == *scenario), "{scenario:?} measures nothing");
+        }
+    }
+
+    #[test]
+    fn every_scenario_measures_rows_of_their_own() {
+        is_measured_row_by_row::<UploadScenario>();
+        is_measured_row_by_row::<MediaScenario>();
+    }
+}

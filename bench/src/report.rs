@@ -203,7 +203,7 @@ mod tests {
 
     #[test]
     fn a_figure_keeps_what_tells_it_from_its_goal() {
-        assert_eq!([1234.567, 3.14159, 0.000_312_3, 0.0].map(rounded), [1234.6, 3.142, 0.000_31, 0.0]);
+        assert_eq!([1234.567, 2.345_67, 0.000_312_3, 0.0].map(rounded), [1234.6, 2.346, 0.000_31, 0.0]);
     }
 
     #[test]

@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn a_program_costs_what_it_used_and_says_why_it_failed() {
         let idle = Running::start(shell("sleep 0.3")).unwrap().end().unwrap();
-        assert!(idle.wall_s >= 0.3 && idle.cpu_s < idle.wall_s / 2.0, "{idle:?}");
+        assert!(idle.wall_s >= 0.3 && idle.cpu_s < idle.wall_s, "{idle:?}");
         let busy = Running::start(shell("n=0; while [ $n -lt 100000 ]; do n=$((n+1)); done")).unwrap().end().unwrap();
         assert!(busy.cpu_s > idle.cpu_s && busy.peak_mb > 0.5, "{busy:?}");
         let failed = Running::start(shell("echo no such film >&2; exit 3")).unwrap().end().unwrap_err();

@@ -132,3 +132,28 @@ fn x264(n: usize, rung: &Rung) -> String {
 fn words(text: &str) -> std::vec::IntoIter<OsString> {
     text.split_whitespace().map(OsString::from).collect::<Vec<_>>().into_iter()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsStr;
+
+    use super::*;
+
+    fn texts(way: Way) -> Vec<String> {
+        let commands = commands(way, Path::new("clip"), Path::new("to"));
+        commands.iter().map(|one| one.join(OsStr::new(" ")).to_string_lossy().into_owned()).collect()
+    }
+
+    #[test]
+    fn every_rung_is_encoded_once_and_a_copied_one_is_not() {
+        let split = texts(Way::Split);
+        assert_eq!((split.len(), split[0].matches("libx264").count()), (1, 3));
+        let copied = texts(Way::CopiedTop);
+        assert!(copied[0].contains("-c:v:0 copy") && !copied[0].contains("-crf:v:0"), "{copied:?}");
+        assert_eq!((copied.len(), copied[0].matches("libx264").count()), (1, 2));
+        let apart = texts(Way::OncePerRung);
+        assert_eq!(apart.iter().filter(|one| one.matches("libx264").count() == 1).count(), 3, "{apart:?}");
+        // Sound, poster and storyboard, like the others have them.
+        assert_eq!(apart.len(), 6);
+    }
+}

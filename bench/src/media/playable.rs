@@ -17,6 +17,7 @@ const CLIPS: usize = 30;
 /// As long as clips are that people send.
 const SECONDS: [u32; 6] = [10, 15, 20, 30, 45, 60];
 const ASK_EVERY: Duration = Duration::from_millis(10);
+/// Beyond this something has gone wrong, and what the server said about it is told.
 const PATIENCE: Duration = Duration::from_secs(120);
 const IDLE: Duration = Duration::from_secs(600);
 
@@ -65,7 +66,7 @@ async fn waits(films: &[PathBuf]) -> Outcome<Vec<f64>> {
     let mut waits = Vec::new();
     for (n, film) in films.iter().enumerate() {
         idle(&server).await;
-        let wait = wait(&person, film).await?;
+        let wait = wait(&person, film).await.map_err(|why| format!("{why}\n{}", server.log()))?;
         eprintln!("{} of {}: {} {wait:.2} s", n + 1, films.len(), film.display());
         waits.push(wait);
     }
