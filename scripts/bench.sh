@@ -1,15 +1,19 @@
 #!/usr/bin/env bash
-# Measures what the platform promises in figures, next to what others do on the same machine: `bench.sh upload [what…]`.
-# BENCH_QUICK=1 takes three minutes instead of twenty and is good for a first look only.
+# Measures what the platform promises in figures, next to what others do on the same machine: `bench.sh upload [what…]`,
+# `bench.sh media [what…]`. BENCH_QUICK=1 takes minutes instead of half an hour and is good for a first look only.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "$0")/lib.sh"
 
-scripts/install.sh run
+scripts/install.sh bench
 # shellcheck source=scripts/lib.sh
 source scripts/lib.sh
-scripts/garage.sh install >/dev/null
-scripts/build.sh bench
+if [ "${1:-}" = media ]; then
+  scripts/build.sh
+else
+  scripts/garage.sh install >/dev/null
+  scripts/build.sh bench
+fi
 
 target=${CARGO_TARGET_DIR:-target}
 # Gigabytes for a moment; all of it below this folder, so one removal cleans up.

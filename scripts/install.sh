@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what is missing, and only that: `install.sh run` for building and running, `install.sh test` for the tests too.
+# Installs what is missing, and only that: `install.sh run` for building and running, `install.sh test` for the tests too,
+# `install.sh bench` for what is measured against.
 # Debian 12 or newer, Ubuntu 22.04 or newer; as root or with sudo. With everything in place it needs no network.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
@@ -10,8 +11,9 @@ packages=(
   clang libclang-dev
   libavcodec-dev libavformat-dev libavfilter-dev libavutil-dev libswscale-dev libswresample-dev
 )
+[ "${1:-run}" = run ] || packages+=(ffmpeg)
 if [ "${1:-run}" = test ]; then
-  packages+=(ffmpeg postgresql fonts-noto-cjk python3-venv rclone)
+  packages+=(postgresql fonts-noto-cjk python3-venv rclone)
   # Ubuntu's chromium is only a door to a snap; see ensure_browser below.
   grep -q '^ID=ubuntu' /etc/os-release || packages+=(chromium)
 fi

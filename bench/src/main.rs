@@ -1,29 +1,22 @@
-//! `make bench`: what the platform promises in figures, measured.
+//! `make bench`: what the platform promises in figures, measured next to what others do on the same machine.
 //!
-//! `weijia-bench upload` measures the bar of uploads and storage (`bar.rs`): our server, the reference (@tus/server with
-//! @tus/s3-store) and the SDK alone, in turn, on the same Garage. What is compared is restarted for every round; the
-//! value of a row is computed from medians. The table goes to stdout, the same as JSON to `target/bench/upload.json`.
+//! `weijia-bench upload` measures the bar of uploads and storage (`upload/bar.rs`), `weijia-bench media` that of the media
+//! worker (`media/bar.rs`). The table goes to stdout, the same as JSON to `target/bench/upload.json` and `media.json`.
 
 mod bar;
-mod embedded;
-mod flaky;
-mod garage;
-mod paced;
-mod payload;
+mod media;
 mod process;
-mod proofs;
 mod report;
-mod resume;
-mod slow;
-mod throughput;
-mod tus;
+mod upload;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use bar::{BAR, Scenario};
-use clap::{Parser, Subcommand, ValueEnum as _};
+use bar::Scenario;
+use clap::{Parser, Subcommand};
+use media::MediaScenario;
 use report::{Findings, Report};
+use upload::UploadScenario;
 
 pub type Outcome<T> = Result<T, String>;
 pub const MIB: f64 = (1 << 20) as f64;
@@ -39,7 +32,12 @@ enum Command {
     /// 上传和存储
     Upload {
         /// 只测这几样；不写就全测
-        scenarios: Vec<Scenario>,
+        scenarios: Vec<UploadScenario>,
+    },
+    /// 转码
+    Media {
+        /// 只测这几样；不写就全测
+        scenarios: Vec<MediaScenario>,
     },
     /// 自带的对象存储，单独一个进程
     #[command(hide = true)]
@@ -55,64 +53,55 @@ pub struct Options {
 #[tokio::main]
 async fn main() -> ExitCode {
     weijia_core::allocator::give_back_large_pieces();
-    match Cli::parse().command {
-        Command::Upload { scenarios } if scenarios.is_empty() => upload(Scenario::value_variants()).await,
-        Command::Upload { scenarios } => upload(&scenarios).await,
-        Command::Store { folder } => match embedded::serve(&folder).await {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(why) => {
-                eprintln!("weijia-bench: {why}");
-                ExitCode::FAILURE
-            }
-        },
+    let outcome = match Cli::parse().command {
+        Command::Upload { scenarios } => bench(scenarios).await,
+        Command::Media { scenarios } => bench(scenarios).await,
+        Command::Store { folder } => upload::embedded::serve(&folder).await,
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("weijia-bench: {why}");
+            ExitCode::FAILURE
+        }
     }
 }
 
-async fn upload(scenarios: &[Scenario]) -> ExitCode {
+/// All scenarios where none is named.
+async fn bench<S: Scenario>(mut scenarios: Vec<S>) -> Outcome<()> {
+    if scenarios.is_empty() {
+        scenarios = S::value_variants().to_vec();
+    }
     let quick = std::env::var("BENCH_QUICK").is_ok_and(|value| !value.is_empty() && value != "0");
     let options = Options { rounds: if quick { 1 } else { 5 }, quick };
     let mut findings = Vec::new();
-    // Speed is measured alone; what takes long because it is slow on purpose runs side by side.
-    let (alone, together): (Vec<Scenario>, Vec<Scenario>) =
-        scenarios.iter().partition(|s| !matches!(s, Scenario::Slow | Scenario::Resume | Scenario::Flaky));
+    // Speed is measured alone.
+    let (together, alone): (Vec<S>, Vec<S>) = scenarios.iter().partition(|scenario| scenario.is_slow_on_purpose());
     for scenario in alone {
         findings.push(measure(scenario, options).await);
     }
     findings.extend(futures_util::future::join_all(together.into_iter().map(|s| measure(s, options))).await);
-    let report = Report::new(scenarios, findings);
+    let report = Report::new(&scenarios, findings);
     report.print();
-    let path = results();
-    if let Err(why) = report.write(&path) {
-        eprintln!("weijia-bench: {}: {why}", path.display());
-        return ExitCode::FAILURE;
-    }
+    let path = results(S::NAME);
+    report.write(&path).map_err(|why| format!("{}: {why}", path.display()))?;
     // A missed goal is a result; a row without a value is a failure.
-    if report.is_complete() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if report.is_complete() { Ok(()) } else { Err("not every row has a value".into()) }
 }
 
 /// In a task of its own: one that fails, or panics, costs its own rows and no others.
-async fn measure(scenario: Scenario, options: Options) -> Findings {
-    let measuring = tokio::spawn(async move {
-        match scenario {
-            Scenario::Large => throughput::large(&options).await,
-            Scenario::Many => throughput::many(&options).await,
-            Scenario::Slow => slow::slow(&options).await,
-            Scenario::Resume => resume::resume(&options).await,
-            Scenario::Flaky => flaky::flaky(&options).await,
-            Scenario::Embedded => embedded::embedded(&options).await,
-            Scenario::Proofs => proofs::proofs(&options).await,
-        }
-    });
+async fn measure<S: Scenario>(scenario: S, options: Options) -> Findings {
+    let measuring = tokio::spawn(scenario.measure(options));
     let outcome = measuring.await.unwrap_or_else(|e| Err(e.to_string()));
     outcome.unwrap_or_else(|why| {
         eprintln!("{scenario:?} failed: {why}");
-        let rows = BAR.iter().filter(|row| row.from == scenario);
+        let rows = S::BAR.iter().filter(|row| row.from == scenario);
         Findings { values: rows.map(|row| (row.name, Err(why.clone()))).collect(), samples: Vec::new() }
     })
 }
 
-/// `target/bench/upload.json`, beside the programs.
-fn results() -> PathBuf {
+/// `target/bench/<name>.json`, beside the programs.
+fn results(name: &str) -> PathBuf {
     let program = std::env::current_exe().unwrap_or_default();
-    program.ancestors().nth(2).unwrap_or(Path::new("target")).join("bench/upload.json")
+    program.ancestors().nth(2).unwrap_or(Path::new("target")).join("bench").join(name).with_extension("json")
 }

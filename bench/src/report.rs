@@ -1,13 +1,14 @@
 //! What was measured: as a table for people and as JSON.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::Path;
 use std::process::Command;
 
 use serde::Serialize;
 
-use crate::bar::{BAR, Row, Scenario};
-use crate::{Outcome, garage, tus};
+use crate::Outcome;
+use crate::bar::{Row, Scenario};
 
 /// What a scenario found out.
 #[derive(Default)]
@@ -63,17 +64,17 @@ struct Measured {
 }
 
 impl Report {
-    pub fn new(scenarios: &[Scenario], findings: Vec<Findings>) -> Report {
+    pub fn new<S: Scenario>(scenarios: &[S], findings: Vec<Findings>) -> Report {
         let (mut values, mut samples) = (Vec::new(), Vec::new());
         for found in findings {
             values.extend(found.values);
             samples.extend(found.samples);
         }
-        let rows = BAR.iter().filter(|row| scenarios.contains(&row.from)).map(|row| {
+        let rows = S::BAR.iter().filter(|row| scenarios.contains(&row.from)).map(|row| {
             let found = values.iter().find(|(name, _)| *name == row.name);
             measured(row, found.map_or(Err("not measured".into()), |(_, value)| value.clone()))
         });
-        Report { rows: rows.collect(), samples, machine: Machine::look() }
+        Report { rows: rows.collect(), samples, machine: Machine::look(S::versions()) }
     }
 
     pub fn is_complete(&self) -> bool {
@@ -113,7 +114,7 @@ impl Report {
     }
 }
 
-fn measured(row: &Row, value: Outcome<f64>) -> Measured {
+fn measured<S>(row: &Row<S>, value: Outcome<f64>) -> Measured {
     let met = value.as_ref().is_ok_and(|value| row.goal.is_met(*value));
     let (value, reason) = match value {
         Ok(value) => (Some(rounded(value)), None),
@@ -123,7 +124,12 @@ fn measured(row: &Row, value: Outcome<f64>) -> Measured {
 }
 
 fn rounded(value: f64) -> f64 {
-    if value.abs() < 10.0 { (value * 1000.0).round() / 1000.0 } else { (value * 10.0).round() / 10.0 }
+    let to = match value.abs() {
+        ..0.1 => 100_000.0,
+        ..10.0 => 1000.0,
+        _ => 10.0,
+    };
+    (value * to).round() / to
 }
 
 fn print_table<const N: usize>(table: &[[String; N]]) {
@@ -146,60 +152,38 @@ struct Machine {
     memory_mib: u64,
     kernel: String,
     date: String,
-    versions: Versions,
-}
-
-#[derive(Serialize)]
-struct Versions {
-    weijia: &'static str,
-    rustc: String,
-    garage: String,
-    node: String,
-    tus_server: String,
-    tus_s3_store: String,
+    versions: BTreeMap<&'static str, String>,
 }
 
 impl Machine {
-    fn look() -> Machine {
+    fn look(others: Vec<(&'static str, String)>) -> Machine {
         let field = |file: &str, name: &str| {
             let text = std::fs::read_to_string(file).unwrap_or_default();
             let line = text.lines().find(|line| line.starts_with(name)).unwrap_or_default();
             line.split_once(':').map(|(_, value)| value.trim().to_owned()).unwrap_or_default()
         };
         let memory = field("/proc/meminfo", "MemTotal");
+        let own = [("weijia", env!("CARGO_PKG_VERSION").to_owned()), ("rustc", first_line("rustc", "--version"))];
         Machine {
             cpu: field("/proc/cpuinfo", "model name"),
             cores: std::thread::available_parallelism().map_or(0, usize::from),
             memory_mib: memory.trim_end_matches(" kB").parse::<u64>().unwrap_or(0) >> 10,
             kernel: std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned(),
             date: jiff::Timestamp::now().to_string(),
-            versions: Versions {
-                weijia: env!("CARGO_PKG_VERSION"),
-                rustc: first_line("rustc", "--version"),
-                garage: first_line(first_line(garage::script(), "install"), "--version"),
-                node: first_line("node", "--version"),
-                tus_server: installed("@tus/server"),
-                tus_s3_store: installed("@tus/s3-store"),
-            },
+            versions: own.into_iter().chain(others).collect(),
         }
     }
 }
 
-fn first_line(program: impl AsRef<OsStr>, argument: &str) -> String {
+pub fn first_line(program: impl AsRef<OsStr>, argument: &str) -> String {
     let said = Command::new(program).arg(argument).output().map(|output| output.stdout).unwrap_or_default();
     String::from_utf8_lossy(&said).lines().next().unwrap_or_default().to_owned()
-}
-
-fn installed(package: &str) -> String {
-    let path = tus::reference_folder().join("node_modules").join(package).join("package.json");
-    let text = std::fs::read(path).unwrap_or_default();
-    let package: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
-    package["version"].as_str().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::upload::UploadScenario;
 
     #[test]
     fn the_median_is_the_middle() {
@@ -210,10 +194,16 @@ mod tests {
 
     #[test]
     fn a_row_without_a_value_says_why() {
-        let failed = Findings { values: vec![(BAR[0].name, Err("no Garage".into()))], samples: Vec::new() };
-        let report = Report::new(&[BAR[0].from], vec![failed]);
+        let first = &UploadScenario::BAR[0];
+        let failed = Findings { values: vec![(first.name, Err("no Garage".into()))], samples: Vec::new() };
+        let report = Report::new(&[first.from], vec![failed]);
         assert_eq!((report.rows[0].value, report.rows[0].reason.as_deref()), (None, Some("no Garage")));
         assert!(!report.is_complete());
+    }
+
+    #[test]
+    fn a_figure_keeps_what_tells_it_from_its_goal() {
+        assert_eq!([1234.567, 2.345_67, 0.000_312_3, 0.0].map(rounded), [1234.6, 2.346, 0.000_31, 0.0]);
     }
 
     #[test]

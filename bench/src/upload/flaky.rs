@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::garage::Garage;
-use crate::paced::Paced;
-use crate::payload;
+use super::garage::Garage;
+use super::paced::Paced;
+use super::payload;
+use super::tus::{self, Kind, TusServer};
 use crate::report::Findings;
-use crate::tus::{self, Kind, TusServer};
 use crate::{Options, Outcome};
 
 const RATE: usize = 30_000;

@@ -9,8 +9,8 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 use weijia_tests::User;
 
+use super::tus::Upload;
 use crate::Outcome;
-use crate::tus::Upload;
 
 const TICK: Duration = Duration::from_millis(100);
 

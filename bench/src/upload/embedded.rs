@@ -11,10 +11,10 @@ use tokio_util::sync::CancellationToken;
 use weijia_core::storage::{Addressing, Range, Storage, StorageSettings};
 use weijia_store::EmbeddedStore;
 
-use crate::payload::Payload;
+use super::payload::Payload;
+use super::throughput::multipart;
 use crate::process::Process;
 use crate::report::Findings;
-use crate::throughput::multipart;
 use crate::{MIB, Options, Outcome};
 
 const ACCESS: &str = "bench";

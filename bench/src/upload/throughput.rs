@@ -7,10 +7,10 @@ use futures_util::{StreamExt as _, TryStreamExt as _, future, stream};
 use weijia_core::storage::{Storage, StorageSettings};
 use weijia_core::upload::rules::MIN_PART;
 
-use crate::garage::Garage;
-use crate::payload::{self, Payload};
+use super::garage::Garage;
+use super::payload::{self, Payload};
+use super::tus::{self, Kind, TusServer, Upload};
 use crate::report::{Findings, median};
-use crate::tus::{self, Kind, TusServer, Upload};
 use crate::{MIB, Options, Outcome};
 
 /// One more than the server has with each upload.

@@ -5,11 +5,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future;
 
-use crate::garage::Garage;
-use crate::paced::Paced;
-use crate::payload;
+use super::garage::Garage;
+use super::paced::Paced;
+use super::payload;
+use super::tus::{self, Kind, TusServer};
 use crate::report::Findings;
-use crate::tus::{self, Kind, TusServer};
 use crate::{MIB, Options, Outcome};
 
 const CLIENTS: usize = 256;

@@ -1,0 +1,122 @@
+//! The worker's child on one clip, as its supervisor runs it.
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+use weijia_tests::server::program;
+
+use super::cost::{Cost, Running};
+use super::threads;
+use crate::Outcome;
+
+/// What came of one clip.
+pub struct Made {
+    pub cost: Cost,
+    /// Seconds of the processor until the first segment of the 480 rung was there, of the task that made it.
+    pub first_segment_cpu_s: Option<f64>,
+    /// What the child said. Files are named by their whole paths.
+    events: Vec<Value>,
+    folders: Vec<tempfile::TempDir>,
+}
+
+impl Made {
+    pub fn of(&self, event: &str) -> impl Iterator<Item = &Value> {
+        self.events.iter().filter(move |e| e["event"] == event)
+    }
+
+    /// The rungs by their names, the largest first, each laid end to end as a player reads it.
+    pub fn rungs(&self) -> Outcome<Vec<(String, PathBuf)>> {
+        let mut rungs: Vec<(u64, String)> = self
+            .of("rendition")
+            .filter_map(|e| Some((e["height"].as_u64()?, e["name"].as_str()?.to_owned())))
+            .collect();
+        rungs.sort();
+        rungs.into_iter().rev().map(|(_, name)| self.rung(&name).map(|path| (name, path))).collect()
+    }
+
+    fn rung(&self, name: &str) -> Outcome<PathBuf> {
+        let pieces = self.of("rendition").chain(self.of("segment")).filter(|e| e["name"] == name);
+        let folder = self.folders.first().ok_or("no folder")?.path();
+        let path = folder.join(format!("{name}.mp4"));
+        let mut whole = File::create(&path).map_err(|e| e.to_string())?;
+        for piece in pieces.filter_map(|e| e["file"].as_str()) {
+            let mut piece = File::open(piece).map_err(|e| format!("{piece}: {e}"))?;
+            std::io::copy(&mut piece, &mut whole).map_err(|e| e.to_string())?;
+        }
+        Ok(path)
+    }
+
+    /// Bytes of everything that is to be kept.
+    pub fn stored(&self) -> Outcome<u64> {
+        let files = self.events.iter().flat_map(|e| FILES.map(|field| e[field].as_str())).flatten();
+        files.map(|file| std::fs::metadata(file).map(|m| m.len()).map_err(|e| format!("{file}: {e}"))).sum()
+    }
+
+    fn then(&mut self, next: Made) {
+        self.cost += next.cost;
+        self.first_segment_cpu_s = self.first_segment_cpu_s.or(next.first_segment_cpu_s);
+        self.events.extend(next.events);
+        self.folders.extend(next.folders);
+    }
+}
+
+/// Where events name files.
+const FILES: [&str; 3] = ["file", "image", "vtt"];
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Walls {
+    Jailed,
+    Unjailed,
+}
+
+/// Everything that is made of a clip, in the order in which the worker has it made.
+pub fn all(clip: &Path, walls: Walls) -> Outcome<Made> {
+    let mut made = one(clip, "prepare", walls)?;
+    // What was copied gets its first rung by a job of its own.
+    if made.of("rendition").next().is_none() {
+        made.then(one(clip, "fast_start", walls)?);
+    }
+    made.then(one(clip, "ladder", walls)?);
+    Ok(made)
+}
+
+/// One task in a scratch folder of its own.
+pub fn one(clip: &Path, task: &str, walls: Walls) -> Outcome<Made> {
+    let folder = tempfile::tempdir().map_err(|e| e.to_string())?;
+    std::fs::copy(clip, folder.path().join("source")).map_err(|e| format!("{}: {e}", clip.display()))?;
+    let limits =
+        json!({"address_space": 4_u64 << 30, "cpu_seconds": 4 * 3600, "file_size": 4_u64 << 30, "open_files": 64});
+    let spec = json!({"task": task, "threads": threads(), "nice": 0, "limits": limits});
+    let path = folder.path().join("spec.json");
+    std::fs::write(&path, spec.to_string()).map_err(|e| e.to_string())?;
+    let mut command = Command::new(program("weijia-media"));
+    command.args(["job", "--spec"]).arg(&path).args((walls == Walls::Unjailed).then_some("--unjailed"));
+    command.current_dir(folder.path()).env_clear().env("MALLOC_ARENA_MAX", "2");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = Running::start(command)?;
+    // It ends when its standard input does.
+    let (_stdin, stdout) = child.pipes()?;
+    let (mut events, mut first_segment_cpu_s) = (Vec::new(), None);
+    for line in BufReader::new(stdout).lines() {
+        let line = line.map_err(|e| e.to_string())?;
+        let mut event: Value = serde_json::from_str(&line).map_err(|e| format!("{task}: {line}: {e}"))?;
+        if first_segment_cpu_s.is_none() && event["event"] == "segment" && event["name"] == "480" {
+            first_segment_cpu_s = Some(child.cpu_s()?);
+        }
+        for field in FILES {
+            if let Some(file) = event[field].as_str() {
+                event[field] = folder.path().join(file).to_string_lossy().into();
+            }
+        }
+        events.push(event);
+    }
+    let cost = child.end()?;
+    let made = Made { cost, first_segment_cpu_s, events, folders: vec![folder] };
+    if let Some(event) = made.of("refused").next() {
+        return Err(format!("{} is refused: {event}", clip.display()));
+    }
+    Ok(made)
+}
