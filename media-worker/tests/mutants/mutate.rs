@@ -49,7 +49,7 @@ fn change(film: &mut Vec<u8>, films: &[(&'static str, Vec<u8>)], dice: &mut Dice
     if film.len() < 64 {
         return "too short";
     }
-    let at = place(film, dice);
+    let at = place(film, dice).min(film.len() - 1);
     match dice.roll(8) {
         0 => {
             film[at] ^= 1 << dice.roll(8);
