@@ -15,6 +15,8 @@ use crate::matroska;
 pub const MAX_PIXELS: u64 = 4096 * 4096;
 /// Cameras and editors write dozens of tracks beside the film; nobody writes this many.
 pub const MAX_TRACKS: usize = 250;
+/// An editor writes an edit for each cut; ffmpeg reads all samples once for each of them.
+const MAX_EDITS: usize = 1_000;
 /// The tables of the longest clip we take are far smaller.
 const MAX_MOOV: u64 = 64 << 20;
 /// A recorder that was interrupted leaves this much at least.
@@ -127,6 +129,9 @@ fn tables(moov: &[u8]) -> Result<(), RefusalCode> {
         tracks += 1;
         let is_video = boxes::handler(moov, trak).as_ref() == Some(b"vide");
         pictures |= is_video;
+        if edits(moov, trak) > MAX_EDITS {
+            return Err(RefusalCode::NotAVideo);
+        }
         for entry in sample_entries(moov, trak) {
             sample_entry(moov, &entry, is_video)?;
         }
@@ -137,6 +142,12 @@ fn tables(moov: &[u8]) -> Result<(), RefusalCode> {
         (_, false) => Err(RefusalCode::NoPicture),
         _ => Ok(()),
     }
+}
+
+/// How many edits there is room for, whatever their list says.
+fn edits(moov: &[u8], trak: &Inner) -> usize {
+    let list = boxes::child(moov, trak, b"edts").and_then(|edts| boxes::child(moov, &edts, b"elst"));
+    list.map_or(0, |elst| elst.body.len() / 12)
 }
 
 fn sample_entries(moov: &[u8], trak: &Inner) -> Vec<Inner> {
@@ -267,6 +278,18 @@ mod tests {
         let many = vec![trak(b"vide", b"avc1", 640, 480, b""); MAX_TRACKS];
         assert_eq!(refused(&many), RefusalCode::TooManyStreams);
         assert!(judged(&film(&many[1..], b"x")).is_ok());
+    }
+
+    #[test]
+    fn more_edits_than_anybody_makes_are_refused() {
+        let edited = |n: usize| {
+            let elst = make(b"elst", &vec![0; 8 + 12 * n]);
+            let trak = trak(b"vide", b"avc1", 640, 480, b"");
+            let trak = make(b"trak", &[&trak[8..], &make(b"edts", &elst)].concat());
+            judged(&film(&[trak], b"x"))
+        };
+        assert!(edited(MAX_EDITS - 1).is_ok());
+        assert_eq!(edited(MAX_EDITS + 1), Err(RefusalCode::NotAVideo));
     }
 
     #[test]

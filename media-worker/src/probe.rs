@@ -120,7 +120,8 @@ fn best_video(input: &ff::format::context::Input) -> Result<Video> {
             continue;
         }
         if header.size.width == 0 || header.size.height == 0 {
-            refusal = Failure::Refused(RefusalCode::UnreadableCodec);
+            // It is promised, in a codec that is read, and never comes.
+            refusal = Failure::Refused(RefusalCode::Incomplete);
             continue;
         }
         let pixels = u64::from(header.size.width) * u64::from(header.size.height);

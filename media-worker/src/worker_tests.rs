@@ -86,3 +86,11 @@ async fn each_end_is_settled_in_its_way() {
     ended(&db, &lease, &Trouble::Child("signal 11".into()), false).await.unwrap();
     assert!(!waits(&db).await);
 }
+
+#[test]
+fn the_clip_of_a_killed_worker_is_gone_on_with_within_75_seconds() {
+    // Its lease as if it had been renewed in its last moment, the look that finds it lost, the pause, and another look.
+    let (lease, pause) = (Duration::from_millis(LEASE.0 as u64), Duration::from_millis(job::AFTER_A_LOSS.0 as u64));
+    let at_most = lease + IDLE + pause + IDLE;
+    assert!(at_most < Duration::from_secs(75), "{at_most:?}");
+}

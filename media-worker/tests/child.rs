@@ -152,7 +152,7 @@ fn high_dynamic_range_is_brought_down_to_what_screens_show() {
 #[test]
 fn odd_sizes_and_shapes_of_pixels_are_put_right() {
     let odd = film(
-        "testsrc2=size=175x143:rate=30",
+        "testsrc=size=175x143:rate=30",
         None,
         1,
         &["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv444p"],

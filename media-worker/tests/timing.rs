@@ -56,9 +56,7 @@ fn pictures_that_come_unevenly_keep_their_own_moments() {
 
 #[test]
 fn a_flash_and_its_beep_stay_together() {
-    let flash = "color=black:size=320x240:rate=30,format=yuv420p,geq=lum='if(lt(mod(T,1),0.1),235,16)':cb=128:cr=128";
-    let beep = "aevalsrc='if(lt(mod(t,1),0.1),0.8*sin(2*PI*1000*t),0)':s=44100";
-    let source = film(flash, Some(beep), 6, &["-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac"]);
+    let source = film(kit::FLASH, Some(kit::BEEP), 6, &["-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac"]);
     let text = source.to_string_lossy();
     let late = source.with_file_name("late.mp4");
     let shift = ["-i", &text, "-itsoffset", "1", "-i", &text, "-map", "0:v", "-map", "1:a", "-c", "copy"];
@@ -70,31 +68,8 @@ fn a_flash_and_its_beep_stay_together() {
         for path in
             first.of("rendition").map(|r| first.rendition(r["name"].as_str().unwrap())).chain([first.path("video.mp4")])
         {
-            let text = path.to_string_lossy();
-            let light = kit::output(&[
-                "-i",
-                &text,
-                "-an",
-                "-fps_mode",
-                "passthrough",
-                "-vf",
-                "scale=1:1:flags=area,format=gray",
-                "-f",
-                "rawvideo",
-                "-",
-            ]);
-            let shown = moments(&path);
-            let flashes =
-                (0..light.len()).filter(|n| light[*n] > 125 && n.checked_sub(1).is_none_or(|p| light[p] < 125));
-            let sound = kit::sound(&path);
-            let mut n = 0;
-            for at in flashes.map(|n| shown[n]).filter(|at| *at > 0.5) {
-                let from = ((at - 0.4) * 48_000.0) as usize;
-                let beep = sound[from..].iter().position(|s| s.abs() > 0.2).expect("a beep") as f64 / 48_000.0 - 0.4;
-                assert!(beep.abs() <= 0.04, "{text}: {beep} s apart at {at}");
-                n += 1;
-            }
-            assert!(n >= 4, "{text}: {n} flashes");
+            let apart = kit::apart(&path);
+            assert!(apart.len() >= 4 && apart.iter().all(|s| s.abs() <= 0.04), "{}: {apart:?}", path.display());
         }
         assert_eq!(rest.order().last().unwrap(), "done");
     }

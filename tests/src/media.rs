@@ -52,6 +52,21 @@ pub fn heavy(seconds: u32) -> PathBuf {
     )
 }
 
+/// Upright, and copied as it is; a rung of 480 and one of 360 come of it, of three segments each, at next to no cost.
+pub fn steps() -> PathBuf {
+    make(
+        "steps.mp4",
+        &["-f", "lavfi", "-i", "testsrc2=size=480x854:rate=5", "-f", "lavfi", "-i", "sine=frequency=440"],
+        5,
+        &["-c:v", "libx264", "-preset", "ultrafast", "-g", "10", "-c:a", "aac", "-b:a", "64k"],
+    )
+}
+
+/// No picture at all.
+pub fn sound_only() -> PathBuf {
+    make("sound.mp4", &["-f", "lavfi", "-i", "sine=frequency=440"], 2, &["-c:a", "aac"])
+}
+
 /// Two dozen seconds, upright, with a tone: nothing to say about it. And the same with one thing the matter each.
 pub fn films() -> [(&'static str, PathBuf); 6] {
     const UPRIGHT: &str = "testsrc2=size=180x320:rate=10";

@@ -1,6 +1,10 @@
 //! Films from generators, the child on them, and what ffmpeg's own tools say about the result.
 #![allow(dead_code, reason = "each test file uses a part")]
 
+pub mod golden;
+pub mod neighbourhood;
+pub mod surgery;
+
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -213,6 +217,26 @@ pub fn numbers(path: &Path) -> Vec<i64> {
     let number = |row: &[u8]| row.iter().rev().fold(0, |n, bit| n << 1 | i64::from(*bit > 125));
     bytes.chunks_exact(16).map(number).collect()
 }
+
+/// How far each flash of a film is from its beep, in seconds: see [`FLASH`] and [`BEEP`].
+pub fn apart(path: &Path) -> Vec<f64> {
+    let text = path.to_string_lossy();
+    let grey = "scale=1:1:flags=area,format=gray";
+    let light = output(&["-i", &text, "-an", "-fps_mode", "passthrough", "-vf", grey, "-f", "rawvideo", "-"]);
+    let (shown, sound) = (moments(path), sound(path));
+    let flashes = (0..light.len()).filter(|n| light[*n] > 125 && n.checked_sub(1).is_none_or(|p| light[p] < 125));
+    let beep = |at: f64| {
+        let from = ((at - 0.4) * 48_000.0) as usize;
+        let sample = sound[from..].iter().position(|s| s.abs() > 0.2).expect("a beep");
+        sample as f64 / 48_000.0 - 0.4
+    };
+    flashes.map(|n| shown[n]).filter(|at| *at > 0.5).map(beep).collect()
+}
+
+/// A tenth of a second of light, and of sound, at the beginning of each second.
+pub const FLASH: &str =
+    "color=black:size=320x240:rate=30,format=yuv420p,geq=lum='if(lt(mod(T,1),0.1),235,16)':cb=128:cr=128";
+pub const BEEP: &str = "aevalsrc='if(lt(mod(t,1),0.1),0.8*sin(2*PI*1000*t),0)':s=44100";
 
 /// The loudest sample of the film's sound between two moments, of 1.
 pub fn loudness(path: &Path, from: f64, to: f64) -> f64 {

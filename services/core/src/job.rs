@@ -10,7 +10,7 @@
 mod attempts;
 mod claim;
 
-pub use claim::{Lane, claim, is_due, reclaim};
+pub use claim::{AFTER_A_LOSS, Lane, claim, is_due, reclaim};
 
 use std::str::FromStr;
 

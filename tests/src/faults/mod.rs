@@ -16,6 +16,7 @@ mod scenario;
 mod site;
 mod sql_proxy;
 mod tcp_proxy;
+mod worker;
 
 pub use client::{Ended, Ledger, Sender};
 pub use control::SumOfParts;
@@ -28,6 +29,7 @@ pub use scenario::{Scenario, run};
 pub use site::{Created, Person, Site, at as embedded_at, create, film};
 pub use sql_proxy::SqlProxy;
 pub use tcp_proxy::{TcpProxy, Trouble};
+pub use worker::WorkerProgram;
 
 use std::os::fd::RawFd;
 use std::time::Duration;

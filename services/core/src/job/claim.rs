@@ -10,7 +10,7 @@ use crate::on;
 use crate::time::Millis;
 
 /// The job of a worker that went away has waited for its whole lease already.
-const AFTER_A_LOSS: Millis = Millis::seconds(1);
+pub const AFTER_A_LOSS: Millis = Millis::seconds(1);
 
 /// Which jobs one of a worker's loops takes. What only makes a clip nicer takes minutes: if it had all hands, whoever
 /// waits for her clip to play at all would wait for it too.

@@ -1,0 +1,111 @@
+//! When pictures are shown.
+
+use crate::{Film, kit};
+
+const AVC: &str = "-c:v libx264 -c:a aac";
+const AS_IT_COMES: &str = "-c:v libx264 -fps_mode passthrough -enc_time_base 1/1000 -c:a aac";
+
+fn at(rate: &str) -> String {
+    format!("testsrc2=size=320x240:rate={rate}")
+}
+
+#[test]
+fn pictures_come_at_any_rate() {
+    for (name, rate, step) in [
+        ("film", "24", 1),
+        ("PAL", "25", 1),
+        ("NTSC", "30000/1001", 1),
+        ("a slow webcam", "7", 1),
+        ("fifty", "50", 2),
+        ("sixty", "60", 2),
+        ("slow motion at 120", "120", 4),
+        ("slow motion at 240", "240", 8),
+    ] {
+        Film::new(name, "mp4", AVC).picture(&at(rate), (320, 240)).one_of(step).seconds(2).plays();
+    }
+    Film::new("one picture", "mp4", "-c:v libx264 -frames:v 1").mute().lasts(0.033).plays();
+    Film::new("one picture in WebM", "webm", "-c:v libvpx -frames:v 1").mute().lasts(0.033).plays();
+    Film::new("two pictures", "mp4", "-c:v libx264 -frames:v 2").mute().lasts(0.066).plays();
+    Film::new("one picture a second", "mp4", AVC).picture(&at("1"), (320, 240)).seconds(5).uneven().plays();
+}
+
+#[test]
+fn pictures_come_unevenly() {
+    let uneven = |how: &str| format!("{},settb=1/1000,setpts='{how}'", at("30"));
+    for (name, how) in [
+        ("early and late", "N*1000/30+mod(N*7919\\,15)*2"),
+        ("slower and slower", "N*20+N*N/2"),
+        ("a phone that dropped some", "N*33+floor(N/10)*66"),
+    ] {
+        let film = Film::new(name, "mp4", AS_IT_COMES).picture(&uneven(how), (320, 240)).seconds(2).uneven();
+        film.plays();
+    }
+}
+
+#[test]
+fn a_film_begins_where_its_edit_list_says() {
+    // Cut by an app that keeps what is before: the pictures from the last key frame on are there, and not shown.
+    let long = Film::new("cut without encoding", "mp4", "-c:v libx264 -g 60 -c:a aac").seconds(3);
+    long.clone().remade("-ss 1 -c copy -avoid_negative_ts disabled", "mp4").lasts(2.0).uneven().plays();
+    let film = Film::new("all of it later", "mp4", AVC);
+    film.clone().remade("-c copy -output_ts_offset 2", "mp4").plays();
+    film.clone().remade("-c copy -output_ts_offset 100000", "ts").plays();
+    film.remade("-c copy -output_ts_offset 5", "mkv").plays();
+}
+
+#[test]
+fn a_flash_and_its_beep_stay_together_in_every_container() {
+    for (name, ending, codec) in [
+        ("HEVC", "mov", "-c:v libx265 -preset ultrafast -tag:v hvc1 -x265-params log-level=error -c:a aac"),
+        ("B-frames", "mp4", "-c:v libx264 -preset veryfast -bf 3 -c:a aac"),
+        ("fragments", "mp4", "-c:v libx264 -preset ultrafast -g 15 -c:a aac -movflags +frag_keyframe+empty_moov"),
+        ("MPEG-TS", "ts", "-c:v libx264 -preset veryfast -bf 2 -c:a aac"),
+        ("Flash", "flv", "-c:v libx264 -preset ultrafast -c:a aac"),
+        ("MPEG-4 and MP3", "mkv", "-c:v mpeg4 -q:v 3 -c:a libmp3lame"),
+        ("Vorbis", "webm", "-c:v libvpx -deadline realtime -c:a libvorbis"),
+        ("PCM", "mov", "-c:v mjpeg -q:v 3 -pix_fmt yuvj420p -c:a pcm_s16le"),
+        ("Opus in MP4", "mp4", "-c:v libx264 -preset ultrafast -c:a libopus"),
+        ("a telephone's voice", "mp4", "-c:v libx264 -preset ultrafast -c:a aac -ar 8000 -ac 1"),
+    ] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join(format!("film.{ending}"));
+        let mut arguments = vec!["-f", "lavfi", "-i", kit::FLASH, "-f", "lavfi", "-i", kit::BEEP, "-t", "4"];
+        let (codec, text): (Vec<&str>, _) = (codec.split(' ').collect(), path.to_string_lossy().into_owned());
+        arguments.extend(codec);
+        arguments.push(&text);
+        kit::ffmpeg(&arguments).unwrap_or_else(|why| panic!("{name}: {why}"));
+        let made = kit::prepare(&path);
+        for file in [made.rendition("240"), made.path("video.mp4")] {
+            let apart = kit::apart(&file);
+            assert!(apart.len() >= 3, "{name}: {} flashes", apart.len());
+            assert!(apart.iter().all(|s| s.abs() <= 0.04), "{name}: {apart:?} in {}", file.display());
+        }
+    }
+}
+
+#[test]
+fn no_picture_is_lost_or_doubled_in_any_container() {
+    for (name, ending, codec) in [
+        ("HEVC", "mov", "-c:v libx265 -preset ultrafast -tag:v hvc1 -x265-params log-level=error"),
+        ("B-frames", "mp4", "-c:v libx264 -preset veryfast -bf 3"),
+        ("fragments", "mp4", "-c:v libx264 -preset ultrafast -g 15 -movflags +frag_keyframe+empty_moov"),
+        ("MPEG-TS", "ts", "-c:v libx264 -preset veryfast -bf 2"),
+        ("Flash", "flv", "-c:v libx264 -preset veryfast -bf 2"),
+        ("VP9", "webm", "-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -b:v 2M"),
+        ("AV1", "mkv", "-c:v libsvtav1 -preset 12 -crf 30"),
+        ("Motion JPEG", "mov", "-c:v mjpeg -q:v 3 -pix_fmt yuvj420p"),
+    ] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join(format!("film.{ending}"));
+        let (counter, text) = (kit::counter("30"), path.to_string_lossy().into_owned());
+        let mut arguments = vec!["-f", "lavfi", "-i", &counter, "-t", "3"];
+        arguments.extend(codec.split(' '));
+        arguments.push(&text);
+        kit::ffmpeg(&arguments).unwrap_or_else(|why| panic!("{name}: {why}"));
+        let made = kit::prepare(&path);
+        let all: Vec<i64> = (0..90).collect();
+        for file in [made.rendition("240"), made.path("video.mp4")] {
+            assert_eq!(kit::numbers(&file), all, "{name}: {}", file.display());
+        }
+    }
+}
