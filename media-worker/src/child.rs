@@ -13,8 +13,8 @@ use crate::package::{self, write_whole};
 use crate::pipeline::{self, Made, Order};
 use crate::plan::{self, Size};
 use crate::probe::{self, Failure, Result, Source};
-use crate::protocol::{Event, SOURCE, Spec, Task};
-use crate::{damage, gate, jail, signals, thumbnail};
+use crate::protocol::{CaptionFile, Event, SOURCE, Spec, Task};
+use crate::{captions, damage, gate, jail, signals, thumbnail};
 
 /// `--unjailed` leaves the jail away, for machines whose kernel has none.
 pub fn main(spec: &Path, unjailed: bool) -> ExitCode {
@@ -107,7 +107,7 @@ fn prepare(scratch: &Path, threads: u32) -> Result<()> {
     let mut source = probe::open(&path, cut)?;
     let made = first_rung(scratch, &mut source, Some(&film), threads)?;
     emit(Event::Mp4 { file: "video.mp4".into() })?;
-    Ok(emit(self::facts(&source, told_ms, cut, Some(made)))?)
+    measured(&source, told_ms, cut, made)
 }
 
 /// A copy plays already: now what plays over a thin line too, and with it what only a decoder can tell.
@@ -115,7 +115,13 @@ fn fast_start(scratch: &Path, threads: u32) -> Result<()> {
     let (mut source, cut) = open(scratch)?;
     let told_ms = source.duration_ms;
     let made = first_rung(scratch, &mut source, None, threads)?;
-    Ok(emit(self::facts(&source, told_ms, cut, Some(made)))?)
+    measured(&source, told_ms, cut, made)
+}
+
+fn measured(source: &Source, told_ms: i64, cut: bool, mut made: Made) -> Result<()> {
+    let waveform = made.waveform.take();
+    emit(facts(source, told_ms, cut, Some(made)))?;
+    Ok(waveform.map_or(Ok(()), |waveform| emit(Event::Waveform { waveform }))?)
 }
 
 fn first_rung(scratch: &Path, source: &mut Source, film: Option<&Path>, threads: u32) -> Result<Made> {
@@ -150,7 +156,22 @@ fn ladder(scratch: &Path, threads: u32) -> Result<()> {
         write_whole(&scratch.join("storyboard.vtt"), vtt.as_bytes())?;
         emit(Event::Storyboard { image: "storyboard.jpg".into(), vtt: "storyboard.vtt".into() })?;
     }
-    Ok(())
+    // Last: whatever is the matter with them, everything else is published by now.
+    captions(scratch, &source, made.duration_ms.max(source.duration_ms))
+}
+
+fn captions(scratch: &Path, source: &Source, length_ms: i64) -> Result<()> {
+    let found = captions::read(&scratch.join(SOURCE), source, length_ms).unwrap_or_else(|error| {
+        eprintln!("no captions: {error}");
+        Vec::new()
+    });
+    let mut tracks = Vec::new();
+    for (n, track) in found.into_iter().enumerate() {
+        let file = format!("captions-{n}.vtt");
+        write_whole(&scratch.join(&file), track.vtt.as_bytes())?;
+        tracks.push(CaptionFile { language: track.language, title: track.title, file });
+    }
+    if tracks.is_empty() { Ok(()) } else { Ok(emit(Event::Captions { tracks })?) }
 }
 
 fn facts(source: &Source, told_ms: i64, cut: bool, made: Option<Made>) -> Event {

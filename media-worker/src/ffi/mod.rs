@@ -4,6 +4,7 @@
 //! Options are handed to ffmpeg by name, and ffmpeg skips a name that it does not know: a limit would be gone and
 //! nobody would notice. So every call here that takes options fails when one is left over.
 
+mod captions;
 mod codecs;
 mod muxer;
 mod sound;
@@ -19,6 +20,7 @@ use ffmpeg_next::ffi::*;
 use crate::gate::MAX_PIXELS;
 use crate::plan::{Colours, Size};
 
+pub use captions::{CaptionDecoder, read_only};
 pub use codecs::{decoder, is_damaged, name as codec_name, open_codec, reader, strict_decoder};
 pub use muxer::{Muxer, Sink};
 pub use sound::{SoundSource, sound_frame, sound_header, sound_source};
