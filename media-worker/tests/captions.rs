@@ -77,7 +77,9 @@ fn words_stay_with_their_picture_however_a_film_begins() {
     // Cut by an editor that copies: its edit list begins in the middle of a group of pictures.
     let cut = |from: &str, name: &str| {
         let out = whole.with_file_name(name);
-        ffmpeg(&["-ss", from, "-i", &path, "-map", "0", "-c", "copy", out.to_str().unwrap()]).expect("a cut film");
+        let words = if name.ends_with("mkv") { "subrip" } else { "copy" };
+        ffmpeg(&["-ss", from, "-i", &path, "-map", "0", "-c", "copy", "-c:s", words, out.to_str().unwrap()])
+            .expect("a cut film");
         out
     };
     // All of it begins late, or only its pictures.

@@ -17,7 +17,7 @@ fn a_phones_clip_plays_at_once_and_then_in_renditions() {
         made.order(),
         [
             &["facts", "poster", "mp4", "done"][..],
-            &["rendition", "segment", "segment", "segment", "complete", "facts", "done"],
+            &["rendition", "segment", "segment", "segment", "complete", "facts", "waveform", "done"],
         ]
         .concat()
     );

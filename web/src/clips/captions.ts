@@ -13,13 +13,16 @@ export function captionWord(caption: Pick<Caption, 'language' | 'title'>): strin
   return caption.title ?? WORDS[caption.language.split('-')[0]!] ?? '字幕'
 }
 
+/** Two may be in one language. */
+export const whence = (caption: Pick<Caption, 'origin'>) => (caption.origin === 'embedded' ? '片子里带的' : '后来加的')
+
 /** Signed addresses change with the hour; the name at their end stays. */
 export const captionName = (caption: Pick<Caption, 'url'>) => caption.url.split('/').pop()!
 
-/** The one to show: the language she chose last, otherwise the first; none where she wants none. */
-export function shownCaption<T extends Pick<Caption, 'language'>>(captions: readonly T[], wish: string | null): T | null {
+/** The one to show: what she picked here, otherwise the language she chose last, otherwise the first; none where she wants none. */
+export function shownCaption<T extends Pick<Caption, 'language' | 'url'>>(captions: readonly T[], wish: string | null, picked: string | null): T | null {
   if (wish === OFF) return null
-  return captions.find((each) => each.language === wish) ?? captions[0] ?? null
+  return captions.find((each) => captionName(each) === picked) ?? captions.find((each) => each.language === wish) ?? captions[0] ?? null
 }
 
 function kept(): string | null {
@@ -32,8 +35,11 @@ function kept(): string | null {
 
 export function useCaptions(video: Ref<HTMLVideoElement | null | undefined>, captions: () => readonly Caption[]) {
   const wish = ref(kept())
-  const shown = computed(() => shownCaption(captions(), wish.value))
+  const picked = ref<string | null>(null)
+  const shown = computed(() => shownCaption(captions(), wish.value, picked.value))
   function choose(caption: Caption | null) {
+    // With nothing to pick from she has picked none: one that comes later in her language is shown.
+    picked.value = caption && captions().length > 1 ? captionName(caption) : null
     wish.value = caption?.language ?? OFF
     try {
       localStorage.setItem(KEPT, wish.value)

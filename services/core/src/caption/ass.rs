@@ -20,6 +20,8 @@ fn marked_up(text: &str) -> String {
                     (_, Some(scale)) => drawing = scale > 0,
                     ("i1" | "b1" | "u1", _) => out.push_str(&format!("<{}>", &code[..1])),
                     ("i0" | "b0" | "u0", _) => out.push_str(&format!("</{}>", &code[..1])),
+                    // Back to plain; the film's own captions end their styles so.
+                    (reset, _) if reset.starts_with('r') => out.push_str("</i></b></u>"),
                     _ => {}
                 }
             }
@@ -51,6 +53,7 @@ mod tests {
         for (line, is) in [
             ("0,0,Default,,0,0,0,,第一句\\N第二句, 还有", "第一句\n第二句, 还有"),
             ("1,0,Default,,0,0,0,,{\\i1}斜{\\i0}{\\b1\\an8}粗", "<i>斜</i><b>粗</b>"),
+            ("1,0,Default,,0,0,0,,一{\\b1}二{\\r}三{\\rDefault}四", "一<b>二</b>三四"),
             ("2,0,Default,,0,0,0,,{\\p1}m 0 0 l 100 0{\\p0}字", "字"),
             ("3,0,Default,,0,0,0,,{\\pos(10,20)\\c&Hff&}1 < 2 & <script>", "1 &lt; 2 &amp; &lt;script&gt;"),
             ("4,0,Default,,0,0,0,,空\\h格", "空 格"),
