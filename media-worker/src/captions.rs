@@ -35,7 +35,10 @@ pub fn read(path: &Path, source: &Source, length_ms: i64) -> ffi::Result<Vec<Cap
     if tracks.is_empty() {
         return Ok(Vec::new());
     }
-    let mut input = ffi::open(path)?;
+    // Where an edit list begins in the middle of a text, ffmpeg puts all that follow at a wrong moment, unless it takes
+    // the list for a mere shift.
+    let is_mov = source.input.format().name().split(',').any(|name| name == "mov");
+    let mut input = ffi::open_with(path, if is_mov { &[("advanced_editlist", "0")] } else { &[] })?;
     ffi::read_only(&mut input, &tracks.iter().map(|track| track.index).collect::<Vec<_>>());
     let mut packet = ff::Packet::empty();
     while probe::next_packet(&mut input, &mut packet) {

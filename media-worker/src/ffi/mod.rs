@@ -115,9 +115,17 @@ fn text(value: &str) -> Result<CString> {
 
 /// Opens a local file, whatever is in it, and finds out about its streams.
 pub fn open(path: &Path) -> Result<ff::format::context::Input> {
+    open_with(path, &[])
+}
+
+/// The same, with options that only the demuxer of this file knows.
+pub fn open_with(path: &Path, own: &[(&str, &str)]) -> Result<ff::format::context::Input> {
     let name = CString::new(path.as_os_str().as_bytes()).map_err(|_| MediaError::Other("a path with a zero in it"))?;
     let mut options = Options::new(INPUT_OPTIONS)?;
     options.set("codec_whitelist", &codecs::whitelist())?;
+    for (key, value) in own {
+        options.set(key, value)?;
+    }
     let mut context = ptr::null_mut();
     // SAFETY: on failure ffmpeg frees the context; on success it is wrapped, and closed when the wrapper is dropped.
     let input = unsafe {
