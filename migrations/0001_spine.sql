@@ -156,11 +156,13 @@ create table clip_versions (
   mp4_key text,
   storyboard_key text,
   storyboard_vtt_key text,
+  waveform_key text,
   -- how long each of these is, so that one that was cut short is seen
   poster_bytes bigint,
   mp4_bytes bigint,
   storyboard_bytes bigint,
   storyboard_vtt_bytes bigint,
+  waveform_bytes bigint,
   playable_at bigint,
   created_at bigint not null,
   received_at bigint,
@@ -196,6 +198,20 @@ create table rendition_segments (
   key text not null,
   primary key (rendition_id, n)
 );
+
+-- Words under a version's picture. embedded: a track of the film, made anew with all that is made of it. attached: a file
+-- that she added herself, one for each language.
+create table caption_tracks (
+  id text primary key,
+  version_id text not null references clip_versions(id),
+  origin text not null check (origin in ('embedded', 'attached')),
+  language text not null,
+  title text,
+  key text not null,
+  bytes bigint not null
+);
+create index caption_tracks_version on caption_tracks (version_id);
+create unique index caption_track_attached_once on caption_tracks (version_id, language) where origin = 'attached';
 
 create table uploads (
   id text primary key,

@@ -7,11 +7,13 @@
 mod grey;
 mod picture;
 mod sound;
+mod waveform;
 
 use serde::{Deserialize, Serialize};
 
 pub use picture::{Luma, Pictures};
 pub use sound::Sound;
+pub use waveform::{MAX_POINTS, Peaks, Waveform};
 
 /// One second of pictures. Written as a list, in this order: ten minutes have to fit into one line.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

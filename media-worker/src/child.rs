@@ -16,8 +16,8 @@ use crate::plan::Size;
 use crate::plan::ladder::{Ladder, Weight};
 use crate::plan::pace::Cuts;
 use crate::probe::{self, Failure, Result, Source};
-use crate::protocol::{Event, SOURCE, Spec, Task};
-use crate::{damage, gate, jail, passthrough, signals, thumbnail};
+use crate::protocol::{CaptionFile, Event, SOURCE, Spec, Task};
+use crate::{captions, damage, gate, jail, passthrough, signals, thumbnail};
 
 /// `--unjailed` leaves the jail away, for machines whose kernel has none.
 pub fn main(spec: &Path, unjailed: bool) -> ExitCode {
@@ -156,8 +156,16 @@ fn fast_start(scratch: &Path, threads: u32) -> Result<Option<Task>> {
     // Nobody waits any more, and one decode costs less than two.
     let told_ms = source.duration_ms;
     let made = rest(scratch, &mut source, &plan.ladder, &passed.cuts, true, threads)?;
-    emit(facts(&source, told_ms, cut, Some(made)))?;
+    let length_ms = made.duration_ms;
+    measured(&source, told_ms, cut, made)?;
+    captions(scratch, &source, length_ms)?;
     Ok(None)
+}
+
+fn measured(source: &Source, told_ms: i64, cut: bool, mut made: Made) -> Result<()> {
+    let waveform = made.waveform.take();
+    emit(facts(source, told_ms, cut, Some(made)))?;
+    Ok(waveform.map_or(Ok(()), |waveform| emit(Event::Waveform { waveform }))?)
 }
 
 /// The first rendition, and the film that is kept of it: it takes the place of a copy.
@@ -169,7 +177,7 @@ fn first_rung(scratch: &Path, source: &mut Source, cut: bool, ladder: &Ladder, t
     let order = Order { scratch, measure: true, ladder: &ladder, cuts, film, storyboard: None, threads };
     let made = pipeline::run(source, order, &mut |event| emit(event))?;
     emit(Event::Mp4 { file: "video.mp4".into() })?;
-    Ok(emit(facts(source, told_ms, cut, Some(made)))?)
+    measured(source, told_ms, cut, made)
 }
 
 fn ladder(scratch: &Path, threads: u32) -> Result<Option<Task>> {
@@ -180,7 +188,8 @@ fn ladder(scratch: &Path, threads: u32) -> Result<Option<Task>> {
         // All of them were made at once.
         Some(_) => plan.ladder.rungs.clear(),
     }
-    rest(scratch, &mut source, &plan.ladder, &Cuts::Even, false, threads)?;
+    let made = rest(scratch, &mut source, &plan.ladder, &Cuts::Even, false, threads)?;
+    captions(scratch, &source, made.duration_ms)?;
     Ok(None)
 }
 
@@ -211,6 +220,22 @@ fn copy(path: &Path, cut: bool, film: &Path) -> Result<bool> {
             Ok(false)
         }
     }
+}
+
+/// Last: whatever is the matter with them, everything else is published by then.
+fn captions(scratch: &Path, source: &Source, made_ms: i64) -> Result<()> {
+    let length_ms = made_ms.max(source.duration_ms);
+    let found = captions::read(&scratch.join(SOURCE), source, length_ms).unwrap_or_else(|error| {
+        eprintln!("no captions: {error}");
+        Vec::new()
+    });
+    let mut tracks = Vec::new();
+    for (n, track) in found.into_iter().enumerate() {
+        let file = format!("captions-{n}.vtt");
+        write_whole(&scratch.join(&file), track.vtt.as_bytes())?;
+        tracks.push(CaptionFile { language: track.language, title: track.title, file });
+    }
+    if tracks.is_empty() { Ok(()) } else { Ok(emit(Event::Captions { tracks })?) }
 }
 
 fn facts(source: &Source, told_ms: i64, cut: bool, made: Option<Made>) -> Event {

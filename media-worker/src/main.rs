@@ -5,6 +5,7 @@
 
 mod avc;
 mod boxes;
+mod captions;
 mod check;
 mod child;
 mod damage;

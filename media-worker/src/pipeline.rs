@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use ffmpeg_next as ff;
 use weijia_core::clip::refusal::RefusalCode;
-use weijia_signals::Measures;
+use weijia_signals::{Measures, Waveform};
 
 mod sound;
 
@@ -49,6 +49,8 @@ pub struct Made {
     pub silent: bool,
     /// Where the order asked for them.
     pub measures: Option<Measures>,
+    /// The same, of a clip with sound.
+    pub waveform: Option<Waveform>,
 }
 
 /// One rendition in the making.
@@ -160,7 +162,9 @@ pub fn run(source: &mut Source, order: Order<'_>, emit: &mut Emit<'_>) -> Result
     }
     let mut made = run.end(end, silent)?;
     if let Some(measures) = made.measures.as_mut() {
-        (measures.sound, measures.sideways) = (heard, video_is_sideways);
+        let (seconds, waveform) = heard.unzip();
+        (measures.sound, measures.sideways) = (seconds, video_is_sideways);
+        made.waveform = waveform.flatten();
     }
     Ok(made)
 }
@@ -323,6 +327,7 @@ impl Run<'_, '_> {
         let duration_ms = milliseconds(end);
         let reached_ms = duration_ms.max(self.end_us / 1000);
         let black = self.signals.is_black();
-        Ok(Made { duration_ms, reached_ms, black, silent, measures: self.signals.measures(duration_ms) })
+        let measures = self.signals.measures(duration_ms);
+        Ok(Made { duration_ms, reached_ms, black, silent, measures, waveform: None })
     }
 }

@@ -4,8 +4,10 @@ use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::io::AsyncReadExt;
-use weijia_core::clip::publish::{self, Facts, NewRendition, NewSegment};
+use weijia_core::caption;
+use weijia_core::clip::publish::{self, Facts, NewCaption, NewRendition, NewSegment};
 use weijia_core::coaching;
 use weijia_core::db::Tx;
 use weijia_core::ids::{ClipId, RenditionId, VersionId};
@@ -14,7 +16,7 @@ use weijia_core::storage::{StorageError, keys};
 use weijia_core::time::At;
 
 use crate::plan::Size;
-use crate::protocol::{Event, Task};
+use crate::protocol::{CaptionFile, Event, Task};
 use crate::vet::Vet;
 use crate::worker::{Trouble, Worker};
 
@@ -134,6 +136,16 @@ impl<'a> Press<'a> {
                 let vtt = (&*vtt_key, self.store(&vtt_key, "text/vtt", &vtt).await?);
                 worker.in_one(async |tx| publish::storyboard(tx, lease, now, image, vtt).await).await?;
             }
+            Event::Waveform { waveform } => {
+                let key = keys::waveform(&self.version, attempt);
+                let json = serde_json::to_vec(&waveform).unwrap_or_default().into();
+                let bytes = self.store_own(&key, "application/json", json).await?;
+                worker.in_one(async |tx| publish::waveform(tx, lease, now, &key, bytes).await).await?;
+            }
+            Event::Captions { tracks } => {
+                let found = self.captions(tracks).await?;
+                worker.in_one(async |tx| publish::captions(tx, lease, now, &found).await).await?;
+            }
             Event::Progress { percent } => {
                 let words = format!("{percent}%");
                 worker.in_one(async |tx| job::progress(tx, lease, now, &words).await).await?;
@@ -216,28 +228,58 @@ impl<'a> Press<'a> {
         let _ = tokio::fs::remove_file(self.folder.join(file)).await;
     }
 
+    /// Written anew from what the child understood of them, so that nothing else it may have put there is shown.
+    async fn captions(&mut self, tracks: Vec<CaptionFile>) -> Result<Vec<NewCaption>, Trouble> {
+        let mut found = Vec::new();
+        for (n, CaptionFile { language, title, file }) in tracks.into_iter().enumerate() {
+            let len = self.len(&file).await?.min(caption::MAX_BYTES as u64 + 1);
+            let read = read_plain(&self.folder.join(&file), len).await.unwrap_or_default();
+            self.discard(&file).await;
+            match caption::parse(&read, self.vet.duration_ms()) {
+                Ok(cues) => {
+                    let key = keys::embedded_caption(&self.version, self.lease.attempt, n);
+                    let bytes = self.store_own(&key, "text/vtt", caption::write(&cues).into()).await?;
+                    found.push(NewCaption { language, title, key, bytes });
+                }
+                Err(why) => tracing::info!(job = %self.lease.job, n, ?why, "a track of captions is left out"),
+            }
+        }
+        Ok(found)
+    }
+
+    /// Puts what was written here into the store.
+    async fn store_own(&mut self, key: &str, content_type: &str, bytes: Bytes) -> Result<i64, Trouble> {
+        self.vet.count(bytes.len() as u64)?;
+        patiently(key, || self.worker.storage.put(key, content_type, bytes.clone())).await?;
+        Ok(bytes.len() as i64)
+    }
+
     /// Puts one of the child's files into the store.
     async fn store(&mut self, key: &str, content_type: &str, file: &str) -> Result<i64, Trouble> {
         let len = self.len(file).await?;
         let path = self.folder.join(file);
-        let mut wait = Duration::from_millis(200);
-        loop {
-            match self.worker.storage.put_file(key, content_type, &path).await {
-                Ok(_) => break,
-                Err(error) if error.is_transient() && wait < Duration::from_secs(4) => {
-                    tracing::debug!(%error, key, "the store did not take it, once more");
-                    tokio::time::sleep(wait).await;
-                    wait *= 2;
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
+        patiently(key, || self.worker.storage.put_file(key, content_type, &path)).await?;
         // What was counted is what was stored: files are complete when they are named.
         if plain_len(&path).await != Some(len) {
             return Err(Trouble::Child(format!("{file:?} went on changing")));
         }
         self.discard(file).await;
         Ok(len as i64)
+    }
+}
+
+/// A store that stumbles gets some more tries.
+async fn patiently<T>(key: &str, put: impl AsyncFn() -> Result<T, StorageError>) -> Result<T, StorageError> {
+    let mut wait = Duration::from_millis(200);
+    loop {
+        match put().await {
+            Err(error) if error.is_transient() && wait < Duration::from_secs(4) => {
+                tracing::debug!(%error, key, "the store did not take it, once more");
+                tokio::time::sleep(wait).await;
+                wait *= 2;
+            }
+            answer => return answer,
+        }
     }
 }
 

@@ -2,8 +2,9 @@
 //! child's standard output. Files are named relative to the scratch folder, and complete when they are named.
 
 use serde::{Deserialize, Serialize};
+use weijia_core::caption::Language;
 use weijia_core::clip::refusal::RefusalCode;
-use weijia_signals::Measures;
+use weijia_signals::{Measures, Waveform};
 
 /// The file that holds the [`Spec`], and the bytes to work on.
 pub const SPEC: &str = "spec.json";
@@ -60,6 +61,14 @@ pub enum Warning {
     Silent,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CaptionFile {
+    pub language: Language,
+    pub title: Option<String>,
+    pub file: String,
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
@@ -98,6 +107,13 @@ pub enum Event {
     Storyboard {
         image: String,
         vtt: String,
+    },
+    Waveform {
+        waveform: Waveform,
+    },
+    /// All tracks of captions there are in the film.
+    Captions {
+        tracks: Vec<CaptionFile>,
     },
     /// Still alive, and this far.
     Progress {

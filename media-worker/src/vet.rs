@@ -3,10 +3,12 @@
 
 use std::collections::HashMap;
 
+use weijia_core::{caption, text};
+
 use crate::plan::Size;
 use crate::plan::ladder;
 use crate::probe::MAX_DURATION_MS;
-use crate::protocol::{Event, Task, Warning};
+use crate::protocol::{CaptionFile, Event, Task, Warning};
 use crate::signals;
 
 /// A picture's side, as far as anything here reads one.
@@ -82,6 +84,8 @@ impl Vet {
                 return breach(format!("a codec {}", short(codec)));
             }
             Event::Progress { percent } if *percent > 100 => return breach(format!("{percent} %")),
+            Event::Waveform { waveform } if !waveform.is_sound() => return breach("a waveform that is none"),
+            Event::Captions { tracks } => captions(tracks)?,
             Event::Jail { .. } => return breach("a job that looks at the jail"),
             Event::Done { left: Some(Task::Prepare | Task::ProbeJail) } => {
                 return breach("a job that leaves its own beginning");
@@ -89,11 +93,17 @@ impl Vet {
             Event::Poster { .. }
             | Event::Mp4 { .. }
             | Event::Storyboard { .. }
+            | Event::Waveform { .. }
             | Event::Progress { .. }
             | Event::Refused { .. }
             | Event::Done { .. } => {}
         }
         Ok(event)
+    }
+
+    /// How long the clip is, as far as it was told.
+    pub fn duration_ms(&self) -> i64 {
+        self.duration_ms
     }
 
     /// What the last facts warn of.
@@ -194,6 +204,17 @@ pub fn allowance(source_bytes: u64, duration_ms: i64) -> u64 {
     let by_size = source_bytes.saturating_mul(8) / 5;
     let by_time = duration_ms.clamp(0, MAX_DURATION_MS) as u64 * BYTES_PER_SECOND / 1000;
     by_size.max(by_time).max(SMALLEST_ALLOWANCE)
+}
+
+fn captions(tracks: &[CaptionFile]) -> Result<()> {
+    if tracks.len() > caption::MAX_TRACKS {
+        return breach(format!("{} tracks of captions", tracks.len()));
+    }
+    let is_title = |title: &String| title.chars().count() <= caption::MAX_TITLE && text::one_line(title) == *title;
+    match tracks.iter().filter_map(|track| track.title.as_ref()).find(|title| !is_title(title)) {
+        Some(title) => breach(format!("a title {}", short(title))),
+        None => Ok(()),
+    }
 }
 
 /// A rung of the ladder, or the source's own.

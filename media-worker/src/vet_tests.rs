@@ -1,6 +1,6 @@
 use serde_json::json;
 use weijia_core::clip::refusal::RefusalCode;
-use weijia_signals::{Measures, PictureSecond, SoundSecond};
+use weijia_signals::{Measures, PictureSecond, SoundSecond, Waveform};
 
 use super::*;
 
@@ -173,4 +173,33 @@ fn the_measures_of_the_longest_clip_fit_into_a_line() {
     assert!(Vet::new(1, None).admit(facts(measures.clone())).is_ok());
     let more = Measures { pictures: vec![picture; MAX_SECONDS + 1], ..measures };
     assert!(Vet::new(1, None).admit(facts(more)).is_err());
+}
+
+#[test]
+fn captions_are_few_and_their_titles_are_one_line() {
+    let track = |title: Option<&str>| CaptionFile {
+        language: "zh".parse().unwrap(),
+        title: title.map(str::to_owned),
+        file: "captions-0.vtt".into(),
+    };
+    let admitted = |tracks: Vec<CaptionFile>| begun().admit(Event::Captions { tracks }).is_ok();
+    assert!(admitted(vec![track(None), track(Some("导演的话"))]));
+    assert!(admitted(vec![track(None); caption::MAX_TRACKS]));
+    assert!(!admitted(vec![track(None); caption::MAX_TRACKS + 1]));
+    for odd in ["两\n行", " 空", "\u{202e}反", &"长".repeat(caption::MAX_TITLE + 1)] {
+        assert!(!admitted(vec![track(Some(odd))]), "{odd}");
+    }
+    let language = json!({"event": "captions", "tracks": [{"language": "zh/..", "title": null, "file": "x"}]});
+    assert!(serde_json::from_value::<Event>(language).is_err());
+}
+
+#[test]
+fn a_waveform_is_one_of_ours_and_fits_into_a_line() {
+    let data = vec![-128; 2 * weijia_signals::MAX_POINTS];
+    let (length, sample_rate, samples_per_pixel) = (weijia_signals::MAX_POINTS, 48_000, 1 << 20);
+    let waveform = Waveform { version: 2, channels: 1, sample_rate, samples_per_pixel, bits: 8, length, data };
+    let event = Event::Waveform { waveform: waveform.clone() };
+    assert!(serde_json::to_vec(&event).unwrap().len() < crate::supervise::LONGEST_LINE);
+    assert!(begun().admit(event).is_ok());
+    assert!(begun().admit(Event::Waveform { waveform: Waveform { length: 7, ..waveform } }).is_err());
 }

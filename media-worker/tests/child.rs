@@ -18,7 +18,7 @@ fn a_phones_clip_plays_at_once_and_then_in_renditions() {
     assert_eq!(decoded(&copied.path("video.mp4")), 150);
     assert_eq!(streams(&copied.path("video.mp4"))[0].size, (540, 960));
     let made = run(&source, "fast_start");
-    let expected = ["rendition", "segment", "segment", "segment", "complete", "mp4", "facts", "done"];
+    let expected = ["rendition", "segment", "segment", "segment", "complete", "mp4", "facts", "waveform", "done"];
     assert_eq!((made.order(), made.left()), (order(&expected), Some("ladder")));
     let facts = made.facts();
     assert_eq!((facts["width"].as_i64(), facts["height"].as_i64()), (Some(540), Some(960)));

@@ -23,6 +23,20 @@ pub fn portrait(seconds: u32) -> PathBuf {
     )
 }
 
+/// As [`portrait`], with captions in Chinese: 第一句 from second 1 to 2, 第二句 from 2 to 3.
+pub fn captioned(seconds: u32) -> PathBuf {
+    let words = std::env::temp_dir().join(format!("weijia-words-{}.srt", std::process::id()));
+    let srt = "1\n00:00:01,000 --> 00:00:02,000\n第一句\n\n2\n00:00:02,000 --> 00:00:03,000\n第二句\n";
+    std::fs::write(&words, srt).expect("room for a text");
+    let film = portrait(seconds);
+    make(
+        &format!("captioned-{seconds}.mp4"),
+        &["-i", &film.to_string_lossy(), "-i", &words.to_string_lossy()],
+        seconds,
+        &["-map", "0", "-map", "1", "-c", "copy", "-c:s", "mov_text", "-metadata:s:s:0", "language=chi"],
+    )
+}
+
 /// Upright, in a codec that browsers don't play: must be re-encoded, and takes its time.
 pub fn foreign(seconds: u32) -> PathBuf {
     make(

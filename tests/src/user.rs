@@ -155,6 +155,13 @@ impl User {
         self.get(&format!("/clips/{clip}/feedback")).await["reviews"].as_array().expect("reviews").clone()
     }
 
+    /// Attaches captions to a version of her clip.
+    pub async fn attach(&self, clip: &str, version: &str, language: &str, file: Vec<u8>) -> (StatusCode, Value) {
+        let path = format!("/api/v1/clips/{clip}/versions/{version}/captions/{language}");
+        let answer = self.request(Method::PUT, &path).body(file).send().await.expect("an answer");
+        (answer.status(), answer.json().await.expect("JSON"))
+    }
+
     // ---- review ----
 
     /// Takes the clip from the queue to her desk.

@@ -1,5 +1,5 @@
 //! The same in a real browser: `tests/browser/journey.test.mjs` is the journey, `upload.test.mjs` what goes wrong with an
-//! upload on its way. They drive Chromium; this starts what they need, and looks at what came of it.
+//! upload on its way, `captions.test.mjs` the words under the picture. They drive Chromium; this starts what they need, and looks at what came of it.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
@@ -77,6 +77,26 @@ async fn uploads_from_a_phone_arrive_whole_and_once_whatever_happens() {
     let right = "select count(*) from uploads where state = 'complete' and root_sha256 = $1";
     let counted = [server.count(right, &root(&heavy)).await, server.count(right, &root(&other)).await];
     assert_eq!(counted, [SENT.len() as i64 - 1, 1], "what arrived is what was sent");
+    server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn words_are_under_the_picture_at_their_time() {
+    let Some(browser) = browser() else { return };
+    let server = TestServer::start().await;
+    let people = json!({ "trainee": server.newcomer().await.1 });
+    let file = |name: &str, text: &str| {
+        let path = std::env::temp_dir().join(format!("weijia-{}-{name}.srt", std::process::id()));
+        std::fs::write(&path, text).expect("room for a text");
+        path.display().to_string()
+    };
+    let given = [
+        ("WEIJIA_CLIP", media::captioned(4).display().to_string()),
+        ("WEIJIA_SRT", file("good", "1\n00:00:00,500 --> 00:00:01,200\n我是谁\n")),
+        ("WEIJIA_BAD_SRT", file("bad", "1\n00:00:0o,500 --> 00:00:01,200\n我是谁\n")),
+    ];
+    let script = run(&browser, "captions.test.mjs", &server, &people, &given);
+    assert!(script.await.unwrap().success(), "captions in the browser failed; the report is above");
     server.end().await;
 }
 

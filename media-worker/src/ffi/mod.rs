@@ -4,6 +4,7 @@
 //! Options are handed to ffmpeg by name, and ffmpeg skips a name that it does not know: a limit would be gone and
 //! nobody would notice. So every call here that takes options fails when one is left over.
 
+mod captions;
 mod codecs;
 mod muxer;
 mod sound;
@@ -19,6 +20,7 @@ use ffmpeg_next::ffi::*;
 use crate::gate::MAX_PIXELS;
 use crate::plan::{Colours, Size};
 
+pub use captions::{CaptionDecoder, read_only};
 pub use codecs::{decoder, is_damaged, name as codec_name, open_codec, reader, strict_decoder};
 pub use muxer::{Muxer, Sink};
 pub use sound::{SoundSource, sound_frame, sound_header, sound_source};
@@ -113,9 +115,17 @@ fn text(value: &str) -> Result<CString> {
 
 /// Opens a local file, whatever is in it, and finds out about its streams.
 pub fn open(path: &Path) -> Result<ff::format::context::Input> {
+    open_with(path, &[])
+}
+
+/// The same, with options that only the demuxer of this file knows.
+pub fn open_with(path: &Path, own: &[(&str, &str)]) -> Result<ff::format::context::Input> {
     let name = CString::new(path.as_os_str().as_bytes()).map_err(|_| MediaError::Other("a path with a zero in it"))?;
     let mut options = Options::new(INPUT_OPTIONS)?;
     options.set("codec_whitelist", &codecs::whitelist())?;
+    for (key, value) in own {
+        options.set(key, value)?;
+    }
     let mut context = ptr::null_mut();
     // SAFETY: on failure ffmpeg frees the context; on success it is wrapped, and closed when the wrapper is dropped.
     let input = unsafe {

@@ -2,6 +2,7 @@
 
 use ffmpeg_next as ff;
 use ffmpeg_next::Rescale;
+use weijia_signals::{Peaks, SoundSecond, Waveform};
 
 use crate::encode::{SOUND_RATE, SoundEncoder};
 use crate::ffi::{self, SoundSource};
@@ -39,7 +40,7 @@ pub struct Sound {
     tape: Tape,
     peak: f32,
     /// What is measured, where that is asked for.
-    measured: Option<weijia_signals::Sound>,
+    measured: Option<Measured>,
     /// Where the last sound that was heard ends, in samples.
     heard: i64,
 }
@@ -60,7 +61,7 @@ impl Sound {
             forget_names: false,
             clock: Clock::new(duration_ms),
             peak: 0.0,
-            measured: measure.then(|| weijia_signals::Sound::new(SOUND_RATE as usize)),
+            measured: measure.then(Measured::new),
             heard: 0,
         })
     }
@@ -75,9 +76,9 @@ impl Sound {
         self.peak < 0.001
     }
 
-    /// Once it is finished.
-    pub fn measures(&mut self) -> Option<Vec<weijia_signals::SoundSecond>> {
-        self.measured.take().map(weijia_signals::Sound::finish)
+    /// Once it is finished: second by second, and to be drawn.
+    pub fn measures(&mut self) -> Option<(Vec<SoundSecond>, Option<Waveform>)> {
+        self.measured.take().map(|measured| (measured.seconds.finish(), measured.peaks.finish()))
     }
 
     pub fn packet(&mut self, packet: &ff::Packet, deliver: &mut Deliver<'_>) -> Result<()> {
@@ -169,7 +170,9 @@ impl Sound {
     fn encode(&mut self, rest_too: bool, deliver: &mut Deliver<'_>) -> Result<()> {
         while let Some(piece) = self.tape.piece(rest_too)? {
             if let Some(measured) = self.measured.as_mut() {
-                measured.hear(&loudest(&piece, self.tape.voices.len()));
+                let heard = loudest(&piece, self.tape.voices.len());
+                measured.seconds.hear(&heard);
+                measured.peaks.hear(&heard);
             }
             self.encoder.push(&piece)?;
             while let Some(packet) = self.encoder.packet() {
@@ -196,6 +199,17 @@ impl Sound {
         let heard = self.heard * 15 / 8;
         // Sound is cut in coarser pieces: a little more is none.
         Ok(if heard - pictures > TICKS / 4 { heard } else { pictures })
+    }
+}
+
+struct Measured {
+    seconds: weijia_signals::Sound,
+    peaks: Peaks,
+}
+
+impl Measured {
+    fn new() -> Measured {
+        Measured { seconds: weijia_signals::Sound::new(SOUND_RATE as usize), peaks: Peaks::new(SOUND_RATE as u32) }
     }
 }
 

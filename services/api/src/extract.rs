@@ -7,6 +7,8 @@ use axum::extract::{FromRequest, FromRequestParts, OptionalFromRequest, Path, Re
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::request::Parts;
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 
 use crate::error::ApiError;
@@ -25,6 +27,21 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Id<T> {
 /// How long a JSON body may take to arrive: who sends a byte now and then holds nothing for ever.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+fn too_slow() -> ApiError {
+    let (message, next) = ("这次发来的内容，等了很久也没到齐。", "看看信号，再试一次。");
+    ApiError::new(StatusCode::REQUEST_TIMEOUT, "too_slow", message, next)
+}
+
+/// A body as it comes. None: it is longer than that.
+pub async fn bytes_within(body: axum::body::Body, most: usize) -> Result<Option<Bytes>, ApiError> {
+    let read = tokio::time::timeout(PATIENCE, Limited::new(body, most).collect()).await.map_err(|_| too_slow())?;
+    match read {
+        Ok(read) => Ok(Some(read.to_bytes())),
+        Err(error) if error.is::<LengthLimitError>() => Ok(None),
+        Err(_) => Err(too_slow()),
+    }
+}
+
 /// A JSON body that reads as `T`.
 pub struct Body<T>(pub T);
 
@@ -32,10 +49,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = ApiError;
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let json = tokio::time::timeout(PATIENCE, <Json<T> as FromRequest<S>>::from_request(request, state));
-        let json = json.await.map_err(|_| {
-            let (message, next) = ("这次发来的内容，等了很久也没到齐。", "看看信号，再试一次。");
-            ApiError::new(StatusCode::REQUEST_TIMEOUT, "too_slow", message, next)
-        })?;
+        let json = json.await.map_err(|_| too_slow())?;
         json.map(|Json(body)| Body(body)).map_err(|rejection| {
             tracing::debug!(%rejection, "a body was refused");
             if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {

@@ -72,7 +72,7 @@ pub struct Resource<'a> {
 pub enum Permission {
     /// Begin to send a clip or a new version: O who learns, or has no part in anything yet.
     ClipUpload,
-    /// Send bytes, name, submit and withdraw a clip: O.
+    /// Send bytes, name, caption, submit and withdraw a clip: O.
     ClipEdit,
     /// Look at a clip, its pictures and its feedback: O, C, S.
     ClipPlay,

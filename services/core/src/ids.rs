@@ -66,6 +66,7 @@ ids! {
     VersionId "ver";
     UploadId "up";
     RenditionId "ren";
+    CaptionId "cap";
     JobId "job";
     TicketId "ticket";
     ReviewId "review";

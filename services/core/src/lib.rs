@@ -7,6 +7,7 @@ pub mod access;
 pub mod account;
 pub mod allocator;
 pub mod audit;
+pub mod caption;
 pub mod clip;
 pub mod coaching;
 pub mod cohort;

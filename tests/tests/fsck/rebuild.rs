@@ -23,6 +23,12 @@ async fn clips_come_back_from_the_bucket_alone() {
     let taken_back = trainee.upload(&file, &About::file(&file, "收回的")).await;
     trainee.wait_ready(&kept.clip).await;
     trainee.wait_ready(&released.clip).await;
+    for upload in [&kept, &released, &taken_back] {
+        trainee.wait_playable(&upload.clip).await;
+        let words = "00:00:00,500 --> 00:00:01,500\n我是谁".into();
+        let (status, seen) = trainee.attach(&upload.clip, &upload.version, "zh", words).await;
+        assert!(status.is_success(), "{status} {seen}");
+    }
     let (status, _) = trainee.try_call(Method::DELETE, &format!("/clips/{}", taken_back.clip), None).await.unwrap();
     assert!(status.is_success(), "{status}");
     let storage = server.storage().await;
@@ -61,6 +67,8 @@ async fn clips_come_back_from_the_bucket_alone() {
     let plays = "select count(*) from clip_versions where id = $1 and state = 'ready' and playable_at is not null";
     for version in [&kept.version, &released.version] {
         assert_eq!(server.count(plays, version).await, 1, "it plays at once");
+        let captions = "select count(*) from caption_tracks where version_id = $1 and origin = 'attached'";
+        assert_eq!(server.count(captions, version).await, 1, "with the words that she added");
     }
     assert_eq!(text(&server, "select phone_hash from users where id = $1", trainee.id()).await, phone);
     // However old everything is: nothing of a clip that came back is left over.

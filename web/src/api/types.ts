@@ -10,6 +10,7 @@ export type MediaState = Named<'MediaState'>
 export type Clip = Named<'Clip'>
 export type ClipHint = Named<'ClipHint'>
 export type ClipSummary = Named<'ClipSummary'>
+export type Caption = Named<'Caption'>
 export type Media = Named<'Media'>
 export type Version = Named<'Version'>
 export type Refusal = Named<'Refusal'>

@@ -43,6 +43,20 @@ async fn nothing_of_hers_is_reached_through_something_of_ones_own() {
             assert_eq!(world.send(Method::GET, &path, Who::Anonymous, NO_BODY, &[]).await.code(404), "not_found");
         }
     }
+    // Captions put to her version through a clip of one's own, and hers read through a version of one's own.
+    for method in [Method::PUT, Method::DELETE] {
+        let path = format!("/api/v1/clips/{clip}/versions/{}/captions/zh", world.version);
+        world.send(method, &path, Who::Elsewhere, world.body("attachCaption"), &[]).await.code(404);
+    }
+    let seen = world.ask("attachCaption", Who::Owner).await.ok(200);
+    let captions = seen["media"]["captions"][0]["url"].as_str().unwrap();
+    assert_eq!(world.send(Method::GET, captions, Who::Owner, NO_BODY, &[]).await.status, 200);
+    let token = world.media_token(Who::Elsewhere, &version).await;
+    let name = captions.rsplit('/').next().unwrap();
+    for odd in [name, "cap_x.vtt", "zh.vtt", "..vtt"] {
+        let path = format!("/media/{token}/{version}/{odd}");
+        assert_eq!(world.send(Method::GET, &path, Who::Elsewhere, NO_BODY, &[]).await.code(404), "not_found", "{odd}");
+    }
     // Her path in somebody else's browser.
     let hers = format!("/media/{}/{}/poster.jpg", world.media_token(Who::Owner, &world.version).await, world.version);
     assert_eq!(world.send(Method::GET, &hers, Who::Owner, NO_BODY, &[]).await.status, 200);

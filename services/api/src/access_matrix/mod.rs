@@ -41,6 +41,8 @@ const TABLE: &[(&str, Stranger, &[Who])] = &[
     ("getClip", SignIn, SEEN),
     ("renameClip", SignIn, OWN),
     ("submitClip", SignIn, OWN),
+    ("attachCaption", SignIn, OWN),
+    ("removeCaption", SignIn, OWN),
     ("getMediaFile", Nothing, SEEN),
     ("getRenditionFile", Nothing, SEEN),
     ("getUploadAllowance", SignIn, &[Owner, Classmate, Elsewhere]),

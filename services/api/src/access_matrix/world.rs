@@ -170,6 +170,7 @@ impl World {
             ("token", &self.media_token(who, &self.version).await),
             ("rendition", "480"),
             ("rule", "dark"),
+            ("language", "zh"),
             ("file", if operation == "getMediaFile" { "poster.jpg" } else { "init.mp4" }),
         ] {
             path = path.replace(&format!("{{{name}}}"), value);
@@ -215,6 +216,7 @@ impl World {
                 json!({"bytes": 9, "root_sha256": "00", "filename": "村口.mp4", "content_type": "video/mp4"})
             }
             "recordSnapshot" => return ("multipart/form-data; boundary=xx", b"--xx--\r\n".to_vec()),
+            "attachCaption" => return ("text/plain", "00:00:01,000 --> 00:00:02,000\n我是谁".into()),
             "appendUpload" => return ("application/offset+octet-stream", b"ftyp".to_vec()),
             _ => return ("", vec![]),
         };

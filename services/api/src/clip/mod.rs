@@ -1,7 +1,9 @@
 //! A trainee's clips, and one clip for all who may see it.
 
+mod attach_caption;
 mod get_clip;
 mod list_clips;
+mod remove_caption;
 mod rename_clip;
 mod submit_clip;
 #[cfg(test)]
@@ -24,6 +26,7 @@ pub fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(list_clips::list_clips))
         .routes(routes!(get_clip::get_clip, rename_clip::rename_clip, withdraw_clip::withdraw_clip))
         .routes(routes!(submit_clip::submit_clip))
+        .routes(routes!(attach_caption::attach_caption, remove_caption::remove_caption))
 }
 
 /// What a clip is, as far as access is concerned.

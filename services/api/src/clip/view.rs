@@ -13,7 +13,7 @@ use weijia_core::person::{self, Person};
 use weijia_core::review::TicketState;
 use weijia_core::time::At;
 use weijia_core::upkeep::retention;
-use weijia_core::{error, upload};
+use weijia_core::{caption, error, upload};
 
 use crate::BASE;
 use crate::media::{Addresses, Media};
@@ -243,7 +243,8 @@ pub async fn clip(state: &AppState, tx: &mut Tx, reader: &Principal, id: &ClipId
 
 async fn media(tx: &mut Tx, addresses: &Addresses<'_>, version: &Version) -> Result<Option<Media>> {
     let renditions = sql::renditions(tx, &version.id).await?;
-    Ok(addresses.media(version, &renditions))
+    let captions = caption::sql::of_version(tx, &version.id).await?;
+    Ok(addresses.media(version, &renditions, captions))
 }
 
 async fn open_upload(tx: &mut Tx, version: &Version) -> Result<Option<OpenUpload>> {

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use weijia_core::account::Keys;
+use weijia_core::caption::{CaptionTrack, Language, Origin};
 use weijia_core::clip::{Rendition, Version};
 use weijia_core::ids::UserId;
 use weijia_core::time::At;
@@ -21,10 +22,26 @@ pub struct Media {
     pub poster: Option<String>,
     #[schema(required)]
     pub storyboard_vtt: Option<String>,
+    /// How loud it is from beginning to end, as audiowaveform writes it in JSON (version 2, 8 bits).
+    #[schema(required)]
+    pub waveform: Option<String>,
+    /// What she attached first, then what came in the film.
+    pub captions: Vec<Caption>,
     pub duration_ms: i64,
     pub width: i64,
     pub height: i64,
     pub renditions: Vec<Rung>,
+}
+
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct Caption {
+    pub origin: Origin,
+    /// As BCP 47 writes it; `und` where nobody said.
+    pub language: Language,
+    #[schema(required)]
+    pub title: Option<String>,
+    /// WebVTT.
+    pub url: String,
 }
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -56,7 +73,7 @@ impl Addresses<'_> {
     }
 
     /// None until there is a picture to show.
-    pub fn media(&self, version: &Version, renditions: &[Rendition]) -> Option<Media> {
+    pub fn media(&self, version: &Version, renditions: &[Rendition], captions: Vec<CaptionTrack>) -> Option<Media> {
         let (Some(width), Some(height)) = (version.width, version.height) else { return None };
         let if_there = |there: bool, file: &str| there.then(|| self.file(version, file));
         let rung = |r: &Rendition| Rung {
@@ -66,11 +83,19 @@ impl Addresses<'_> {
             bandwidth: r.bandwidth,
             complete: r.complete,
         };
+        let caption = |track: CaptionTrack| Caption {
+            url: self.file(version, &format!("{}.vtt", track.id)),
+            origin: track.origin,
+            language: track.language,
+            title: track.title,
+        };
         Some(Media {
             hls: if_there(!renditions.is_empty(), "master.m3u8"),
             mp4: if_there(version.mp4_key.is_some(), "video.mp4"),
             poster: self.poster(version),
             storyboard_vtt: if_there(version.storyboard_vtt_key.is_some(), "storyboard.vtt"),
+            waveform: if_there(version.waveform_key.is_some(), "waveform.json"),
+            captions: captions.into_iter().map(caption).collect(),
             duration_ms: version.duration_ms.unwrap_or_default(),
             width,
             height,

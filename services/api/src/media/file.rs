@@ -6,10 +6,11 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use weijia_core::access::{Permission, require};
 use weijia_core::account;
+use weijia_core::caption::sql as captions;
 use weijia_core::clip::{ClipState, MediaState, Rendition, Version, sql as clips};
 use weijia_core::db::Tx;
 use weijia_core::error::{Error, Result};
-use weijia_core::ids::VersionId;
+use weijia_core::ids::{CaptionId, VersionId};
 use weijia_core::storage::{Range, StorageError};
 use weijia_core::time::At;
 
@@ -30,7 +31,8 @@ pub struct Made {
     a: Option<i64>,
 }
 
-/// A file of a version: `master.m3u8`, `video.mp4`, `poster.jpg`, `storyboard.jpg` or `storyboard.vtt`.
+/// A file of a version: `master.m3u8`, `video.mp4`, `poster.jpg`, `storyboard.jpg`, `storyboard.vtt`, `waveform.json`, or
+/// captions under their id, `cap_….vtt`.
 #[utoipa::path(
     get, path = "/media/{token}/{version}/{file}", operation_id = "getMediaFile", tag = "media",
     params(("token" = String, Path), ("version" = String, Path), ("file" = String, Path)),
@@ -60,11 +62,19 @@ pub async fn get_media_file(
         "poster.jpg" => (version.poster_key, "image/jpeg"),
         "storyboard.jpg" => (version.storyboard_key, "image/jpeg"),
         "storyboard.vtt" => (version.storyboard_vtt_key, "text/vtt; charset=utf-8"),
-        _ => (None, ""),
+        "waveform.json" => (version.waveform_key, "application/json"),
+        other => (caption(&mut tx, &version.id, other).await?, "text/vtt; charset=utf-8"),
     };
     drop(tx);
     let key = key.ok_or_else(ApiError::not_found)?;
     object(&state, &key, kind, FOR_AN_HOUR, &headers).await
+}
+
+/// The key of captions of this version, and of no other.
+async fn caption(tx: &mut Tx, version: &VersionId, file: &str) -> Result<Option<String>> {
+    let Some(Ok(id)) = file.strip_suffix(".vtt").map(str::parse::<CaptionId>) else { return Ok(None) };
+    let tracks = captions::of_version(tx, version).await?;
+    Ok(tracks.into_iter().find(|track| track.id == id).map(|track| track.key))
 }
 
 /// A file of one rendition: `480/index.m3u8`, `480/init.mp4`, `480/0.m4s`.

@@ -167,6 +167,7 @@ pub struct Version {
     pub mp4_key: Option<String>,
     pub storyboard_key: Option<String>,
     pub storyboard_vtt_key: Option<String>,
+    pub waveform_key: Option<String>,
     pub playable_at: Option<At>,
     pub created_at: At,
     pub received_at: Option<At>,

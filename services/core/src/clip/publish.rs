@@ -6,12 +6,15 @@
 //! names any longer go to `object_trash`.
 
 mod again;
+mod captions;
 
 pub(crate) use again::{let_go_of_all, let_go_of_original};
 pub use again::{make_again, original_found, original_lost, retry};
+pub use captions::{NewCaption, captions};
 
-use crate::clip::MediaState;
+use crate::caption;
 use crate::clip::refusal::RefusalCode;
+use crate::clip::{self, MediaState};
 use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::ids::{ClipId, RenditionId, VersionId};
@@ -143,6 +146,16 @@ pub async fn storyboard(tx: &mut Tx, lease: &Lease, now: At, image: (&str, i64),
         .bind(image.0).bind(image.1).bind(vtt.0).bind(vtt.1).bind(&version).execute(c).await.map(drop))?;
     discard_replaced(tx, now, old_image, image.0).await?;
     discard_replaced(tx, now, old_vtt, vtt.0).await
+}
+
+/// How loud the whole clip is, for the line under it.
+pub async fn waveform(tx: &mut Tx, lease: &Lease, now: At, key: &str, bytes: i64) -> Result<()> {
+    let version = fenced(tx, lease).await?;
+    let old: Option<String> = on!(tx, c => sqlx::query_scalar("select waveform_key from clip_versions where id = $1")
+        .bind(&version).fetch_one(c).await)?;
+    on!(tx, c => sqlx::query("update clip_versions set waveform_key = $1, waveform_bytes = $3 where id = $2")
+        .bind(key).bind(&version).bind(bytes).execute(c).await.map(drop))?;
+    discard_replaced(tx, now, old, key).await
 }
 
 /// A rendition begins: its head is stored, and no segment is there yet.
@@ -309,15 +322,15 @@ async fn drop_all(tx: &mut Tx, now: At, version: &VersionId) -> Result<()> {
     for id in ids {
         drop_rendition(tx, now, &id).await?;
     }
-    let keys: (Option<String>, Option<String>, Option<String>, Option<String>) = on!(tx, c => sqlx::query_as(
-            "select poster_key, mp4_key, storyboard_key, storyboard_vtt_key from clip_versions where id = $1")
-        .bind(version).fetch_one(c).await)?;
-    for key in [keys.0, keys.1, keys.2, keys.3].into_iter().flatten() {
+    let of = clip::sql::version(tx, version).await?;
+    let keys = [of.poster_key, of.mp4_key, of.storyboard_key, of.storyboard_vtt_key, of.waveform_key];
+    for key in keys.into_iter().flatten() {
         trash::put(tx, now, &key, None).await?;
     }
+    caption::sql::drop_all(tx, now, version, caption::Origin::Embedded).await?;
     on!(tx, c => sqlx::query(
             "update clip_versions set poster_key = null, mp4_key = null, storyboard_key = null, storyboard_vtt_key = null,
-                 poster_bytes = null, mp4_bytes = null, storyboard_bytes = null, storyboard_vtt_bytes = null
+                 waveform_key = null, waveform_bytes = null, poster_bytes = null, mp4_bytes = null, storyboard_bytes = null, storyboard_vtt_bytes = null
              where id = $1")
         .bind(version).execute(c).await.map(drop))?;
     Ok(())

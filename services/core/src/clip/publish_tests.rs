@@ -3,7 +3,7 @@ use serde_json::json;
 use super::*;
 use crate::both_databases;
 use crate::db::Db;
-use crate::ids::UserId;
+use crate::ids::{CaptionId, UserId};
 use crate::job::Outcome;
 use crate::time::Millis;
 
@@ -103,7 +103,47 @@ async fn column(db: &Db, sql: &'static str) -> Vec<String> {
 const TRASH: &str = "select key from object_trash order by key";
 const SEGMENTS: &str = "select key from rendition_segments order by key";
 
+const CAPTIONS: &str = "select key from caption_tracks order by key";
+
+fn caption(language: &str, key: &str) -> NewCaption {
+    NewCaption { language: language.parse().unwrap(), title: Some("导演的话".into()), key: key.into(), bytes: 9 }
+}
+
 both_databases! {
+    what_a_later_attempt_finds_takes_the_place_of_what_an_earlier_one_found(db) {
+        let version = received(&db).await;
+        let first = begin(&db).await;
+        let mut tx = db.write().await.unwrap();
+        captions(&mut tx, &first, NOW, &[caption("zh", "1/0"), caption("zh", "1/1")]).await.unwrap();
+        let of = clip::sql::version(&mut tx, &version).await.unwrap();
+        let (hers, zh) = (CaptionId::new(), "zh".parse().unwrap());
+        caption::sql::attach(&mut tx, NOW, &first.owner, &of, &hers, &zh, 5).await.unwrap();
+        waveform(&mut tx, &first, NOW, "1/wave", 9).await.unwrap();
+        tx.commit().await.unwrap();
+        try_again(&db, &first).await;
+        let second = begin(&db).await;
+        let mut tx = db.write().await.unwrap();
+        captions(&mut tx, &second, NOW, &[caption("en", "2/0")]).await.unwrap();
+        waveform(&mut tx, &second, NOW, "2/wave", 9).await.unwrap();
+        assert!(captions(&mut tx, &first, NOW, &[]).await.is_err(), "it was replaced");
+        let seen = caption::sql::of_version(&mut tx, &version).await.unwrap();
+        assert_eq!((seen.len(), seen[1].language.as_str(), seen[1].title.as_deref()), (2, "en", Some("导演的话")));
+        tx.commit().await.unwrap();
+        assert_eq!(column(&db, TRASH).await, ["1/0", "1/1", "1/wave"]);
+        // Of what cannot become a clip only what is hers stays.
+        let mut tx = db.write().await.unwrap();
+        refused(&mut tx, &second, NOW, RefusalCode::Damaged, None).await.unwrap();
+        let left = caption::sql::of_version(&mut tx, &version).await.unwrap();
+        assert_eq!((left.len(), left[0].origin), (1, caption::Origin::Attached));
+        let clip = clip::sql::version(&mut tx, &version).await.unwrap().clip_id;
+        let_go_of_all(&mut tx, NOW, &clip, &version).await.unwrap();
+        assert!(caption::sql::of_version(&mut tx, &version).await.unwrap().is_empty());
+        tx.commit().await.unwrap();
+        let gone = column(&db, TRASH).await;
+        assert!(["2/0", "2/wave"].iter().all(|key| gone.contains(&(*key).to_owned())), "{gone:?}");
+        assert!(gone.iter().any(|key| key.starts_with(&keys::attached_captions(&version))), "{gone:?}");
+    }
+
     a_clip_is_published_step_by_step(db) {
         let version = received(&db).await;
         let lease = begin(&db).await;
@@ -119,20 +159,23 @@ both_databases! {
         end(&db, &lease, &id).await;
         let mut tx = db.write().await.unwrap();
         mp4(&mut tx, &lease, At(5_000), "mp4", 9).await.unwrap();
+        waveform(&mut tx, &lease, NOW, "wave", 9).await.unwrap();
         started(&mut tx, &lease, NOW).await.unwrap();
         tx.commit().await.unwrap();
         let lease = begin(&db).await;
         assert_eq!(lease.kind, JobKind::Ladder);
         let mut tx = db.write().await.unwrap();
         storyboard(&mut tx, &lease, NOW, ("board", 9), ("vtt", 9)).await.unwrap();
+        captions(&mut tx, &lease, NOW, &[caption("zh", "words")]).await.unwrap();
         ready(&mut tx, &lease, At(9_000)).await.unwrap();
         tx.commit().await.unwrap();
         let v = row(&db, &version).await;
         assert_eq!((v.state, v.playable_at, v.ready_at), (MediaState::Ready, Some(NOW), Some(At(9_000))));
         assert_eq!((v.width, v.height, v.duration_ms), (Some(480), Some(854), Some(3_000)));
         assert_eq!(v.warnings(), ["这条没有声音。"]);
-        let keys = [v.poster_key, v.mp4_key, v.storyboard_key, v.storyboard_vtt_key].map(Option::unwrap);
-        assert_eq!(keys, ["poster", "mp4", "board", "vtt"]);
+        let keys = [v.poster_key, v.mp4_key, v.storyboard_key, v.storyboard_vtt_key, v.waveform_key].map(Option::unwrap);
+        assert_eq!(keys, ["poster", "mp4", "board", "vtt", "wave"]);
+        assert_eq!(column(&db, CAPTIONS).await, ["words"]);
         assert!(column(&db, TRASH).await.is_empty());
         assert!(job::testing::claim(&mut db.write().await.unwrap(), "here", Millis(1)).await.unwrap().is_none());
     }

@@ -8,6 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{ClipState, Rendition, Segment, sql};
+use crate::caption::{self, CaptionTrack, Origin};
 use crate::db::{Db, Tx};
 use crate::error::{Error, OrNotFound, Result};
 use crate::ids::{ClipId, CohortId, UploadId, UserId, VersionId};
@@ -23,6 +24,8 @@ pub struct Sidecar {
     pub upload: Stored,
     /// What plays, once everything is made.
     pub media: Option<Media>,
+    /// The captions that she attached herself.
+    pub attached: Vec<CaptionTrack>,
 }
 
 /// Whose it is and what she said of it.
@@ -75,10 +78,15 @@ pub struct Media {
     pub storyboard_bytes: Option<i64>,
     pub storyboard_vtt_key: Option<String>,
     pub storyboard_vtt_bytes: Option<i64>,
+    pub waveform_key: Option<String>,
+    pub waveform_bytes: Option<i64>,
     pub playable_at: Option<At>,
     pub ready_at: Option<At>,
     #[sqlx(skip)]
     pub rungs: Vec<Rung>,
+    /// The captions that came in the film.
+    #[sqlx(skip)]
+    pub embedded: Vec<CaptionTrack>,
 }
 
 /// A rendition with its segments in playing order.
@@ -119,7 +127,8 @@ impl Media {
     async fn of(tx: &mut Tx, version: &VersionId) -> Result<Option<Media>> {
         let media: Option<Media> = on!(&mut *tx, c => sqlx::query_as(
                 "select facts, width, height, duration_ms, poster_key, poster_bytes, mp4_key, mp4_bytes, storyboard_key,
-                        storyboard_bytes, storyboard_vtt_key, storyboard_vtt_bytes, playable_at, ready_at
+                        storyboard_bytes, storyboard_vtt_key, storyboard_vtt_bytes, waveform_key, waveform_bytes, playable_at,
+                        ready_at
                  from clip_versions where id = $1 and state = 'ready'")
             .bind(version).fetch_optional(c).await)?;
         let Some(mut media) = media else { return Ok(None) };
@@ -130,6 +139,7 @@ impl Media {
             let segments = sql::segments(tx, &rendition.id).await?;
             media.rungs.push(Rung { rendition, segments });
         }
+        media.embedded = caption::sql::of_origin(tx, version, Origin::Embedded).await?;
         Ok(Some(media))
     }
 }
@@ -146,7 +156,8 @@ impl Sidecar {
             .bind(version).fetch_optional(c).await)
         .or_not_found()?;
         let media = Media::of(tx, version).await?;
-        Ok(Sidecar { clip, upload, media })
+        let attached = caption::sql::of_origin(tx, version, Origin::Attached).await?;
+        Ok(Sidecar { clip, upload, media, attached })
     }
 
     pub fn to_bytes(&self) -> Result<bytes::Bytes> {

@@ -35,6 +35,12 @@ pub async fn version(tx: &mut Tx, id: &VersionId) -> Result<Version> {
         .or_not_found()
 }
 
+/// A version of that clip, and of no other.
+pub async fn version_of(tx: &mut Tx, clip: &ClipId, id: &VersionId) -> Result<Version> {
+    let version = version(tx, id).await?;
+    if version.clip_id == *clip { Ok(version) } else { Err(Error::NotFound) }
+}
+
 /// Her own clips, the newest first; what she took back only when she asks for it.
 pub async fn of_owner(
     tx: &mut Tx,

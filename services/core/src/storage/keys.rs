@@ -1,7 +1,7 @@
 //! Every key of every object. Keys are built from our own ids and numbers, never from a name a person chose; what a
 //! worker makes lies under the attempt that made it, so two attempts never write the same object.
 
-use crate::ids::{ClipId, SnapshotId, UploadId, VersionId};
+use crate::ids::{CaptionId, ClipId, SnapshotId, UploadId, VersionId};
 
 /// The file as she sent it. The epoch of the writer that began it keeps an older writer's late bytes out of it.
 pub fn original(version: &VersionId, epoch: i64) -> String {
@@ -73,6 +73,25 @@ pub fn storyboard_vtt(version: &VersionId, attempt: i64) -> String {
     made(version, attempt, "storyboard.vtt")
 }
 
+pub fn waveform(version: &VersionId, attempt: i64) -> String {
+    made(version, attempt, "waveform.json")
+}
+
+/// A track of captions that came in the film.
+pub fn embedded_caption(version: &VersionId, attempt: i64, n: usize) -> String {
+    made(version, attempt, &format!("captions/{n}.vtt"))
+}
+
+/// Captions that she attached.
+pub fn attached_caption(version: &VersionId, caption: &CaptionId) -> String {
+    format!("{}{caption}.vtt", attached_captions(version))
+}
+
+/// Where everything lies that she attached to a version.
+pub fn attached_captions(version: &VersionId) -> String {
+    format!("captions/{version}/")
+}
+
 /// Names the bucket, so that a database knows its own again.
 pub const STORE: &str = "store";
 
@@ -82,11 +101,12 @@ pub fn evidence(snapshot: &SnapshotId) -> String {
 }
 
 /// Where our objects lie, in the order in which a store lists them.
-pub const AREAS: [Area; 6] =
-    [Area::Evidence, Area::Media, Area::Originals, Area::Partials, Area::Sidecars, Area::Tails];
+pub const AREAS: [Area; 7] =
+    [Area::Captions, Area::Evidence, Area::Media, Area::Originals, Area::Partials, Area::Sidecars, Area::Tails];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Area {
+    Captions,
     Evidence,
     Media,
     Originals,
@@ -98,6 +118,7 @@ pub enum Area {
 impl Area {
     pub const fn prefix(self) -> &'static str {
         match self {
+            Area::Captions => "captions/",
             Area::Evidence => "evidence/",
             Area::Media => "media/",
             Area::Originals => "originals/",
@@ -115,7 +136,7 @@ impl Area {
         match area {
             Area::Evidence => first.parse::<SnapshotId>().ok().map(|_| (area, first)),
             Area::Partials | Area::Tails => first.parse::<UploadId>().ok().map(|_| (area, first)),
-            Area::Media | Area::Originals => first.parse::<VersionId>().ok().map(|_| (area, first)),
+            Area::Captions | Area::Media | Area::Originals => first.parse::<VersionId>().ok().map(|_| (area, first)),
             Area::Sidecars => {
                 let version = behind.strip_suffix(".json")?;
                 (first.parse::<ClipId>().is_ok() && version.parse::<VersionId>().is_ok()).then_some((area, version))
@@ -138,6 +159,7 @@ mod tests {
             (sidecar(&clip, &version), Area::Sidecars, version.as_str()),
             (rendition_segment(&version, 1, "480", 9), Area::Media, version.as_str()),
             (poster(&version, 2), Area::Media, version.as_str()),
+            (attached_caption(&version, &CaptionId::new()), Area::Captions, version.as_str()),
             (evidence(&snapshot), Area::Evidence, snapshot.as_str()),
         ] {
             assert_eq!(Area::of(&key), Some((area, owner)), "{key}");
@@ -158,6 +180,8 @@ mod tests {
                 mp4(&version, attempt, "mp4"),
                 storyboard(&version, attempt),
                 storyboard_vtt(&version, attempt),
+                waveform(&version, attempt),
+                embedded_caption(&version, attempt, 0),
             ]
         };
         let (first, second) = (of(1), of(2));

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::caption::CaptionTrack;
 use crate::clip::{ClipState, MediaState, Rendition, Segment, sidecar};
 use crate::db::Tx;
 use crate::error::Result;
@@ -18,6 +19,8 @@ pub struct VersionBook {
     pub row: VersionRow,
     /// The complete ones, with their segments in playing order.
     pub renditions: Vec<(Rendition, Vec<Segment>)>,
+    /// Of the film and of her own.
+    pub captions: Vec<CaptionTrack>,
     /// A job that is waiting or at work.
     pub has_job: bool,
 }
@@ -38,10 +41,12 @@ pub struct VersionRow {
     pub mp4_key: Option<String>,
     pub storyboard_key: Option<String>,
     pub storyboard_vtt_key: Option<String>,
+    pub waveform_key: Option<String>,
     pub poster_bytes: Option<i64>,
     pub mp4_bytes: Option<i64>,
     pub storyboard_bytes: Option<i64>,
     pub storyboard_vtt_bytes: Option<i64>,
+    pub waveform_bytes: Option<i64>,
 }
 
 impl VersionRow {
@@ -54,7 +59,7 @@ impl VersionRow {
 const VERSION: &str =
     "select v.id, v.clip_id, c.title, c.state as clip_state, v.n, v.state, v.bytes, v.sha256, v.original_key,
     v.original_gone, v.poster_key, v.mp4_key, v.storyboard_key, v.storyboard_vtt_key, v.poster_bytes, v.mp4_bytes,
-    v.storyboard_bytes, v.storyboard_vtt_bytes
+    v.storyboard_bytes, v.storyboard_vtt_bytes, v.waveform_key, v.waveform_bytes
     from clip_versions v join clips c on c.id = v.clip_id";
 
 /// The versions behind `after`.
@@ -88,6 +93,10 @@ async fn with_media(tx: &mut Tx, after: &str, rows: Vec<VersionRow>) -> Result<V
     let working: Vec<String> = on!(&mut *tx, c => sqlx::query_scalar(
             "select subject from jobs where subject > $1 and subject <= $2 and state in ('ready', 'leased')")
         .bind(after).bind(&last).fetch_all(c).await)?;
+    let captions: Vec<CaptionTrack> = on!(&mut *tx, c => sqlx::query_as(
+            "select id, version_id, origin, language, title, key, bytes from caption_tracks
+             where version_id > $1 and version_id <= $2 order by id")
+        .bind(after).bind(&last).fetch_all(c).await)?;
     let mut of_rendition: HashMap<RenditionId, Vec<Segment>> = HashMap::new();
     for (rendition, n, duration_ms, bytes, key) in segments {
         of_rendition.entry(rendition).or_default().push(Segment { n, duration_ms, bytes, key });
@@ -99,6 +108,7 @@ async fn with_media(tx: &mut Tx, after: &str, rows: Vec<VersionRow>) -> Result<V
     }
     let book = |row: VersionRow| VersionBook {
         renditions: of_version.remove(&row.id).unwrap_or_default(),
+        captions: captions.iter().filter(|track| track.version_id == row.id).cloned().collect(),
         has_job: working.iter().any(|subject| subject == row.id.as_str()),
         row,
     };

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::books::VersionBook;
 use super::{Finding, Kind, Subject};
+use crate::caption::Origin;
 use crate::clip::{ClipState, MediaState};
 use crate::storage::KeptPart;
 use crate::time::{At, Millis};
@@ -47,13 +48,17 @@ pub fn version(book: &VersionBook, listed: &Listed) -> Vec<Finding> {
         }
         _ => {}
     }
+    let lost: Vec<String> = missing_captions(book, listed, Origin::Attached);
+    if !lost.is_empty() {
+        found.push(finding(Kind::CaptionMissing, book, few(&lost)));
+    }
     // A job at work makes anew what is missing, so what is there is judged when it is done.
     if book.has_job {
         return found;
     }
     match row.state {
         MediaState::Received | MediaState::Processing => {
-            if found.is_empty() {
+            if found.iter().all(|finding| !finding.kind.is_about_original()) {
                 found.push(finding(Kind::JobMissing, book, "等着处理，却没有任务".into()));
             }
         }
@@ -68,6 +73,11 @@ pub fn version(book: &VersionBook, listed: &Listed) -> Vec<Finding> {
     found
 }
 
+fn missing_captions(book: &VersionBook, listed: &Listed, origin: Origin) -> Vec<String> {
+    let of_origin = book.captions.iter().filter(|track| track.origin == origin);
+    of_origin.filter(|track| !is_there(listed, &track.key, Some(track.bytes))).map(|track| track.key.clone()).collect()
+}
+
 /// What is to be played of a ready version and isn't there as its row says.
 fn missing_media(book: &VersionBook, listed: &Listed) -> Vec<String> {
     let row = &book.row;
@@ -76,10 +86,12 @@ fn missing_media(book: &VersionBook, listed: &Listed) -> Vec<String> {
         (&row.mp4_key, row.mp4_bytes),
         (&row.storyboard_key, row.storyboard_bytes),
         (&row.storyboard_vtt_key, row.storyboard_vtt_bytes),
+        (&row.waveform_key, row.waveform_bytes),
     ];
     let named = whole.into_iter().filter_map(|(key, bytes)| Some((key.as_ref()?, bytes)));
     let mut missing: Vec<String> =
         named.filter(|(key, bytes)| !is_there(listed, key, *bytes)).map(|(key, _)| key.clone()).collect();
+    missing.extend(missing_captions(book, listed, Origin::Embedded));
     if row.mp4_key.is_none() && book.renditions.is_empty() {
         missing.push("能放的画面一档也没有".into());
     }

@@ -1,6 +1,7 @@
 use super::*;
+use crate::caption::CaptionTrack;
 use crate::clip::{Rendition, Segment};
-use crate::ids::{ClipId, RenditionId, UploadId, UserId, VersionId};
+use crate::ids::{CaptionId, ClipId, RenditionId, UploadId, UserId, VersionId};
 use crate::upkeep::books::VersionRow;
 use crate::upload::{Part, TailPiece};
 
@@ -36,12 +37,15 @@ fn book(state: MediaState) -> VersionBook {
             mp4_key: None,
             storyboard_key: None,
             storyboard_vtt_key: None,
+            waveform_key: None,
             poster_bytes: Some(5),
             mp4_bytes: None,
             storyboard_bytes: None,
             storyboard_vtt_bytes: None,
+            waveform_bytes: None,
         },
         renditions: vec![(rendition, vec![segment(0), segment(1)])],
+        captions: Vec::new(),
         has_job: false,
     }
 }
@@ -195,4 +199,34 @@ fn an_unfinished_upload_is_lost_from_the_first_byte_that_is_not_there() {
     assert_eq!(lost_from(&open, &durable, &[kept(1), other], &tails), Some(10));
     let tails = Listed::from([("a".to_owned(), 2), ("b".to_owned(), 1)]);
     assert_eq!(lost_from(&open, &durable, &[kept(1), kept(2)], &tails), Some(22));
+}
+
+#[test]
+fn captions_of_the_film_are_made_again_and_hers_are_missed() {
+    let track = |origin, key: &str| CaptionTrack {
+        id: CaptionId::new(),
+        version_id: VersionId::new(),
+        origin,
+        language: "zh".parse().unwrap(),
+        title: None,
+        key: key.into(),
+        bytes: 7,
+    };
+    let captions = vec![track(Origin::Embedded, "hers"), track(Origin::Attached, "own")];
+    let with = VersionBook { captions, ..book(MediaState::Ready) };
+    let mut listed = bucket();
+    assert_eq!(kinds(&with, &listed), [Kind::CaptionMissing, Kind::MediaMissing]);
+    listed.insert("own".into(), 7);
+    assert_eq!(kinds(&with, &listed), [Kind::MediaMissing]);
+    listed.insert("hers".into(), 6);
+    assert_eq!(kinds(&with, &listed), [Kind::MediaMissing]);
+    listed.insert("hers".into(), 7);
+    assert_eq!(kinds(&with, &listed), []);
+    // A worker makes anew what is its own only, and nobody asks for what was taken back.
+    listed.clear();
+    listed.extend([("original".to_owned(), 100)]);
+    let working = VersionBook { has_job: true, ..with.clone() };
+    assert_eq!(kinds(&working, &listed), [Kind::CaptionMissing]);
+    let waiting = VersionBook { row: VersionRow { state: MediaState::Received, ..with.row.clone() }, ..with };
+    assert_eq!(kinds(&waiting, &listed), [Kind::CaptionMissing, Kind::JobMissing]);
 }

@@ -65,8 +65,8 @@ pub async fn mend(db: &Db, storage: &Storage, now: At, finding: &Finding) -> Res
         (Subject::Version { version, .. }, Kind::SidecarMissing | Kind::SidecarStale) => {
             Ok(if sidecar::put(db, storage, version).await? { Mended::Fixed } else { Mended::ByHand })
         }
-        // The store may come to itself again.
-        (_, Kind::OriginalUnreadable) => Ok(Mended::ByHand),
+        // The store may come to itself again, or get a backup back.
+        (_, Kind::OriginalUnreadable | Kind::CaptionMissing) => Ok(Mended::ByHand),
         (Subject::Version { version, .. }, kind) => mend_version(db, storage, now, version, kind).await,
         _ => Ok(Mended::ByHand),
     }
@@ -84,7 +84,7 @@ async fn mend_version(db: &Db, storage: &Storage, now: At, version: &VersionId, 
     match kind {
         Kind::MediaMissing | Kind::JobMissing => {
             // From a file that is not there, or is damaged, nothing can be made: trying would end what still plays.
-            let there = !still.iter().any(|f| f.kind != Kind::MediaMissing && f.kind != Kind::JobMissing);
+            let there = !still.iter().any(|f| f.kind.is_about_original());
             if there && is_whole(db, storage, &row).await? {
                 make_again(db, now, &row.clip_id, version).await
             } else {

@@ -68,6 +68,8 @@ pub enum Kind {
     OriginalUnnamed,
     /// A picture, a film or a segment that is to be played is not there as its row says.
     MediaMissing,
+    /// Captions that she attached are not there as their row says: nobody can make them again.
+    CaptionMissing,
     /// It was lost, and is there again.
     OriginalFound,
     /// What the bucket would need to bring a clip back without the database is not there.
@@ -92,6 +94,17 @@ pub enum Kind {
     Orphan,
     /// A multipart upload that no row knows.
     OrphanMultipart,
+}
+
+impl Kind {
+    /// It says that something may be wrong with the file she sent, from which everything else is made.
+    pub fn is_about_original(self) -> bool {
+        use Kind::*;
+        matches!(
+            self,
+            OriginalMissing | OriginalLength | OriginalBytes | OriginalUnreadable | OriginalUnnamed | OriginalFound
+        )
+    }
 }
 
 /// What was looked at and what was found.

@@ -40,7 +40,7 @@ async fn known(tx: &mut Tx, area: Area, ids: &[&str]) -> Result<HashSet<String>>
         // One that no row names may be left by a writer that died.
         Area::Originals => "select id from clip_versions where id in ($ids)",
         // Before the last byte has come there is none of these.
-        Area::Media | Area::Sidecars => {
+        Area::Media | Area::Sidecars | Area::Captions => {
             "select v.id from clip_versions v join clips c on c.id = v.clip_id
              where v.id in ($ids) and (v.received_at is not null or c.state = 'withdrawn')"
         }
@@ -91,6 +91,8 @@ async fn of_area(tx: &mut Tx, area: Area, ids: &[&str]) -> Result<Needed> {
                 "select mp4_key from clip_versions where id in ($ids)".into(),
                 "select storyboard_key from clip_versions where id in ($ids)".into(),
                 "select storyboard_vtt_key from clip_versions where id in ($ids)".into(),
+                "select waveform_key from clip_versions where id in ($ids)".into(),
+                "select key from caption_tracks where version_id in ($ids)".into(),
                 "select init_key from renditions where version_id in ($ids)".into(),
                 "select s.key from rendition_segments s join renditions r on r.id = s.rendition_id
                  where r.version_id in ($ids)"
@@ -98,6 +100,7 @@ async fn of_area(tx: &mut Tx, area: Area, ids: &[&str]) -> Result<Needed> {
             ],
             Some("select subject from jobs where subject in ($ids) and state = 'leased'".into()),
         ),
+        Area::Captions => (vec!["select key from caption_tracks where version_id in ($ids)".into()], None),
         Area::Sidecars => {
             let sql = format!(
                 "select v.clip_id || '/' || v.id from clip_versions v join clips c on c.id = v.clip_id

@@ -13,6 +13,7 @@ use serde_json::json;
 use super::judge::{Listed, is_there};
 use super::{Finding, Kind, Subject, survey};
 use crate::account::{Keys, Phone};
+use crate::caption::{self, CaptionTrack};
 use crate::clip::sidecar::{self, About, Media, Sidecar, Stored};
 use crate::clip::{ClipState, create};
 use crate::db::{Db, Tx};
@@ -61,6 +62,8 @@ pub(super) struct Found {
     pub file: bool,
     /// What plays, without what is not there.
     pub media: Option<Media>,
+    /// The captions that she attached.
+    pub attached: Vec<CaptionTrack>,
     /// How many attempts left something: what a worker makes now must not get their keys.
     pub attempts: i64,
 }
@@ -148,7 +151,10 @@ async fn look(storage: &Storage, sidecar: &Sidecar) -> Result<Found> {
     let whole = sidecar.media.as_ref().map(|media| what_is_there(media, &listed));
     // From the file everything is made again; without it, what is there is all there will be.
     let media = whole.filter(|media| if file { Some(media) == sidecar.media.as_ref() } else { plays(media) });
-    Ok(Found { file, media, attempts: attempts.unwrap_or(0) })
+    let mut kept = Listed::new();
+    survey::all(storage, &keys::attached_captions(&sidecar.clip.version), &mut kept).await?;
+    let attached = sidecar.attached.iter().filter(|track| is_there(&kept, &track.key, Some(track.bytes)));
+    Ok(Found { file, media, attached: attached.cloned().collect(), attempts: attempts.unwrap_or(0) })
 }
 
 fn plays(media: &Media) -> bool {
@@ -162,9 +168,11 @@ fn what_is_there(media: &Media, listed: &Listed) -> Media {
         (&mut media.mp4_key, media.mp4_bytes),
         (&mut media.storyboard_key, media.storyboard_bytes),
         (&mut media.storyboard_vtt_key, media.storyboard_vtt_bytes),
+        (&mut media.waveform_key, media.waveform_bytes),
     ] {
         key.take_if(|key| !is_there(listed, key, bytes));
     }
+    media.embedded.retain(|track| is_there(listed, &track.key, Some(track.bytes)));
     media.rungs.retain(|rung| {
         is_there(listed, &rung.rendition.init_key, Some(rung.rendition.init_bytes))
             && !rung.segments.is_empty()
@@ -206,6 +214,9 @@ pub(super) async fn bring_back(
             let gone = key.is_none().then(|| about.original_gone.as_deref().unwrap_or("lost"));
             ready(tx, &about.version, about.created_at, media, (key, gone, whole)).await?;
         }
+    }
+    for track in &found.attached {
+        caption::sql::insert(tx, track).await?;
     }
     sidecar::touch(tx, &about.clip).await?;
     let detail = json!({ "version": about.version, "title": about.title });
@@ -290,12 +301,16 @@ async fn ready(tx: &mut Tx, version: &VersionId, sent_at: At, media: &Media, ori
             "update clip_versions set state = 'ready', original_key = $2, original_gone = $3, sha256 = $4, facts = $5,
                  width = $6, height = $7, duration_ms = $8, poster_key = $9, poster_bytes = $10, mp4_key = $11,
                  mp4_bytes = $12, storyboard_key = $13, storyboard_bytes = $14, storyboard_vtt_key = $15,
-                 storyboard_vtt_bytes = $16, playable_at = $17, ready_at = $18, received_at = $19 where id = $1")
+                 storyboard_vtt_bytes = $16, playable_at = $17, ready_at = $18, received_at = $19, waveform_key = $20,
+                 waveform_bytes = $21 where id = $1")
         .bind(version).bind(key).bind(gone).bind(sha256).bind(&media.facts).bind(media.width).bind(media.height)
         .bind(media.duration_ms).bind(&media.poster_key).bind(media.poster_bytes).bind(&media.mp4_key)
         .bind(media.mp4_bytes).bind(&media.storyboard_key).bind(media.storyboard_bytes)
         .bind(&media.storyboard_vtt_key).bind(media.storyboard_vtt_bytes).bind(media.playable_at)
-        .bind(media.ready_at).bind(sent_at).execute(c).await.map(drop))?;
+        .bind(media.ready_at).bind(sent_at).bind(&media.waveform_key).bind(media.waveform_bytes).execute(c).await.map(drop))?;
+    for track in &media.embedded {
+        caption::sql::insert(tx, track).await?;
+    }
     for rung in &media.rungs {
         let r = &rung.rendition;
         on!(&mut *tx, c => sqlx::query(

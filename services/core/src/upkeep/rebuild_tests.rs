@@ -4,13 +4,14 @@ use super::rebuild::{Found, Rebuilt, bring_back};
 use super::tests::{NOW, clip_of, job, received, run, version_of};
 use crate::account::{self, Keys, Phone};
 use crate::both_databases;
+use crate::caption;
 use crate::clip::create::{self, Draft};
-use crate::clip::publish::{self, Facts, NewRendition, NewSegment};
+use crate::clip::publish::{self, Facts, NewCaption, NewRendition, NewSegment};
 use crate::clip::sidecar::{self, Sidecar, Stored};
 use crate::clip::testing::version as row;
 use crate::clip::{ClipEvent, ClipState, MediaState, sql as clips};
 use crate::db::{Db, Tx};
-use crate::ids::{ClipId, UploadId, UserId, VersionId};
+use crate::ids::{CaptionId, ClipId, UploadId, UserId, VersionId};
 use crate::job::{self as jobs, JobKind};
 use crate::on;
 use crate::storage::{keys, trash};
@@ -34,7 +35,7 @@ async fn back(tx: &mut Tx, sidecar: &Sidecar, found: &Found) -> bool {
 }
 
 fn with_file() -> Found {
-    Found { file: true, media: None, attempts: 3 }
+    Found { file: true, attempts: 3, ..Found::default() }
 }
 
 /// As if the database had never known the clip.
@@ -42,6 +43,7 @@ async fn forget(tx: &mut Tx, clip: &ClipId) {
     for sql in [
         "delete from rendition_segments where rendition_id in (select r.id from renditions r
              join clip_versions v on v.id = r.version_id where v.clip_id = $1)",
+        "delete from caption_tracks where version_id in (select id from clip_versions where clip_id = $1)",
         "delete from renditions where version_id in (select id from clip_versions where clip_id = $1)",
         "delete from upload_parts where upload_id in (select id from uploads where clip_id = $1)",
         "delete from uploads where clip_id = $1",
@@ -82,6 +84,9 @@ async fn made(db: &Db) -> Upload {
     publish::prepared(&mut tx, &lease, NOW).await.unwrap();
     let lease = jobs::testing::claim(&mut tx, "w", Millis::seconds(20)).await.unwrap().unwrap();
     publish::storyboard(&mut tx, &lease, NOW, ("board", 15), ("vtt", 16)).await.unwrap();
+    publish::waveform(&mut tx, &lease, NOW, "wave", 17).await.unwrap();
+    let zh = NewCaption { language: "zh".parse().unwrap(), title: None, key: "words".into(), bytes: 18 };
+    publish::captions(&mut tx, &lease, NOW, &[zh]).await.unwrap();
     publish::ready(&mut tx, &lease, NOW).await.unwrap();
     tx.commit().await.unwrap();
     done
@@ -121,15 +126,40 @@ both_databases! {
         let read: Sidecar = serde_json::from_slice(&before.to_bytes().unwrap()).unwrap();
         assert_eq!(read, before);
         let media = before.media.clone().expect("it plays");
+        assert_eq!((media.embedded.len(), media.waveform_bytes), (1, Some(17)));
         assert_eq!((media.rungs.len(), media.rungs[0].segments.len(), media.mp4_bytes), (1, 2, Some(14)));
         forget(&mut tx, clip).await;
-        assert!(back(&mut tx, &before, &Found { file: false, media: Some(media), attempts: 1 }).await);
+        assert!(back(&mut tx, &before, &Found { media: Some(media), attempts: 1, ..Found::default() }).await);
         let seen = row(&mut tx, version).await;
         assert_eq!((seen.state, seen.playable(), seen.original_gone.as_deref()), (MediaState::Ready, true, Some("released")));
         assert_eq!(seen.warnings(), ["这条没有声音。"]);
         assert_eq!(clips::renditions(&mut tx, version).await.unwrap().len(), 1);
         assert_eq!(sidecar_of(&mut tx, version).await, before, "it tells the same again");
         assert_eq!(job(&mut tx, version, JobKind::Prepare).await.unwrap().0, "cancelled", "nothing is left to do");
+        tx.commit().await.unwrap();
+    }
+
+    the_captions_that_she_attached_come_back_whether_it_is_made_again_or_not(db) {
+        let done = made(&db).await;
+        let (clip, version) = (clip_of(&done), version_of(&done));
+        let id = CaptionId::new();
+        let mut tx = db.write().await.unwrap();
+        let of = clips::version(&mut tx, version).await.unwrap();
+        caption::sql::attach(&mut tx, NOW, &done.owner_id, &of, &id, &"zh".parse().unwrap(), 19).await.unwrap();
+        let before = sidecar_of(&mut tx, version).await;
+        assert_eq!((before.attached.len(), before.attached[0].bytes), (1, 19));
+        for media in [before.media.clone(), None] {
+            forget(&mut tx, clip).await;
+            let tracks = 1 + media.as_ref().map_or(0, |media| media.embedded.len());
+            let found = Found { file: true, media, attached: before.attached.clone(), attempts: 1 };
+            assert!(back(&mut tx, &before, &found).await);
+            let seen = caption::sql::of_version(&mut tx, version).await.unwrap();
+            assert_eq!((seen.len(), &seen[0]), (tracks, &before.attached[0]));
+        }
+        // One that is not in the bucket any more is not named.
+        forget(&mut tx, clip).await;
+        assert!(back(&mut tx, &before, &with_file()).await);
+        assert!(caption::sql::of_version(&mut tx, version).await.unwrap().is_empty());
         tx.commit().await.unwrap();
     }
 
@@ -207,7 +237,7 @@ both_databases! {
             ] {
                 run(&mut tx, sql, version.as_str()).await;
             }
-            assert!(!back(&mut tx, &before, &Found { file: false, media: before.media.clone(), attempts: 0 }).await);
+            assert!(!back(&mut tx, &before, &Found { media: before.media.clone(), ..Found::default() }).await);
             assert!(back(&mut tx, &before, &with_file()).await);
             let seen = row(&mut tx, version).await;
             assert_eq!((seen.state, seen.reason_code), (MediaState::Received, None));

@@ -60,7 +60,7 @@ impl Walk<'_> {
             drop(tx);
             let Some(last) = books.last().map(|book| book.row.id.to_string()) else { return Ok(()) };
             let mut listed = Listed::new();
-            for area in [Area::Originals, Area::Media] {
+            for area in [Area::Originals, Area::Media, Area::Captions] {
                 self.list(area, &after, &last, &mut listed).await?;
             }
             for book in &books {
@@ -72,7 +72,7 @@ impl Walk<'_> {
                     // Looked at once more, alone: it may have moved on while its page was read.
                     _ => again(self.db, self.storage, &book.row.id).await?,
                 };
-                let whole = !findings.iter().any(|f| f.kind != Kind::MediaMissing && f.kind != Kind::JobMissing);
+                let whole = !findings.iter().any(|f| f.kind.is_about_original());
                 self.report.findings.extend(findings);
                 if self.look.deep && whole {
                     self.original(book).await?;
@@ -311,7 +311,7 @@ pub async fn again(db: &Db, storage: &Storage, id: &VersionId) -> Result<Vec<Fin
     drop(tx);
     let Some(book) = book else { return Ok(Vec::new()) };
     let mut listed = Listed::new();
-    for prefix in [keys::originals(id), keys::media(id)] {
+    for prefix in [keys::originals(id), keys::media(id), keys::attached_captions(id)] {
         all(storage, &prefix, &mut listed).await?;
     }
     Ok(judge::version(&book, &listed))

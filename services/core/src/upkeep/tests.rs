@@ -9,7 +9,7 @@ use crate::clip::sidecar::Stored;
 use crate::clip::testing::{person, version as row};
 use crate::clip::{MediaState, publish};
 use crate::db::{Db, Tx};
-use crate::ids::SnapshotId;
+use crate::ids::{CaptionId, SnapshotId};
 use crate::job::{self, JobKind};
 use crate::on;
 use crate::review::testing as school;
@@ -109,6 +109,12 @@ both_databases! {
         let sidecar = keys::sidecar(clip_of(&done), version);
         assert!(!unneeded(&mut tx, &sidecar).await);
         assert!(unneeded(&mut tx, &keys::sidecar(&ClipId::new(), version)).await);
+        let caption = CaptionId::new();
+        let (hers, left) = (keys::attached_caption(version, &caption), keys::attached_caption(version, &CaptionId::new()));
+        let of = crate::clip::sql::version(&mut tx, version).await.unwrap();
+        crate::caption::sql::attach(&mut tx, NOW, &done.owner_id, &of, &caption, &"zh".parse().unwrap(), 5).await.unwrap();
+        assert!(!unneeded(&mut tx, &hers).await && unneeded(&mut tx, &left).await, "one was put and never named");
+        assert!(needed::is_named(&mut tx, &hers).await.unwrap());
         run(&mut tx, "update clips set state = 'withdrawn' where id = $1", clip_of(&done).as_str()).await;
         assert!(unneeded(&mut tx, &sidecar).await, "what she took back does not come back");
         // What is in the trash is on its way, and what is not ours is left alone.
@@ -128,6 +134,7 @@ both_databases! {
             keys::original(&version, 1),
             keys::poster(&version, 1),
             keys::sidecar(clip_of(&done), &version),
+            keys::attached_caption(&version, &CaptionId::new()),
             keys::upload_tail(&upload, 1, 0),
             keys::partial(&upload, 1),
         ];
@@ -135,7 +142,7 @@ both_databases! {
         for key in &unknown {
             assert_eq!(standing(&mut tx, key).await, Standing::Unknown, "{key}");
         }
-        for key in [&unknown[0], &unknown[4]] {
+        for key in [&unknown[0], &unknown[5]] {
             let open = OpenMultipart { key: key.clone(), upload_id: "m".into(), begun_at: None };
             assert_eq!(needed::multipart_standing(&mut tx, &open).await.unwrap(), Standing::Unknown);
         }
@@ -144,7 +151,7 @@ both_databases! {
         let keys: Vec<&str> = unknown.iter().map(String::as_str).chain([free.as_str()]).collect();
         let gone = orphans::let_go(&db, NOW, &keys).await.unwrap();
         // Of an upload that is not known no clip comes, and the walk has waited for a restored database long enough.
-        assert_eq!(gone, [false, false, false, true, true, true]);
+        assert_eq!(gone, [false, false, false, false, true, true, true]);
     }
 
     what_the_bucket_says_came_and_the_rows_do_not_is_not_left_over(db) {

@@ -127,6 +127,7 @@ fn title(kind: Kind) -> &'static str {
         Kind::OriginalUnnamed => "没有记下原片在哪里",
         Kind::OriginalFound => "丢过的原片又在了",
         Kind::MediaMissing => "播放用的文件不全",
+        Kind::CaptionMissing => "她加的字幕不见了",
         Kind::SidecarMissing => "缺找回片子用的说明",
         Kind::SidecarStale => "找回片子用的说明过时了",
         Kind::SidecarUnreadable => "找回片子用的说明读不懂",
@@ -165,6 +166,9 @@ fn next_step(kind: Kind) -> String {
         Kind::EvidenceMissing | Kind::EvidenceBytes => {
             return "从备份拿回来；没有备份就请县里重新登记一次这份数据。".into();
         }
+        Kind::CaptionMissing => {
+            return "从存储的备份把它拿回来；没有备份就请她再加一次字幕。片子照样放。".into();
+        }
         Kind::MediaMissing => "会用原片重做。原片也不在或坏了的不动，从备份拿回来再修",
         Kind::OriginalFound => "会核对一遍，没坏就接着用",
         Kind::SidecarMissing | Kind::SidecarStale => "会照数据库补上",
@@ -191,6 +195,7 @@ mod tests {
             Kind::OriginalUnnamed,
             Kind::OriginalFound,
             Kind::MediaMissing,
+            Kind::CaptionMissing,
             Kind::SidecarMissing,
             Kind::SidecarStale,
             Kind::SidecarUnreadable,

@@ -1,16 +1,16 @@
 //! The file she sent is lost, found, let go of, or everything is made of it once more.
 
 use super::{drop_all, settle_as_it_is};
-use crate::audit;
+use crate::caption::{self, Origin};
 use crate::clip::refusal::RefusalCode;
 use crate::clip::{MediaState, sql};
 use crate::db::Tx;
 use crate::error::Result;
 use crate::ids::{ClipId, UserId, VersionId};
 use crate::job::{self, JobKind};
-use crate::on;
 use crate::storage::{keys, trash};
 use crate::time::At;
+use crate::{audit, on};
 
 /// The store has lost the file she sent, or holds another: nothing more can be made of it. Its key and its sidecar
 /// stay, and whatever the bucket has under them: a backup of the store may bring the file back ([`original_found`]).
@@ -70,6 +70,7 @@ pub(crate) async fn let_go_of_original(
 /// Nothing of it is to stay: neither the file she sent nor anything that was made of it or found out about it.
 pub(crate) async fn let_go_of_all(tx: &mut Tx, now: At, clip: &ClipId, version: &VersionId) -> Result<()> {
     drop_all(tx, now, version).await?;
+    caption::sql::drop_all(tx, now, version, Origin::Attached).await?;
     on!(tx, c => sqlx::query(
             "update clip_versions set facts = null, width = null, height = null, duration_ms = null, playable_at = null
              where id = $1")
