@@ -244,10 +244,8 @@ impl Run<'_, '_> {
         if let Some(picture) = pictures.get(self.main) {
             self.signals.picture(picture, milliseconds(at));
         }
-        if let Some(smallest) = pictures.last() {
-            if let Some(storyboard) = self.order.storyboard.as_mut() {
-                storyboard.show(smallest, milliseconds(at));
-            }
+        if let (Some(smallest), Some(storyboard)) = (pictures.last(), self.order.storyboard.as_mut()) {
+            storyboard.show(smallest, milliseconds(at));
         }
         (self.last, self.shown) = (pictures, Some(at));
         Ok(())

@@ -209,7 +209,7 @@ struct Measured {
 
 impl Measured {
     fn new() -> Measured {
-        Measured { seconds: weijia_signals::Sound::new(SOUND_RATE as usize), peaks: Peaks::new(SOUND_RATE as u32) }
+        Measured { seconds: weijia_signals::Sound::new(SOUND_RATE as usize), peaks: Peaks::new(SOUND_RATE) }
     }
 }
 

@@ -23,10 +23,12 @@ const PASSED_SHARE: f64 = 1.3;
 const STORED_SHARE: f64 = 1.58;
 /// Of that, the poster, the storyboard and what else is no film; of a small clip at most half.
 const STILLS_BYTES: f64 = 180_000.0;
+/// A smaller source is weighed as if it had so many: nobody minds what is stored of it, and it is to be seen.
+const SMALL_BYTES: u64 = 1 << 20;
 /// What x264 may have in hand at the beginning, in seconds at the cap.
 const BUFFERED_SECONDS: f64 = 2.0;
 /// Pictures of fewer bits than this share of their cap are better left out.
-const WORTH_MAKING: f64 = 0.5;
+const WORTH_MAKING: f64 = 0.25;
 /// Below this nothing is to be seen.
 const LEAST_KBPS: f64 = 60.0;
 
@@ -101,7 +103,7 @@ impl Ladder {
 impl Weight {
     /// What its films may take in all.
     fn room_kbps(self, share: f64) -> f64 {
-        let bytes = self.bytes as f64 * share;
+        let bytes = self.bytes.max(SMALL_BYTES) as f64 * share;
         (bytes - STILLS_BYTES).max(bytes / 2.0) * 8.0 / 1000.0 / self.seconds
     }
 }

@@ -53,12 +53,13 @@ fn what_is_stored_of_a_well_packed_source_is_in_proportion_to_it() {
 
 #[test]
 fn the_rung_that_is_worth_least_is_left_out_first() {
-    assert_eq!(names(HD, 1_400, false), ["480", "360"]);
-    assert_eq!(names(HD, 800, false), ["480"]);
+    assert_eq!(names(HD, 1_400, false), ["720", "480", "360"]);
+    assert_eq!(names(HD, 800, false), ["480", "360"]);
+    assert_eq!(names(HD, 300, false), ["480"]);
     assert_eq!(names(HD, 60, false), ["480"], "something is always made");
     assert_eq!(names(HD, 4_400, true), ["480", "360"]);
-    assert_eq!(names(HD, 1_800, true), ["360"]);
-    assert_eq!(names(HD, 900, true), Vec::<String>::new(), "no room beside it");
+    assert_eq!(names(HD, 1_200, true), ["360"]);
+    assert_eq!(names(HD, 500, true), Vec::<String>::new(), "no room beside it");
     assert_eq!(names(Size { width: 854, height: 480 }, 1_300, true), ["360"]);
     assert_eq!(names(Size { width: 640, height: 360 }, 700, true), Vec::<String>::new());
 }

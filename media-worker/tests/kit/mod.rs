@@ -58,7 +58,10 @@ impl Made {
 
 /// Until the first rendition is there, in one job or two.
 pub fn prepare(source: &Path) -> Made {
-    let first = run(source, "prepare");
+    gone_on(run(source, "prepare"))
+}
+/// With the first rendition, if that was left for another job. Its film takes the place of a copy.
+pub fn gone_on(first: Made) -> Made {
     if first.left() != Some("fast_start") {
         return first;
     }
