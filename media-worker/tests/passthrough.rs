@@ -137,9 +137,9 @@ fn what_is_stored_is_at_most_one_and_six_tenths_of_the_source() {
     let sources = [
         (export(&noise("1080x1920"), 12, 4300, &[]), &["1080", "480", "360"][..]),
         (export(&noise("720x1280"), 12, 2400, &[]), &["720", "480", "360"]),
-        (export(&noise("720x1280"), 12, 1100, &[]), &["480"]),
+        (export(&noise("720x1280"), 12, 1100, &[]), &["720", "360"]),
         (export(&noise("480x854"), 20, 500, &[]), &["480"]),
-        (anew, &["480"]),
+        (anew, &["480", "360"]),
     ];
     for (source, expected) in sources {
         let (bytes, names) = stored(&source);
