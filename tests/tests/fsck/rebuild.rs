@@ -38,7 +38,8 @@ async fn clips_come_back_from_the_bucket_alone() {
     run(&server, gone, &released.version).await;
     let before = server.count("select count(*) from clips where id <> $1 and state <> 'withdrawn'", "").await;
     at_rest(&server).await;
-    // What is due in the trash goes with it, and with that what she took back.
+    // What is due in the trash goes with it: what she took back, and copies whose place a film has taken.
+    run(&server, "update object_trash set since = 1 where key <> $1", "").await;
     server.fsck(&["--repair"]).await.is_clean();
     let phone = text(&server, "select phone_hash from users where id = $1", trainee.id()).await;
     // One that nobody can read.
