@@ -16,6 +16,9 @@ const GRACE_MS: i64 = 2_000;
 /// Sound that begins this long before the picture belongs to something else.
 const MAX_LEAD_US: i64 = 5_000_000;
 
+/// Nobody records more voices; a decoder of as many as a damaged head claims does not open.
+const MAX_CHANNELS: u32 = 64;
+
 pub const MICROSECONDS: ff::Rational = ff::Rational(1, 1_000_000);
 
 /// A file, open, and what to make of it.
@@ -175,7 +178,7 @@ fn best_audio(input: &ff::format::context::Input) -> Option<Audio> {
         let (rate, channels) = ffi::sound_header(&parameters);
         parameters.medium() == ff::media::Type::Audio
             && rate > 0
-            && channels > 0
+            && (1..=MAX_CHANNELS).contains(&channels)
             && ffi::reader(parameters.id()).is_some()
     };
     let rank = |stream: &ff::format::stream::Stream<'_>| {

@@ -102,3 +102,14 @@ fn of_several_tracks_the_one_that_players_choose_is_heard() {
     assert!(second(["-disposition:a:0", "0", "-disposition:a:1", "default"]));
     assert!(!second(["-disposition:a:0", "default", "-disposition:a:1", "0"]));
 }
+
+#[test]
+fn sound_that_claims_a_crowd_of_channels_is_left_out() {
+    let source = sounding("sine", &["-c:a", "pcm_s16le", "-f", "mov"]);
+    let mut film = std::fs::read(&source).unwrap();
+    let channels = kit::surgery::place(&film, b"sowt") + 24;
+    film[channels..channels + 2].copy_from_slice(&1_807_u16.to_be_bytes());
+    std::fs::write(&source, film).unwrap();
+    let made = prepare(&source);
+    assert_eq!((made.refusal(), streams(&made.rendition("240")).len()), (None, 1));
+}

@@ -1,6 +1,8 @@
 //! Films taken apart and put together otherwise.
 
 pub type Kind = [u8; 4];
+/// Another body for a box, if it is to have one.
+pub type Change<'a> = &'a dyn Fn(&Kind, &[u8]) -> Option<Vec<u8>>;
 
 const CONTAINERS: [&Kind; 9] = [b"moov", b"trak", b"mdia", b"minf", b"stbl", b"dinf", b"edts", b"moof", b"traf"];
 
@@ -8,12 +10,9 @@ pub fn boxed(kind: &Kind, body: &[u8]) -> Vec<u8> {
     [&(body.len() as u32 + 8).to_be_bytes()[..], kind, body].concat()
 }
 
-/// Another body for a box, or none.
-pub type Change<'a> = dyn Fn(&Kind, &[u8]) -> Option<Vec<u8>> + 'a;
-
 /// The film with another body in each box for which `change` has one. Where the index lies behind the media, nothing
 /// that a sample table names moves.
-pub fn rewritten(mut film: &[u8], change: &Change<'_>) -> Vec<u8> {
+pub fn rewritten(mut film: &[u8], change: Change<'_>) -> Vec<u8> {
     let mut out = Vec::new();
     while film.len() >= 8 {
         let len = u32::from_be_bytes(film[..4].try_into().unwrap()) as usize;
