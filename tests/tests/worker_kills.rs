@@ -23,7 +23,7 @@ use weijia_tests::{media, until};
 type Commit = (&'static str, &'static [&'static str]);
 
 /// What the first attempts say of a film that is copied (1), gets its first rendition (2) and then the others (3).
-const COMMITS: [Commit; 19] = [
+const COMMITS: [Commit; 20] = [
     ("claimed", &["insert into job_attempts", "$j"]),
     ("begun", &["set state = 'processing'", "$v"]),
     ("first facts", &["set facts = $1, width", "$v"]),
@@ -36,6 +36,7 @@ const COMMITS: [Commit; 19] = [
     ("last segment", &["insert into rendition_segments", "$v/2/480/00002"]),
     ("first rendition complete", &["set complete = true", "$v"]),
     ("all facts", &["set facts = $1, width", "hints", "$v"]),
+    ("waveform", &["set waveform_key", "$v"]),
     ("started, ladder in line", &["insert into jobs", "ladder", "$v"]),
     ("another rendition", &["insert into renditions", "$v/3/360/"]),
     ("its first segment", &["insert into rendition_segments", "$v/3/360/00000"]),
@@ -46,13 +47,14 @@ const COMMITS: [Commit; 19] = [
 ];
 
 /// A call of the worker's to the store, by its address.
-const CALLS: [(&str, Call, &str); 10] = [
+const CALLS: [(&str, Call, &str); 11] = [
     ("the original is read", Call::GetOriginal, "$v/"),
     ("poster", Call::Other, "$v/1/poster.jpg"),
     ("film", Call::Other, "$v/1/video.mp4"),
     ("head of the first rendition", Call::Other, "$v/2/480/init.mp4"),
     ("first segment", Call::Other, "$v/2/480/00000.m4s"),
     ("last segment", Call::Other, "$v/2/480/00002.m4s"),
+    ("waveform", Call::Other, "$v/2/waveform.json"),
     ("head of another rendition", Call::Other, "$v/3/360/init.mp4"),
     ("its second segment", Call::Other, "$v/3/360/00001.m4s"),
     ("storyboard", Call::Other, "$v/3/storyboard.jpg"),
@@ -150,7 +152,8 @@ impl Stage {
         }
         assert_eq!(state, ["ready"], "{place}");
         let made = "select count(*) from clip_versions where id = $1 and poster_key is not null and mp4_key is not null
-                    and storyboard_key is not null and storyboard_vtt_key is not null and facts is not null";
+                    and storyboard_key is not null and storyboard_vtt_key is not null
+                    and waveform_key is not null and facts is not null";
         assert_eq!(self.count(made, version).await, 1, "{place}: something is missing");
         let rungs = "select name from renditions where version_id = $1 and complete order by name";
         assert_eq!(self.texts(rungs, version).await, ["360", "480"], "{place}");
@@ -179,7 +182,8 @@ impl Stage {
                      union all select poster_key from clip_versions where poster_key is not null
                      union all select mp4_key from clip_versions where mp4_key is not null
                      union all select storyboard_key from clip_versions where storyboard_key is not null
-                     union all select storyboard_vtt_key from clip_versions where storyboard_vtt_key is not null";
+                     union all select storyboard_vtt_key from clip_versions where storyboard_vtt_key is not null
+                     union all select waveform_key from clip_versions where waveform_key is not null";
         let (named, trash) =
             (self.texts(named, "").await, self.texts("select key from object_trash where key <> $1", "").await);
         assert!(!named.iter().any(|key| trash.contains(key)), "what is published is in the trash");
