@@ -48,8 +48,8 @@ fn bent(film: &[u8], change: impl Fn(f64, u8, &mut Dice) -> u8) -> Vec<u8> {
         false => (film.len() / 20, film.len()),
     };
     let mut dice = Dice::new(30);
-    for n in begin..end {
-        film[n] = change((n - begin) as f64 / (end - begin) as f64, film[n], &mut dice);
+    for (n, byte) in film[begin..end].iter_mut().enumerate() {
+        *byte = change(n as f64 / (end - begin) as f64, *byte, &mut dice);
     }
     film
 }
