@@ -49,9 +49,16 @@ impl Made {
         Ok(path)
     }
 
-    /// Bytes of everything that is to be kept.
+    /// The task that is left for another job.
+    fn left(&self) -> Option<String> {
+        self.of("done").last().and_then(|e| e["left"].as_str()).map(str::to_owned)
+    }
+
+    /// Bytes of everything that is kept: a later film takes the place of the one before.
     pub fn stored(&self) -> Outcome<u64> {
-        let files = self.events.iter().flat_map(|e| FILES.map(|field| e[field].as_str())).flatten();
+        let film = self.of("mp4").last();
+        let kept = self.events.iter().filter(|e| e["event"] != "mp4").chain(film);
+        let files = kept.flat_map(|e| FILES.map(|field| e[field].as_str())).flatten();
         files.map(|file| std::fs::metadata(file).map(|m| m.len()).map_err(|e| format!("{file}: {e}"))).sum()
     }
 
@@ -75,11 +82,9 @@ pub enum Walls {
 /// Everything that is made of a clip, in the order in which the worker has it made.
 pub fn all(clip: &Path, walls: Walls) -> Outcome<Made> {
     let mut made = one(clip, "prepare", walls)?;
-    // What was copied gets its first rung by a job of its own.
-    if made.of("rendition").next().is_none() {
-        made.then(one(clip, "fast_start", walls)?);
+    while let Some(task) = made.left() {
+        made.then(one(clip, &task, walls)?);
     }
-    made.then(one(clip, "ladder", walls)?);
     Ok(made)
 }
 
