@@ -69,17 +69,18 @@ fn read(source: &mut Source) -> Result<Option<Look>> {
     let mut packet = ff::Packet::empty();
     loop {
         match packet.read(&mut source.input) {
-            Ok(()) if packet.is_corrupt() => return Ok(None),
             Ok(()) => {}
             Err(ff::Error::Eof) => return Ok(Some(look)),
             Err(_) => return Ok(None),
         }
-        let Some(shown) = packet.pts() else { return Ok(None) };
-        if let Some((_, base)) = sound.filter(|(index, _)| *index == packet.stream()) {
+        let heard = sound.filter(|(index, _)| *index == packet.stream());
+        if packet.stream() != picture && heard.is_none() {
+            continue;
+        }
+        let Some(shown) = packet.pts().filter(|_| !packet.is_corrupt()) else { return Ok(None) };
+        if let Some((_, base)) = heard {
             let end = probe::moment(shown.saturating_add(packet.duration()), base, source.origin_us);
             look.sound_end_us = look.sound_end_us.max(end);
-        }
-        if packet.stream() != picture {
             continue;
         }
         let moment = |at| probe::moment(at, source.video.time_base, source.origin_us);
@@ -148,7 +149,7 @@ pub fn run(source: &mut Source, passed: &Passed, ladder: &Ladder, scratch: &Path
             end_us = end_us.max(moment(shown.saturating_add(packet.duration())));
             packet.set_pts(Some(at));
             packet.set_dts(Some(ticks(moment(decoded))));
-            packet.set_duration(ticks(packet.duration()));
+            packet.set_duration(ticks(probe::moment(packet.duration(), source.video.time_base, 0)));
             last = last.max(at);
             let opens = packet.is_key() && passed.cuts.opens_segment(at, before);
             before = Some(before.unwrap_or(0).max(at));

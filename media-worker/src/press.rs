@@ -9,15 +9,14 @@ use tokio::io::AsyncReadExt;
 use weijia_core::caption;
 use weijia_core::clip::publish::{self, Facts, NewCaption, NewRendition, NewSegment};
 use weijia_core::coaching;
-use weijia_core::db::Tx;
 use weijia_core::ids::{ClipId, RenditionId, VersionId};
 use weijia_core::job::{self, JobKind, Lease};
 use weijia_core::storage::{StorageError, keys};
 use weijia_core::time::At;
 
 use crate::plan::Size;
-use crate::protocol::{CaptionFile, Event, Task};
-use crate::vet::Vet;
+use crate::protocol::{CaptionFile, Event};
+use crate::vet::{self, Vet};
 use crate::worker::{Trouble, Worker};
 
 /// A rendition under way.
@@ -161,12 +160,10 @@ impl<'a> Press<'a> {
             }
             Event::Done { .. } if self.settled => {}
             Event::Done { left } => {
-                let end = async |tx: &mut Tx| match left {
-                    Some(Task::FastStart) => publish::prepared(tx, lease, now).await,
-                    Some(_) => publish::started(tx, lease, now).await,
-                    None => publish::ready(tx, lease, now).await,
-                };
-                worker.in_one(end).await?;
+                match vet::next(lease.kind, left)? {
+                    Some(next) => worker.in_one(async |tx| publish::go_on(tx, lease, now, next).await).await?,
+                    None => worker.in_one(async |tx| publish::ready(tx, lease, now).await).await?,
+                }
                 self.settled = true;
             }
             Event::Jail { .. } => {}

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use weijia_core::job::JobKind;
 use weijia_core::{caption, text};
 
 use crate::plan::Size;
@@ -87,9 +88,6 @@ impl Vet {
             Event::Waveform { waveform } if !waveform.is_sound() => return breach("a waveform that is none"),
             Event::Captions { tracks } => captions(tracks)?,
             Event::Jail { .. } => return breach("a job that looks at the jail"),
-            Event::Done { left: Some(Task::Prepare | Task::ProbeJail) } => {
-                return breach("a job that leaves its own beginning");
-            }
             Event::Poster { .. }
             | Event::Mp4 { .. }
             | Event::Storyboard { .. }
@@ -204,6 +202,18 @@ pub fn allowance(source_bytes: u64, duration_ms: i64) -> u64 {
     let by_size = source_bytes.saturating_mul(8) / 5;
     let by_time = duration_ms.clamp(0, MAX_DURATION_MS) as u64 * BYTES_PER_SECOND / 1000;
     by_size.max(by_time).max(SMALLEST_ALLOWANCE)
+}
+
+/// The job that follows one of this kind, if what the child says is left for it can be: always a later one, and at
+/// first always one.
+pub fn next(done: JobKind, left: Option<Task>) -> Result<Option<JobKind>> {
+    let next = match (done, left) {
+        (JobKind::FastStart | JobKind::Ladder, None) => None,
+        (JobKind::Prepare, Some(Task::FastStart)) => Some(JobKind::FastStart),
+        (JobKind::Prepare | JobKind::FastStart, Some(Task::Ladder)) => Some(JobKind::Ladder),
+        _ => return breach(format!("{left:?} is left after {}", done.as_str())),
+    };
+    Ok(next)
 }
 
 fn captions(tracks: &[CaptionFile]) -> Result<()> {

@@ -43,7 +43,7 @@ fn an_honest_child_is_believed() {
     vet.admit(complete("480")).unwrap();
     vet.admit(Event::Progress { percent: 100 }).unwrap();
     vet.admit(Event::Done { left: Some(Task::Ladder) }).unwrap();
-    assert!(vet.admit(Event::Done { left: Some(Task::Prepare) }).is_err(), "for ever");
+
     // The ladder's facts are those of the job before it.
     let mut ladder = Vet::new(1_000, Some((HD, 4_000)));
     ladder.admit(rendition("720", (720, 1280), "avc1.4D401E")).unwrap();
@@ -202,4 +202,22 @@ fn a_waveform_is_one_of_ours_and_fits_into_a_line() {
     assert!(serde_json::to_vec(&event).unwrap().len() < crate::supervise::LONGEST_LINE);
     assert!(begun().admit(event).is_ok());
     assert!(begun().admit(Event::Waveform { waveform: Waveform { length: 7, ..waveform } }).is_err());
+}
+
+#[test]
+fn what_is_left_is_always_a_later_job() {
+    assert_eq!(next(JobKind::Prepare, Some(Task::FastStart)), Ok(Some(JobKind::FastStart)));
+    assert_eq!(next(JobKind::Prepare, Some(Task::Ladder)), Ok(Some(JobKind::Ladder)));
+    assert_eq!(next(JobKind::FastStart, Some(Task::Ladder)), Ok(Some(JobKind::Ladder)));
+    assert_eq!((next(JobKind::FastStart, None), next(JobKind::Ladder, None)), (Ok(None), Ok(None)));
+    assert!(next(JobKind::Prepare, None).is_err(), "a film of which nothing was made");
+    for (done, left) in [
+        (JobKind::Prepare, Task::Prepare),
+        (JobKind::FastStart, Task::FastStart),
+        (JobKind::Ladder, Task::Ladder),
+        (JobKind::Ladder, Task::FastStart),
+        (JobKind::FastStart, Task::ProbeJail),
+    ] {
+        assert!(next(done, Some(left)).is_err(), "for ever: {left:?} after {}", done.as_str());
+    }
 }

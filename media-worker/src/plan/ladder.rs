@@ -14,8 +14,8 @@ pub struct Rung {
 
 const RUNGS: [(u32, u32); 3] = [(720, 2200), (480, 1000), (360, 550)];
 const SMALL_KBPS: u32 = 400;
-/// A source of that short side may be passed through with so many bits at most; a larger one always takes too many.
-const PASSED_RUNGS: [(u32, u32); 4] = [(1080, 4500), (720, 2200), (480, 1000), (360, 550)];
+/// A rung that is never made, but may be passed through.
+const LARGEST_PASSED: (u32, u32) = (1080, 4500);
 /// Nobody sees what the source has beyond the cap by this factor, but making it anew is seen.
 const PASSED_SHARE: f64 = 1.3;
 
@@ -62,9 +62,11 @@ impl Ladder {
     pub fn new(shown: Size, weight: Option<Weight>, has_sound: bool, passed: bool) -> Option<Ladder> {
         let mut all = rungs(shown);
         if passed {
-            all.retain(|rung| ["480", "360"].contains(&&*rung.name) && rung.size.short() < shown.short());
+            all.retain(|rung| rung.name != "720" && rung.size.short() < shown.short());
         }
-        let Some(weight) = weight else { return Some(Ladder { rungs: all, sound_kbps: sound_kbps(f64::MAX) }) };
+        let Some(weight) = weight else {
+            return (!all.is_empty()).then(|| Ladder { rungs: all, sound_kbps: sound_kbps(f64::MAX) });
+        };
         let room = weight.room_kbps(if passed { STORED_SHARE - 1.0 } else { STORED_SHARE });
         while !all.is_empty() {
             let ladder = Ladder { sound_kbps: sound_kbps(room), rungs: all.clone() };
@@ -120,8 +122,8 @@ fn sound_kbps(room: f64) -> u32 {
 /// Whether a source of this size may show its own pictures, which take so many bits.
 pub fn may_pass(shown: Size, picture_kbps: f64) -> bool {
     let (long, short) = (shown.width.max(shown.height), shown.short());
-    let cap = PASSED_RUNGS.iter().find(|(rung, _)| *rung <= short).map_or(0, |(_, kbps)| *kbps);
-    short <= 1080 && long <= 1920 && picture_kbps <= f64::from(cap) * PASSED_SHARE
+    let cap = [LARGEST_PASSED].into_iter().chain(RUNGS).find(|(rung, _)| *rung <= short).map_or(0, |(_, kbps)| kbps);
+    short <= LARGEST_PASSED.0 && long <= 1920 && picture_kbps <= f64::from(cap) * PASSED_SHARE
 }
 
 #[cfg(test)]

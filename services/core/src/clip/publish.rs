@@ -205,21 +205,12 @@ pub async fn complete(tx: &mut Tx, lease: &Lease, now: At, rendition: &Rendition
     supersede(tx, now, &version, rendition, None).await
 }
 
-/// A copy plays: the job is done, and the first rendition is put in line behind other people's first.
-pub async fn prepared(tx: &mut Tx, lease: &Lease, now: At) -> Result<()> {
-    next(tx, lease, now, JobKind::FastStart).await
-}
-
-/// The first rendition plays: the job is done, and the others are put in line.
-pub async fn started(tx: &mut Tx, lease: &Lease, now: At) -> Result<()> {
-    next(tx, lease, now, JobKind::Ladder).await
-}
-
-async fn next(tx: &mut Tx, lease: &Lease, now: At, kind: JobKind) -> Result<()> {
+/// The job is done, and what is left is put in line as a job of that kind.
+pub async fn go_on(tx: &mut Tx, lease: &Lease, now: At, next: JobKind) -> Result<()> {
     let version = fenced(tx, lease).await?;
     drop_incomplete(tx, now, &version).await?;
     job::finish(tx, lease, now).await?;
-    job::enqueue(tx, now, kind, version.as_str(), &lease.owner).await
+    job::enqueue(tx, now, next, version.as_str(), &lease.owner).await
 }
 
 /// Everything there is to make of it is made.

@@ -81,7 +81,7 @@ async fn made(db: &Db) -> Upload {
     }
     publish::complete(&mut tx, &lease, NOW, &rendition, 900_000).await.unwrap();
     publish::mp4(&mut tx, &lease, NOW, "mp4", 14).await.unwrap();
-    publish::prepared(&mut tx, &lease, NOW).await.unwrap();
+    publish::go_on(&mut tx, &lease, NOW, JobKind::FastStart).await.unwrap();
     let lease = jobs::testing::claim(&mut tx, "w", Millis::seconds(20)).await.unwrap().unwrap();
     publish::storyboard(&mut tx, &lease, NOW, ("board", 15), ("vtt", 16)).await.unwrap();
     publish::waveform(&mut tx, &lease, NOW, "wave", 17).await.unwrap();

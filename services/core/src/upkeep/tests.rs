@@ -317,7 +317,7 @@ both_databases! {
         let lease = job::testing::claim(&mut tx, "w", Millis::seconds(20)).await.unwrap().unwrap();
         publish::start(&mut tx, &lease).await.unwrap();
         publish::mp4(&mut tx, &lease, NOW, "m", 9).await.unwrap();
-        publish::prepared(&mut tx, &lease, NOW).await.unwrap();
+        publish::go_on(&mut tx, &lease, NOW, JobKind::FastStart).await.unwrap();
         let lease = job::testing::claim(&mut tx, "w", Millis::seconds(20)).await.unwrap().unwrap();
         publish::ready(&mut tx, &lease, NOW).await.unwrap();
         assert!(publish::make_again(&mut tx, NOW, version, &done.owner_id).await.unwrap());
@@ -328,7 +328,7 @@ both_databases! {
         let lease = job::testing::claim(&mut tx, "w", Millis::seconds(20)).await.unwrap().unwrap();
         assert_eq!((lease.kind, lease.attempt), (JobKind::Prepare, 3));
         publish::start(&mut tx, &lease).await.unwrap();
-        publish::prepared(&mut tx, &lease, NOW).await.unwrap();
+        publish::go_on(&mut tx, &lease, NOW, JobKind::FastStart).await.unwrap();
         let lease = job::testing::claim(&mut tx, "w", Millis::seconds(20)).await.unwrap().unwrap();
         assert_eq!((lease.kind, lease.attempt), (JobKind::FastStart, 4));
         publish::ready(&mut tx, &lease, NOW).await.unwrap();
