@@ -166,7 +166,8 @@ impl Fragments {
         let duration_ms = (end_ms - begin_ms).max(1);
         let file = format!("{:05}.m4s", self.next);
         write_whole(&self.folder.join(&file), &bytes)?;
-        self.peak = self.peak.max(bytes.len() as i64 * 8 * 1000 / duration_ms.max(500));
+        // Never a bit below what a player will measure.
+        self.peak = self.peak.max((bytes.len() as u64 * 8000).div_ceil(duration_ms.max(500) as u64) as i64);
         let (name, n) = (self.rung.name.clone(), self.next);
         self.started = end;
         self.next += 1;
