@@ -289,6 +289,26 @@ both_databases! {
         assert!(take(&db).await.is_none());
     }
 
+    a_commit_that_hangs_holds_up_no_other_job(db) {
+        // SQLite has one writer at a time, who is waited for.
+        let Db::Postgres(_) = &db else { return };
+        let owner = UserId::new();
+        for subject in ["hangs", "waits"] {
+            add(&db, &owner, subject, JobKind::Prepare).await;
+        }
+        let hangs = take(&db).await.unwrap();
+        take(&db).await.unwrap();
+        let_time_pass(&db).await;
+        let mut held = db.write().await.unwrap();
+        progress(&mut held, &hangs, At(2), "99%").await.unwrap();
+        let swept = tokio::time::timeout(std::time::Duration::from_secs(20), sweep(&db)).await;
+        assert!(swept.is_ok(), "the others wait for it");
+        assert_eq!((state(&db, "hangs").await.0, state(&db, "waits").await.0), ("leased".into(), "ready".into()));
+        held.commit().await.unwrap();
+        sweep(&db).await;
+        assert_eq!(state(&db, "hangs").await.0, "ready");
+    }
+
     many_workers_never_share_a_job(db) {
         for n in 0..12 {
             add(&db, &UserId::new(), &format!("j{n}"), JobKind::Prepare).await;

@@ -96,16 +96,24 @@ pub async fn claim(tx: &mut Tx, lane: Lane, worker: &str, lease: Millis) -> Resu
     Ok(Some(lease))
 }
 
+macro_rules! expired {
+    ($lock:literal) => {
+        concat!(
+            "select id, kind, attempt, max_attempts, subject, token from jobs
+             where state = 'leased' and lease_until < $1 and ",
+            kinds!(Any),
+            " order by lease_until limit 20 ",
+            $lock
+        )
+    };
+}
+
 /// Takes back the leases that ran out: back to the queue, or dead when that was the last attempt.
 /// Answers the dead.
 pub async fn reclaim(tx: &mut Tx) -> Result<Vec<Dead>> {
     let now = tx.clock().await?;
-    let sql = concat!(
-        "select id, kind, attempt, max_attempts, subject, token from jobs
-         where state = 'leased' and lease_until < $1 and ",
-        kinds!(Any),
-        " order by lease_until limit 20"
-    );
+    // One whose worker is still at its last commit is not waited for, nor is another worker that takes it back.
+    let sql = tx.pick(expired!(""), expired!("for update skip locked"));
     let expired: Vec<(JobId, String, i64, i64, String, String)> =
         on!(tx, c => sqlx::query_as(sql).bind(now).fetch_all(c).await)?;
     let mut dead = Vec::new();
