@@ -17,7 +17,8 @@ use crate::plan::ladder::{Ladder, Weight};
 use crate::plan::pace::Cuts;
 use crate::probe::{self, Failure, Result, Source};
 use crate::protocol::{CaptionFile, Event, SOURCE, Spec, Task};
-use crate::{captions, damage, gate, jail, passthrough, signals, thumbnail};
+use crate::thumbnail::{self, Storyboard};
+use crate::{captions, damage, gate, jail, passthrough, signals};
 
 /// `--unjailed` leaves the jail away, for machines whose kernel has none.
 pub fn main(spec: &Path, unjailed: bool) -> ExitCode {
@@ -48,8 +49,8 @@ fn work(spec: &Path, unjailed: bool) -> Result<(), Box<dyn std::error::Error>> {
             emit(Event::Jail { refused, allowed }).map(|()| None).map_err(Failure::from)
         }
         Task::Prepare => prepare(&scratch, order.threads),
-        Task::FastStart => fast_start(&scratch, order.threads),
         Task::Ladder => ladder(&scratch, order.threads),
+        Task::OtherRungs => other_rungs(&scratch, order.threads),
     };
     let left = match outcome {
         Ok(left) => left,
@@ -88,7 +89,7 @@ fn open(scratch: &Path) -> Result<(Source, bool)> {
     let path = scratch.join(SOURCE);
     let mut file = File::open(&path)?;
     let len = file.metadata()?.len();
-    let passed = gate::judge(&mut file, len)?.map_err(Failure::Refused)?;
+    let passed = gate::judge(&mut file, len)??;
     Ok((probe::open(&path, passed.cut)?, passed.cut))
 }
 
@@ -102,17 +103,25 @@ struct Plan {
 
 impl Plan {
     fn of(path: &Path, cut: bool, source: &Source) -> Result<Plan> {
-        // Nobody knows how long a file that was cut off would be.
-        let seconds = source.duration_ms as f64 / 1000.0;
-        let weight = Some(Weight { bytes: source.bytes, seconds }).filter(|_| !cut && seconds > 0.0);
-        let ladder = |passed| Ladder::new(source.video.shown, weight, source.audio.is_some(), passed);
-        let passed = passthrough::look(path, cut)?.and_then(|passed| Some((passed, ladder(true)?)));
-        if let Some((passed, ladder)) = passed {
-            return Ok(Plan { passed: Some(passed), ladder });
+        let passed = passthrough::look(path, cut, source)?;
+        match passed.and_then(|passed| Some((passed, below(source, cut, true)?))) {
+            Some((passed, ladder)) => Ok(Plan { passed: Some(passed), ladder }),
+            None => Ok(Plan { passed: None, ladder: encoded(source, cut)? }),
         }
-        let ladder = ladder(false).ok_or(MediaError::Other("a ladder without a rung"))?;
-        Ok(Plan { passed: None, ladder })
     }
+}
+
+/// Where every rung is encoded.
+fn encoded(source: &Source, cut: bool) -> Result<Ladder> {
+    Ok(below(source, cut, false).ok_or(MediaError::Other("a ladder without a rung"))?)
+}
+
+/// What is encoded, below the source's own pictures or without them.
+fn below(source: &Source, cut: bool, passed: bool) -> Option<Ladder> {
+    // Nobody knows how long a file that was cut off would be.
+    let seconds = source.duration_ms as f64 / 1000.0;
+    let weight = Some(Weight { bytes: source.bytes, seconds }).filter(|_| !cut && seconds > 0.0);
+    Ladder::new(source.video.shown, weight, source.audio.is_some(), passed)
 }
 
 /// Answers, as the other two do, what is left to be done.
@@ -120,7 +129,7 @@ fn prepare(scratch: &Path, threads: u32) -> Result<Option<Task>> {
     let path = scratch.join(SOURCE);
     let (mut source, cut) = open(scratch)?;
     let told_ms = source.duration_ms;
-    let poster = thumbnail::poster(&mut source, threads)?;
+    let poster = thumbnail::poster(&mut source, cut, threads)?;
     write_whole(&scratch.join("poster.jpg"), &poster)?;
     if damage::share(&path, cut)? > damage::TOO_MUCH {
         return Err(Failure::Refused(RefusalCode::Damaged));
@@ -133,42 +142,25 @@ fn prepare(scratch: &Path, threads: u32) -> Result<Option<Task>> {
     let mut source = probe::open(&path, cut)?;
     if let Some(passed) = &plan.passed {
         passthrough::run(&mut source, passed, &plan.ladder, scratch, &mut |event| emit(event))?;
-        return Ok(Some(Task::FastStart));
+        return Ok(Some(Task::Ladder));
     }
-    let film = scratch.join("video.mp4");
     // The last packet of a cut file may be half a picture, at which players stop.
-    if !cut && package::may_copy(&source) && copy(&path, cut, &film)? {
-        emit(Event::Mp4 { file: "video.mp4".into() })?;
-        return Ok(Some(Task::FastStart));
+    if !cut && package::may_copy(&source) {
+        match package::copy(source, &scratch.join("video.mp4")) {
+            Ok(()) => {
+                emit(Event::Mp4 { file: "video.mp4".into() })?;
+                return Ok(Some(Task::Ladder));
+            }
+            // That the muxer does not like it is no misfortune: the film of the first rendition comes in its place.
+            Err(error) => eprintln!("not copied: {error}"),
+        }
+        source = probe::open(&path, cut)?;
     }
     first_rung(scratch, &mut source, cut, &plan.ladder, threads)?;
-    Ok(Some(Task::Ladder))
+    Ok(Some(Task::OtherRungs))
 }
 
-/// Something plays already: now what plays over a thin line too, and with it what only a decoder can tell.
-fn fast_start(scratch: &Path, threads: u32) -> Result<Option<Task>> {
-    let (mut source, cut) = open(scratch)?;
-    let plan = Plan::of(&scratch.join(SOURCE), cut, &source)?;
-    let Some(passed) = plan.passed else {
-        first_rung(scratch, &mut source, cut, &plan.ladder, threads)?;
-        return Ok(Some(Task::Ladder));
-    };
-    // Nobody waits any more, and one decode costs less than two.
-    let told_ms = source.duration_ms;
-    let made = rest(scratch, &mut source, &plan.ladder, &passed.cuts, true, threads)?;
-    let length_ms = made.duration_ms;
-    measured(&source, told_ms, cut, made)?;
-    captions(scratch, &source, length_ms)?;
-    Ok(None)
-}
-
-fn measured(source: &Source, told_ms: i64, cut: bool, mut made: Made) -> Result<()> {
-    let waveform = made.waveform.take();
-    emit(facts(source, told_ms, cut, Some(made)))?;
-    Ok(waveform.map_or(Ok(()), |waveform| emit(Event::Waveform { waveform }))?)
-}
-
-/// The first rendition, and the film that is kept of it: it takes the place of a copy.
+/// The first rendition, and the film that is kept of it.
 fn first_rung(scratch: &Path, source: &mut Source, cut: bool, ladder: &Ladder, threads: u32) -> Result<()> {
     let told_ms = source.duration_ms;
     let ladder = Ladder { rungs: vec![ladder.rungs[ladder.first()].clone()], ..ladder.clone() };
@@ -180,46 +172,50 @@ fn first_rung(scratch: &Path, source: &mut Source, cut: bool, ladder: &Ladder, t
     measured(source, told_ms, cut, made)
 }
 
+/// Something plays already, so nobody waits, and one decode costs less than two. The film that is kept takes the place
+/// of a copy.
 fn ladder(scratch: &Path, threads: u32) -> Result<Option<Task>> {
     let (mut source, cut) = open(scratch)?;
-    let mut plan = Plan::of(&scratch.join(SOURCE), cut, &source)?;
-    match plan.passed {
-        None => drop(plan.ladder.rungs.remove(plan.ladder.first())),
-        // All of them were made at once.
-        Some(_) => plan.ladder.rungs.clear(),
-    }
-    let made = rest(scratch, &mut source, &plan.ladder, &Cuts::Even, false, threads)?;
-    captions(scratch, &source, made.duration_ms)?;
-    Ok(None)
+    let told_ms = source.duration_ms;
+    let Plan { passed, ladder } = Plan::of(&scratch.join(SOURCE), cut, &source)?;
+    let cuts = passed.map_or(Cuts::Even, |passed| passed.cuts);
+    let mut storyboard = Storyboard::new(source.video.shown, told_ms);
+    let film = scratch.join("video.mp4");
+    let (film, board) = (Some(film.as_path()), Some(&mut storyboard));
+    let order = Order { scratch, measure: true, ladder: &ladder, cuts: &cuts, film, storyboard: board, threads };
+    let made = pipeline::run(&mut source, order, &mut |event| emit(event))?;
+    emit(Event::Mp4 { file: "video.mp4".into() })?;
+    let length_ms = made.duration_ms;
+    measured(&source, told_ms, cut, made)?;
+    extras(scratch, &source, storyboard, length_ms)
 }
 
-/// These renditions in one decode, and the storyboard; with `first`, the first one and its film are among them.
-fn rest(scratch: &Path, source: &mut Source, ladder: &Ladder, cuts: &Cuts, first: bool, threads: u32) -> Result<Made> {
-    let mut storyboard = thumbnail::Storyboard::new(source.video.shown, source.duration_ms);
-    let film = scratch.join("video.mp4");
-    let film = first.then_some(film.as_path());
-    let order = Order { scratch, measure: first, ladder, cuts, film, storyboard: Some(&mut storyboard), threads };
-    let made = pipeline::run(source, order, &mut |event| emit(event))?;
-    if first {
-        emit(Event::Mp4 { file: "video.mp4".into() })?;
-    }
-    if let Some((image, vtt)) = storyboard.finish(made.duration_ms, "storyboard.jpg")? {
+fn other_rungs(scratch: &Path, threads: u32) -> Result<Option<Task>> {
+    let (mut source, cut) = open(scratch)?;
+    let mut ladder = encoded(&source, cut)?;
+    ladder.rungs.remove(ladder.first());
+    let mut storyboard = Storyboard::new(source.video.shown, source.duration_ms);
+    let (board, cuts) = (Some(&mut storyboard), &Cuts::Even);
+    let order = Order { scratch, measure: false, ladder: &ladder, cuts, film: None, storyboard: board, threads };
+    let made = pipeline::run(&mut source, order, &mut |event| emit(event))?;
+    extras(scratch, &source, storyboard, made.duration_ms)
+}
+
+fn measured(source: &Source, told_ms: i64, cut: bool, mut made: Made) -> Result<()> {
+    let waveform = made.waveform.take();
+    emit(facts(source, told_ms, cut, Some(made)))?;
+    Ok(waveform.map_or(Ok(()), |waveform| emit(Event::Waveform { waveform }))?)
+}
+
+/// What comes last, behind everything that plays.
+fn extras(scratch: &Path, source: &Source, storyboard: Storyboard, made_ms: i64) -> Result<Option<Task>> {
+    if let Some((image, vtt)) = storyboard.finish(made_ms, "storyboard.jpg")? {
         write_whole(&scratch.join("storyboard.jpg"), &image)?;
         write_whole(&scratch.join("storyboard.vtt"), vtt.as_bytes())?;
         emit(Event::Storyboard { image: "storyboard.jpg".into(), vtt: "storyboard.vtt".into() })?;
     }
-    Ok(made)
-}
-
-/// A copy that the muxer does not like is no misfortune: the film of the first rendition comes in its place.
-fn copy(path: &Path, cut: bool, film: &Path) -> Result<bool> {
-    match package::copy(probe::open(path, cut)?, film) {
-        Ok(()) => Ok(true),
-        Err(error) => {
-            eprintln!("not copied: {error}");
-            Ok(false)
-        }
-    }
+    captions(scratch, source, made_ms)?;
+    Ok(None)
 }
 
 /// Last: whatever is the matter with them, everything else is published by then.

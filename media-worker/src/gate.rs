@@ -37,23 +37,37 @@ pub enum Container {
     Flv,
 }
 
-pub type Judged = Result<Passed, RefusalCode>;
+pub type Judged<Why = RefusalCode> = Result<Passed, Why>;
 
-pub fn judge(file: &mut (impl Read + Seek), len: u64) -> io::Result<Judged> {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    For(RefusalCode),
+    /// A container that is not read here, by ffmpeg's name.
+    Unreadable(&'static str),
+}
+
+impl From<RefusalCode> for Refused {
+    fn from(code: RefusalCode) -> Refused {
+        Refused::For(code)
+    }
+}
+
+pub fn judge(file: &mut (impl Read + Seek), len: u64) -> io::Result<Judged<Refused>> {
     if len == 0 {
-        return Ok(Err(RefusalCode::Empty));
+        return Ok(Err(RefusalCode::Empty.into()));
     }
     let mut head = Vec::new();
     file.by_ref().take(1024).read_to_end(&mut head)?;
     if is_playlist(&head) {
-        return Ok(Err(RefusalCode::Playlist));
+        return Ok(Err(RefusalCode::Playlist.into()));
     }
-    Ok(match container(&head) {
+    let judged = match container(&head) {
         Some(Container::IsoMedia) => iso_media(file, len)?,
         Some(Container::Matroska) => matroska::judge(file, len)?,
         Some(other) => Ok(Passed { container: other, cut: false }),
-        None => Err(RefusalCode::NotAVideo),
-    })
+        None => return Ok(Err(other(&head))),
+    };
+    Ok(judged.map_err(Refused::For))
 }
 
 fn container(head: &[u8]) -> Option<Container> {
@@ -71,6 +85,27 @@ fn container(head: &[u8]) -> Option<Container> {
     }
     let synced = |first: usize, step: usize| (0..3).all(|n| head.get(first + n * step) == Some(&0x47));
     (synced(0, 188) || synced(4, 192)).then_some(Container::MpegTs)
+}
+
+/// What is no container of ours may still be a film, or sound: who sent it is told which.
+fn other(head: &[u8]) -> Refused {
+    let riff = |kind: &[u8]| head.starts_with(b"RIFF") && head.get(8..12) == Some(kind);
+    let ogg = head.starts_with(b"OggS");
+    let films: [(bool, &str); 5] = [
+        (riff(b"AVI "), "avi"),
+        (head.starts_with(&[0x30, 0x26, 0xb2, 0x75, 0x8e, 0x66, 0xcf, 0x11]), "asf"),
+        (head.starts_with(&[0, 0, 1, 0xba]), "mpeg"),
+        (head.starts_with(b".RMF"), "rm"),
+        (ogg && head.windows(6).any(|six| six == b"theora"), "ogg"),
+    ];
+    if let Some((_, name)) = films.into_iter().find(|(is_it, _)| *is_it) {
+        return Refused::Unreadable(name);
+    }
+    // The heads of MPEG audio of layer III, and of AAC.
+    let synced = head.first() == Some(&0xff) && head.get(1).is_some_and(|b| b & 0xe6 == 0xe2 || b & 0xf6 == 0xf0);
+    let is_sound =
+        ogg || synced || riff(b"WAVE") || [&b"ID3"[..], b"fLaC", b"#!AMR"].iter().any(|s| head.starts_with(s));
+    if is_sound { RefusalCode::NoPicture.into() } else { RefusalCode::NotAVideo.into() }
 }
 
 /// A text that lists where the media is.
@@ -180,8 +215,30 @@ mod tests {
     use super::*;
     use crate::boxes::tests::make;
 
-    fn judged(bytes: &[u8]) -> Judged {
+    fn told(bytes: &[u8]) -> Judged<Refused> {
         judge(&mut io::Cursor::new(bytes), bytes.len() as u64).unwrap()
+    }
+
+    fn judged(bytes: &[u8]) -> Judged {
+        told(bytes).map_err(|refused| match refused {
+            Refused::For(code) => code,
+            Refused::Unreadable(name) => panic!("{name} is not read"),
+        })
+    }
+
+    #[test]
+    fn other_containers_are_called_by_their_names_and_sound_by_what_it_lacks() {
+        let film = |name| Err(Refused::Unreadable(name));
+        assert_eq!(told(b"RIFF\x10\0\0\0AVI LIST"), film("avi"));
+        assert_eq!(told(b"\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9"), film("asf"));
+        assert_eq!(told(b"\0\0\x01\xba\x44"), film("mpeg"));
+        assert_eq!(told(b"OggS\0\x02.....................\x80theora"), film("ogg"));
+        for sound in [&b"OggS\0\x02......................vorbis"[..], b"ID3\x04", b"\xff\xfb\x90", b"\xff\xf1\x50"] {
+            assert_eq!(judged(sound), Err(RefusalCode::NoPicture), "{sound:?}");
+        }
+        for none in [&b"\xff\xfe\x4b\x4e"[..], b"\xff\xd8\xff\xe0", b"RIFF\x10\0\0\0WEBPVP8 ", b"\xff"] {
+            assert_eq!(judged(none), Err(RefusalCode::NotAVideo), "{none:?}");
+        }
     }
 
     fn trak(handler: &boxes::Kind, entry: &boxes::Kind, width: u16, height: u16, inside_entry: &[u8]) -> Vec<u8> {

@@ -36,12 +36,12 @@ struct Look {
     sound_end_us: i64,
 }
 
-/// Reads all packets, and decodes none. None: its pictures are to be made anew.
-pub fn look(path: &Path, cut: bool) -> Result<Option<Passed>> {
-    let mut source = probe::open(path, cut)?;
-    if cut || !could_pass(&source) {
+/// Reads all packets, and decodes none. None: its pictures are to be made anew. `source`: the same, as it is open.
+pub fn look(path: &Path, cut: bool, source: &Source) -> Result<Option<Passed>> {
+    if cut || !could_pass(source) {
         return Ok(None);
     }
+    let mut source = probe::open(path, cut)?;
     let Some(look) = read(&mut source)? else { return Ok(None) };
     Ok(judge(look, &source))
 }

@@ -15,9 +15,10 @@ use crate::encode::PictureEncoder;
 use crate::ffi::{self, MediaError};
 use crate::graph::Graph;
 use crate::package::{Film, Fragments};
+use crate::plan::Size;
+use crate::plan::filters::Output;
 use crate::plan::ladder::Ladder;
 use crate::plan::pace::{self, Clock, Cuts, Pace, TICKS, milliseconds};
-use crate::plan::{self, Output, Size};
 use crate::probe::{self, Failure, MAX_DURATION_MS, Result, Source, Video};
 use crate::protocol::Event;
 use crate::signals::Signals;
@@ -204,9 +205,8 @@ impl Run<'_, '_> {
         // The picture's own shape may change on the way; the outputs' may not.
         if self.graph.as_ref().is_none_or(|(of, _)| *of != described) {
             self.close_graph()?;
-            let coded = Size { width: frame.width(), height: frame.height() };
-            let (sar, turn, woven) = (video.sar, video.orientation, self.interlaced);
-            let filters = plan::picture_graph(coded, sar, &colours, woven, turn, &self.outputs, Output::Video);
+            let decoded = video.decoded(frame, colours, self.interlaced);
+            let filters = decoded.made_upright(&self.outputs, Output::Video);
             self.graph = Some((described, Graph::pictures(&text, &filters, self.outputs.len())?));
         }
         frame.set_pts(Some(at));

@@ -1,5 +1,6 @@
-//! What to make of a picture: pure decisions, from facts to sizes, moments and the text of filter graphs.
+//! What to make of a picture: pure decisions, from facts to sizes, moments and the text of filters.
 
+pub mod filters;
 pub mod ladder;
 pub mod pace;
 
@@ -45,7 +46,8 @@ impl Orientation {
         self == Orientation::default()
     }
 
-    fn filter(self) -> String {
+    /// As filters, each behind a comma.
+    fn filters(self) -> String {
         let mut text = String::new();
         if let Some(transpose) = self.transpose {
             let name = match transpose {
@@ -66,7 +68,7 @@ impl Orientation {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Size {
     pub width: u32,
     pub height: u32,
@@ -144,94 +146,6 @@ impl Colours {
             _ => "smpte170m",
         }
     }
-}
-
-/// What a filter graph's end has to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Output {
-    /// 4:2:0, BT.709, limited range.
-    Video,
-    /// What a JPEG means: BT.601, full range.
-    Jpeg,
-}
-
-/// From a decoded picture to one or more upright pictures, the largest first, each scaled from the one before:
-/// `[in]` to `[o0]`, `[o1]` and so on.
-pub fn picture_graph(
-    coded: Size,
-    sar: (u32, u32),
-    colours: &Colours,
-    interlaced: bool,
-    orientation: Orientation,
-    outputs: &[Size],
-    output: Output,
-) -> String {
-    let Some(first) = outputs.first() else { return "[in]nullsink".to_owned() };
-    let shown = shown_size(coded, sar, orientation);
-    let (target, pad) = fitted(shown, *first);
-    let (w, h) =
-        if orientation.transpose.is_some() { (target.height, target.width) } else { (target.width, target.height) };
-    let (matrix, out_range, pixels) = match output {
-        Output::Video => ("bt709", "tv", "yuv420p"),
-        Output::Jpeg => ("smpte170m", "pc", "yuvj420p"),
-    };
-    // Each picture whole, from the lines of two moments, before anything scales them into each other. It is given out
-    // when the next one is there.
-    let whole = if interlaced { "bwdif=mode=send_frame:deint=interlaced,settb=1/90000," } else { "" };
-    let mut graph = if colours.is_hdr() {
-        // Light, not code values, is what may be compressed: to linear, to the small gamut, tone map, back. Recorders
-        // that name only the transfer mean BT.2020 with it, and zscale has to be told.
-        let (transfer, range) = (&colours.transfer, if colours.full_range { "pc" } else { "tv" });
-        format!(
-            "[in]{whole}setparams=color_primaries=bt2020:color_trc={transfer}:colorspace=bt2020nc:range={range},\
-             zscale=w={w}:h={h}:min=2020_ncl:pin=2020:tin={transfer}:rin={range}:t=linear:npl=203:f=bicubic,\
-             format=gbrpf32le,zscale=p=709,tonemap=tonemap=mobius:desat=0,zscale=t=709:m=709:r=tv,format=yuv420p,\
-             scale=in_color_matrix=bt709:in_range=tv:out_color_matrix={matrix}:out_range={out_range},format={pixels}",
-        )
-    } else {
-        format!(
-            "[in]{whole}scale={w}:{h}:flags=bicubic:in_color_matrix={}:in_range={}:out_color_matrix={matrix}:out_range={out_range},format={pixels}",
-            colours.matrix_or_assumed(coded),
-            if colours.full_range { "pc" } else { "tv" },
-        )
-    };
-    graph += &orientation.filter();
-    if pad {
-        graph += &format!(",pad={}:{}:-1:-1", first.width, first.height);
-    }
-    graph += ",setsar=1";
-    for (n, size) in outputs.iter().enumerate().skip(1) {
-        graph += &format!(",split[o{}][c{n}];[c{n}]scale={}:{}:flags=bicubic", n - 1, size.width, size.height);
-    }
-    graph + &format!("[o{}]", outputs.len() - 1)
-}
-
-/// A picture whose shape changed on the way (a phone that was turned) is shown whole between bars.
-fn fitted(shown: Size, target: Size) -> (Size, bool) {
-    let shape = |s: Size| f64::from(s.width) / f64::from(s.height.max(1));
-    if (shape(shown) / shape(target) - 1.0).abs() < 0.04 || shown.short() < 64 {
-        return (target, false);
-    }
-    let k = (f64::from(target.width) / f64::from(shown.width)).min(f64::from(target.height) / f64::from(shown.height));
-    let even = |side: u32| ((f64::from(side) * k / 2.0).floor() as u32 * 2).max(2);
-    (Size { width: even(shown.width), height: even(shown.height) }, true)
-}
-
-/// From decoded sound to 48 kHz, gaps filled: one voice stays one, all else becomes two. It begins at `first`, counted in
-/// samples at 48 kHz, with silence if the sound begins later. Of channels that nobody named, the first two are heard.
-pub fn sound_graph(origin: i64, rate: u32, channels: u32, unnamed: Option<u32>, first: i64) -> String {
-    let layout = if channels == 1 { "mono" } else { "stereo" };
-    let pick = match unnamed {
-        None => "",
-        Some(1) => "pan=mono|c0=c0,",
-        Some(_) => "pan=stereo|c0=c0|c1=c1,",
-    };
-    // The resampler counts this in samples as they come in.
-    let first = first.saturating_mul(rate.into()) / i64::from(crate::encode::SOUND_RATE);
-    format!(
-        "[in]{pick}asetpts=PTS-({origin}),aresample=48000:async=1000:first_pts={first},\
-         aformat=sample_fmts=fltp:sample_rates=48000:channel_layouts={layout}[o0]"
-    )
 }
 
 #[cfg(test)]

@@ -7,7 +7,9 @@ use ffmpeg_next::Rescale;
 use weijia_core::clip::refusal::RefusalCode;
 
 use crate::ffi::{self, MediaError, PictureHeader};
-use crate::plan::{self, Orientation, Size};
+use crate::gate;
+use crate::plan::filters::Decoded;
+use crate::plan::{self, Colours, Orientation, Size};
 
 /// A clip of a lesson or a report is at most this long.
 pub const MAX_DURATION_MS: i64 = 10 * 60 * 1000;
@@ -47,6 +49,14 @@ pub struct Video {
     pub average: f64,
 }
 
+impl Video {
+    /// One of its pictures.
+    pub fn decoded(&self, frame: &ff::frame::Video, colours: Colours, interlaced: bool) -> Decoded {
+        let (size, pixels) = (Size { width: frame.width(), height: frame.height() }, ffi::pixels(frame));
+        Decoded { size, pixels, sar: self.sar, colours, interlaced, orientation: self.orientation }
+    }
+}
+
 pub struct Audio {
     pub index: usize,
     pub time_base: ff::Rational,
@@ -64,6 +74,15 @@ pub enum Failure {
     Unreadable(String),
     #[error(transparent)]
     Media(#[from] MediaError),
+}
+
+impl From<gate::Refused> for Failure {
+    fn from(refused: gate::Refused) -> Self {
+        match refused {
+            gate::Refused::For(code) => Failure::Refused(code),
+            gate::Refused::Unreadable(container) => Failure::Unreadable(container.to_owned()),
+        }
+    }
 }
 
 impl From<std::io::Error> for Failure {
@@ -128,7 +147,7 @@ fn best_video(input: &ff::format::context::Input) -> Result<Video> {
             continue;
         }
         let pixels = u64::from(header.size.width) * u64::from(header.size.height);
-        if pixels > crate::gate::MAX_PIXELS {
+        if pixels > gate::MAX_PIXELS {
             return Err(Failure::Refused(RefusalCode::TooManyPixels));
         }
         let matrix = display_matrix(&stream);

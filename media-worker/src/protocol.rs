@@ -15,10 +15,10 @@ pub const SOURCE: &str = "source";
 pub enum Task {
     /// Verdict, poster, and the first thing that plays: the source's own pictures, a copy, or else the first rendition.
     Prepare,
-    /// The first rendition; where the source's own pictures play already, all of them.
-    FastStart,
-    /// The other renditions and the storyboard.
+    /// Of what plays as it came: the renditions, in one decode, and the storyboard.
     Ladder,
+    /// Of what the first rendition plays: the other renditions and the storyboard.
+    OtherRungs,
     /// Tries what the jail must refuse, and says what happened.
     ProbeJail,
 }

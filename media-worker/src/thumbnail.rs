@@ -7,7 +7,8 @@ use weijia_core::clip::refusal::RefusalCode;
 
 use crate::ffi::{self, MediaError, call};
 use crate::graph::Graph;
-use crate::plan::{self, Colours, Orientation, Output, Size};
+use crate::plan::filters::{Decoded, Output};
+use crate::plan::{Colours, Size};
 use crate::probe::{self, Failure, Result, Source};
 
 const POSTER_SHORT: u32 = 480;
@@ -17,12 +18,12 @@ const POSTER_EVERY: u32 = 5;
 
 /// The first picture that is neither dark nor blank, or else the best one near the start. Proves on the way that the
 /// source can be decoded at all.
-pub fn poster(source: &mut Source, threads: u32) -> Result<Vec<u8>> {
+pub fn poster(source: &mut Source, cut: bool, threads: u32) -> Result<Vec<u8>> {
     let video = &source.video;
     let mut decoder = ffi::decoder(&video.parameters, video.time_base, threads)?;
     let size = video.shown.scaled_to_short(video.shown.short().min(POSTER_SHORT));
     let (mut best, mut seen, mut ended): (Option<(f64, ff::frame::Video)>, u32, bool) = (None, 0, false);
-    let mut packet = ff::Packet::empty();
+    let (mut packet, mut any_came) = (ff::Packet::empty(), false);
     'reading: while !ended {
         if !probe::next_packet(&mut source.input, &mut packet) {
             ended = true;
@@ -30,6 +31,7 @@ pub fn poster(source: &mut Source, threads: u32) -> Result<Vec<u8>> {
         } else if packet.stream() != video.index {
             continue;
         } else {
+            any_came = true;
             let _ = decoder.send_packet(&packet);
         }
         let mut frame = ff::frame::Video::empty();
@@ -39,9 +41,8 @@ pub fn poster(source: &mut Source, threads: u32) -> Result<Vec<u8>> {
                 continue;
             }
             let colours = ffi::picture_colours(&frame).or_told(&video.header.colours);
-            let coded = Size { width: frame.width(), height: frame.height() };
-            let woven = frame.is_interlaced() || video.header.interlaced;
-            let text = plan::picture_graph(coded, video.sar, &colours, woven, video.orientation, &[size], Output::Jpeg);
+            let interlaced = frame.is_interlaced() || video.header.interlaced;
+            let text = video.decoded(&frame, colours, interlaced).made_upright(&[size], Output::Jpeg);
             let mut graph = Graph::pictures(&ffi::picture_source(&frame, video.time_base), &text, 1)?;
             let at = frame.timestamp().map_or(0, |at| probe::moment(at, video.time_base, source.origin_us));
             graph.push(&frame)?;
@@ -56,8 +57,12 @@ pub fn poster(source: &mut Source, threads: u32) -> Result<Vec<u8>> {
             }
         }
     }
-    let Some((_, picture)) = best else { return Err(Failure::Refused(RefusalCode::Incomplete)) };
-    Ok(jpeg(&picture)?)
+    match best {
+        Some((_, picture)) => Ok(jpeg(&picture)?),
+        // All of it is there, and nobody can make a picture of it.
+        None if any_came && !cut => Err(Failure::Refused(RefusalCode::Damaged)),
+        None => Err(Failure::Refused(RefusalCode::Incomplete)),
+    }
 }
 
 const GOOD: f64 = 18.0;
@@ -180,7 +185,8 @@ impl Storyboard {
             );
         }
         let colours = Colours { matrix: "bt709".into(), ..Default::default() };
-        let text = plan::picture_graph(sheet, (1, 1), &colours, false, Orientation::default(), &[sheet], Output::Jpeg);
+        let made = Decoded { size: sheet, pixels: "yuv420p".into(), sar: (1, 1), colours, ..Decoded::default() };
+        let text = made.made_upright(&[sheet], Output::Jpeg);
         let mut graph = Graph::pictures(&ffi::picture_source(&image, ff::Rational(1, 25)), &text, 1)?;
         image.set_pts(Some(0));
         graph.push(&image)?;

@@ -204,13 +204,13 @@ pub fn allowance(source_bytes: u64, duration_ms: i64) -> u64 {
     by_size.max(by_time).max(SMALLEST_ALLOWANCE)
 }
 
-/// The job that follows one of this kind, if what the child says is left for it can be: always a later one, and at
-/// first always one.
+/// The job that follows one of this kind, if what the child says is left for it can be: one after the first, and none
+/// after that.
 pub fn next(done: JobKind, left: Option<Task>) -> Result<Option<JobKind>> {
     let next = match (done, left) {
-        (JobKind::FastStart | JobKind::Ladder, None) => None,
-        (JobKind::Prepare, Some(Task::FastStart)) => Some(JobKind::FastStart),
-        (JobKind::Prepare | JobKind::FastStart, Some(Task::Ladder)) => Some(JobKind::Ladder),
+        (JobKind::Prepare, Some(Task::Ladder)) => Some(JobKind::Ladder),
+        (JobKind::Prepare, Some(Task::OtherRungs)) => Some(JobKind::OtherRungs),
+        (JobKind::Ladder | JobKind::OtherRungs, None) => None,
         _ => return breach(format!("{left:?} is left after {}", done.as_str())),
     };
     Ok(next)

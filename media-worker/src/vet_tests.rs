@@ -42,7 +42,7 @@ fn an_honest_child_is_believed() {
     }
     vet.admit(complete("480")).unwrap();
     vet.admit(Event::Progress { percent: 100 }).unwrap();
-    vet.admit(Event::Done { left: Some(Task::Ladder) }).unwrap();
+    vet.admit(Event::Done { left: Some(Task::OtherRungs) }).unwrap();
 
     // The ladder's facts are those of the job before it.
     let mut ladder = Vet::new(1_000, Some((HD, 4_000)));
@@ -205,18 +205,18 @@ fn a_waveform_is_one_of_ours_and_fits_into_a_line() {
 }
 
 #[test]
-fn what_is_left_is_always_a_later_job() {
-    assert_eq!(next(JobKind::Prepare, Some(Task::FastStart)), Ok(Some(JobKind::FastStart)));
+fn one_job_follows_the_first_and_none_follows_that() {
     assert_eq!(next(JobKind::Prepare, Some(Task::Ladder)), Ok(Some(JobKind::Ladder)));
-    assert_eq!(next(JobKind::FastStart, Some(Task::Ladder)), Ok(Some(JobKind::Ladder)));
-    assert_eq!((next(JobKind::FastStart, None), next(JobKind::Ladder, None)), (Ok(None), Ok(None)));
+    assert_eq!(next(JobKind::Prepare, Some(Task::OtherRungs)), Ok(Some(JobKind::OtherRungs)));
+    assert_eq!((next(JobKind::Ladder, None), next(JobKind::OtherRungs, None)), (Ok(None), Ok(None)));
     assert!(next(JobKind::Prepare, None).is_err(), "a film of which nothing was made");
     for (done, left) in [
         (JobKind::Prepare, Task::Prepare),
-        (JobKind::FastStart, Task::FastStart),
         (JobKind::Ladder, Task::Ladder),
-        (JobKind::Ladder, Task::FastStart),
-        (JobKind::FastStart, Task::ProbeJail),
+        (JobKind::OtherRungs, Task::OtherRungs),
+        (JobKind::OtherRungs, Task::Ladder),
+        (JobKind::Ladder, Task::OtherRungs),
+        (JobKind::Ladder, Task::ProbeJail),
     ] {
         assert!(next(done, Some(left)).is_err(), "for ever: {left:?} after {}", done.as_str());
     }

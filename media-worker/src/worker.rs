@@ -146,8 +146,8 @@ impl Worker {
         let child = self.supervisor.for_clip(source.shown.map_or(0, |(_, _, ms)| ms));
         let (task, child) = match lease.kind {
             JobKind::Prepare => (Task::Prepare, child),
-            JobKind::FastStart => (Task::FastStart, child.behind_others()),
             JobKind::Ladder => (Task::Ladder, child.behind_others()),
+            JobKind::OtherRungs => (Task::OtherRungs, child.behind_others()),
         };
         let publish = async |event| press.publish(event).await;
         let ended = child.run(folder, task, interrupted, publish).await;

@@ -4,7 +4,7 @@ mod kit;
 
 use std::path::{Path, PathBuf};
 
-use kit::{Made, ffmpeg, film, ladder, moments, numbers, prepare, remade};
+use kit::{Made, all, ffmpeg, film, moments, numbers, prepare, remade};
 use weijia_signals::{MAX_POINTS, Waveform};
 
 const TONE: &str = "sine=frequency=440";
@@ -62,12 +62,12 @@ fn words_of_every_container_become_the_same_text() {
     for (name, codec) in
         [("a.mp4", "mov_text"), ("a.mov", "mov_text"), ("b.mkv", "subrip"), ("c.mkv", "ass"), ("d.mkv", "webvtt")]
     {
-        let made = ladder(&with_words(&plain, name, &[("chi", ZH), ("eng", EN)], codec));
+        let made = all(&with_words(&plain, name, &[("chi", ZH), ("eng", EN)], codec));
         assert_eq!(captions(&made), [("zh".into(), zh.into()), ("en".into(), en.into())], "{name} {codec}");
         assert_eq!(made.order().last().map(String::as_str), Some("done"));
         assert!(!made.events.iter().any(|event| event.to_string().contains("Redmi")), "{name}");
     }
-    assert_eq!(captions(&ladder(&plain)), []);
+    assert_eq!(captions(&all(&plain)), []);
 }
 
 #[test]
@@ -93,10 +93,10 @@ fn words_stay_with_their_picture_however_a_film_begins() {
     ffmpeg(&[&delayed[..], &[silent.to_str().unwrap()]].concat()).expect("a film whose sound begins first");
     for source in [whole.clone(), cut("1.5", "cut.mp4"), cut("1.5", "cut.mkv"), cut("0.4", "cut.mov"), late, silent] {
         let name = source.file_name().unwrap().to_string_lossy().into_owned();
-        let made = prepare(&source);
+        let made = all(&source);
         let rung = made.rendition("240");
         let spoken_at = (numbers(&rung).iter().position(|n| *n == 90)).map(|n| moments(&rung)[n]).expect("its picture");
-        let shown = shown_at(&captions(&ladder(&source))[0].1, "现在");
+        let shown = shown_at(&captions(&made)[0].1, "现在");
         assert!((shown - spoken_at).abs() <= 0.04, "{name}: the picture is at {spoken_at} s, its words at {shown} s");
     }
 }
@@ -114,7 +114,7 @@ fn a_broken_track_costs_nothing_but_itself() {
     bytes[at..at + 6].fill(0xff);
     let odd = source.with_file_name("odd-2.mkv");
     std::fs::write(&odd, &bytes).unwrap();
-    let made = ladder(&odd);
+    let made = all(&odd);
     assert_eq!(captions(&made).iter().map(|(language, _)| language.as_str()).collect::<Vec<_>>(), ["en"]);
     assert_eq!((made.refusal(), made.order().last().map(String::as_str)), (None, Some("done")));
     // Far too many words.
@@ -122,7 +122,8 @@ fn a_broken_track_costs_nothing_but_itself() {
         .map(|n| format!("{n}\n00:00:01,{:03} --> 00:00:02,500\n{}\n\n", n % 1000, "字".repeat(60)))
         .collect();
     let source = with_words(&counted(3, None), "many.mp4", &[("chi", &many)], "mov_text");
-    let (_, text) = &captions(&ladder(&source))[0];
+    let made = all(&source);
+    let (_, text) = &captions(&made)[0];
     assert!(text.matches("-->").count() <= 2_000 && text.len() <= 512 << 10, "{} bytes", text.len());
 }
 

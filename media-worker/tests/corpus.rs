@@ -5,7 +5,7 @@ mod kit;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use kit::{decoded, ladder, prepare, shown_size, streams};
+use kit::{all, decoded, prepare, shown_size, streams};
 
 /// The films of one kind; none when the folder is not there.
 fn corpus(kind: &str) -> Vec<PathBuf> {
@@ -50,37 +50,35 @@ fn every_good_film_becomes_playable_upright_and_in_time() {
     for file in corpus("good") {
         let name = name(&file);
         let ((width, height), sound) = expected(&file);
-        let (first, rest) = (prepare(&file), ladder(&file));
-        assert_eq!((first.refusal(), rest.refusal()), (None, None), "{name}");
-        let facts = first.facts();
+        let made = all(&file);
+        assert_eq!((made.refusal(), made.left()), (None, None), "{name}");
+        let facts = made.facts();
         let near = |a: i64, b: i64| (a - b).abs() <= 2;
         assert!(
             near(facts["width"].as_i64().unwrap(), width) && near(facts["height"].as_i64().unwrap(), height),
             "{name}: {facts}"
         );
         let ms = facts["duration_ms"].as_i64().unwrap();
-        for made in [&first, &rest] {
-            for rendition in made.of("rendition") {
-                let rung = rendition["name"].as_str().unwrap();
-                let path = made.rendition(rung);
-                let tracks = streams(&path);
-                let (w, h) = tracks[0].size;
-                let shape = (w as f64 / h as f64) / (width as f64 / height as f64);
-                assert!(
-                    (0.96..1.04).contains(&shape) && w <= width + 1 && h <= height + 1,
-                    "{name} {rung}: {w}x{h} of {width}x{height}"
-                );
-                assert!(tracks.iter().all(|t| t.start.abs() <= 0.001), "{name} {rung}: {tracks:?}");
-                assert_eq!(tracks.len() > 1, sound, "{name} {rung}");
-                let seconds = tracks.iter().map(|t| t.duration).fold(0.0, f64::max);
-                assert!((seconds * 1000.0 - ms as f64).abs() < 150.0, "{name} {rung}: {seconds} s of {ms} ms");
-                assert!(decoded(&path) > 0);
-            }
+        for rendition in made.of("rendition") {
+            let rung = rendition["name"].as_str().unwrap();
+            let path = made.rendition(rung);
+            let tracks = streams(&path);
+            let (w, h) = tracks[0].size;
+            let shape = (w as f64 / h as f64) / (width as f64 / height as f64);
+            assert!(
+                (0.96..1.04).contains(&shape) && w <= width + 1 && h <= height + 1,
+                "{name} {rung}: {w}x{h} of {width}x{height}"
+            );
+            assert!(tracks.iter().all(|t| t.start.abs() <= 0.001), "{name} {rung}: {tracks:?}");
+            assert_eq!(tracks.len() > 1, sound, "{name} {rung}");
+            let seconds = tracks.iter().map(|t| t.duration).fold(0.0, f64::max);
+            assert!((seconds * 1000.0 - ms as f64).abs() < 150.0, "{name} {rung}: {seconds} s of {ms} ms");
+            assert!(decoded(&path) > 0);
         }
-        let film = shown_size(&first.path("video.mp4"));
+        let film = shown_size(&made.path("video.mp4"));
         let shape = (film.0 as f64 / film.1 as f64) / (width as f64 / height as f64);
         assert!((0.96..1.04).contains(&shape), "{name}: the film shows {film:?}");
-        assert!(first.path("poster.jpg").exists() && rest.path("storyboard.vtt").exists(), "{name}");
+        assert!(made.path("poster.jpg").exists() && made.path("storyboard.vtt").exists(), "{name}");
     }
 }
 

@@ -40,14 +40,14 @@ fn the_sources_own_pictures_are_the_top_and_all_others_are_cut_where_they_are() 
     let keys = ["-force_key_frames", "0,1.5,2.7,5.1,6,7.4", "-sc_threshold", "0", "-g", "600"];
     let source = export(&noise("720x1280"), 9, 2400, &keys);
     let top = run(&source, "prepare");
-    assert_eq!(top.left(), Some("fast_start"));
+    assert_eq!(top.left(), Some("ladder"));
     assert_eq!(top.of("mp4").count(), 0, "its own pictures are stored once");
     assert_eq!(top.of("rendition").map(|e| e["name"].as_str().unwrap()).collect::<Vec<_>>(), ["720"]);
     assert_eq!(cuts(&top, "720")[..3], [2700, 2400, 2300]);
     let whole = top.rendition("720");
     assert_eq!(pictures(&whole), pictures(&source));
 
-    let rest = run(&source, "fast_start");
+    let rest = run(&source, "ladder");
     assert_eq!(rest.left(), None, "nothing is left for another job");
     for made in [&top, &rest] {
         for name in made.of("rendition").map(|e| e["name"].as_str().unwrap()) {

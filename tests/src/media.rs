@@ -77,6 +77,16 @@ pub fn steps() -> PathBuf {
     )
 }
 
+/// The same, in a codec that no browser plays.
+pub fn foreign_steps() -> PathBuf {
+    make(
+        "foreign-steps.mp4",
+        &["-f", "lavfi", "-i", "testsrc2=size=480x854:rate=5", "-f", "lavfi", "-i", "sine=frequency=440"],
+        5,
+        &["-c:v", "mpeg4", "-q:v", "4", "-g", "10", "-c:a", "aac", "-b:a", "64k"],
+    )
+}
+
 /// No picture at all.
 pub fn sound_only() -> PathBuf {
     make("sound.mp4", &["-f", "lavfi", "-i", "sine=frequency=440"], 2, &["-c:a", "aac"])

@@ -19,46 +19,62 @@ use weijia_store::testing::TestStore;
 use weijia_tests::faults::{Call, Created, Ended, Fault, Person, Program, S3Proxy, Site, SqlProxy, WorkerProgram};
 use weijia_tests::{media, until};
 
-/// A transaction of the worker's, by what only it says: `$v` is the version, `$j` its first job.
-type Commit = (&'static str, &'static [&'static str]);
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Film {
+    /// Plays as it came (attempt 1), then gets its renditions (2).
+    Copied,
+    /// Plays by its first rendition (attempt 1), then gets the others (2).
+    Rendered,
+    /// Sound alone.
+    Refused,
+}
+use Film::{Copied, Refused, Rendered};
 
-/// What the first attempts say of a film that is copied (1), gets its first rendition (2) and then the others (3).
-const COMMITS: [Commit; 20] = [
-    ("claimed", &["insert into job_attempts", "$j"]),
-    ("begun", &["set state = 'processing'", "$v"]),
-    ("first facts", &["set facts = $1, width", "$v"]),
-    ("poster", &["set poster_key", "$v"]),
-    ("film", &["set mp4_key", "$v"]),
-    ("copied, fast start in line", &["insert into jobs", "fast_start", "$v"]),
-    ("first rendition", &["insert into renditions", "$v/2/480/"]),
-    ("first segment", &["insert into rendition_segments", "$v/2/480/00000"]),
-    ("second segment", &["insert into rendition_segments", "$v/2/480/00001"]),
-    ("last segment", &["insert into rendition_segments", "$v/2/480/00002"]),
-    ("first rendition complete", &["set complete = true", "$v"]),
-    ("all facts", &["set facts = $1, width", "hints", "$v"]),
-    ("waveform", &["set waveform_key", "$v"]),
-    ("started, ladder in line", &["insert into jobs", "ladder", "$v"]),
-    ("another rendition", &["insert into renditions", "$v/3/360/"]),
-    ("its first segment", &["insert into rendition_segments", "$v/3/360/00000"]),
-    ("its last segment", &["insert into rendition_segments", "$v/3/360/00002"]),
-    ("storyboard", &["set storyboard_key", "$v"]),
-    ("ready", &["ready_at = case", "ready", "$v"]),
-    ("refused", &["ready_at = case", "no_picture", "$v"]),
+/// A transaction of the worker's, by what only it says: `$v` is the version, `$j` its first job.
+type Commit = (&'static str, Film, &'static [&'static str]);
+
+const COMMITS: [Commit; 24] = [
+    ("claimed", Copied, &["insert into job_attempts", "$j"]),
+    ("begun", Copied, &["set state = 'processing'", "$v"]),
+    ("first facts", Copied, &["set facts = $1, width", "$v"]),
+    ("poster", Copied, &["set poster_key", "$v"]),
+    ("copy", Copied, &["set mp4_key", "$v"]),
+    ("copied, ladder in line", Copied, &["insert into jobs", "ladder", "$v"]),
+    ("first rendition", Copied, &["insert into renditions", "$v/2/480/"]),
+    ("another rendition", Copied, &["insert into renditions", "$v/2/360/"]),
+    ("first segment", Copied, &["insert into rendition_segments", "$v/2/480/00000"]),
+    ("second segment", Copied, &["insert into rendition_segments", "$v/2/480/00001"]),
+    ("another's last segment", Copied, &["insert into rendition_segments", "$v/2/360/00002"]),
+    ("one rendition complete", Copied, &["set complete = true", "$v"]),
+    ("all facts", Copied, &["set facts = $1, width", "hints", "$v"]),
+    ("waveform", Copied, &["set waveform_key", "$v"]),
+    ("storyboard", Copied, &["set storyboard_key", "$v"]),
+    ("ready", Copied, &["ready_at = case", "ready", "$v"]),
+    ("refused", Refused, &["ready_at = case", "no_picture", "$v"]),
+    ("first segment of what waits for it", Rendered, &["insert into rendition_segments", "$v/1/480/00000"]),
+    ("its last segment", Rendered, &["insert into rendition_segments", "$v/1/480/00002"]),
+    ("its film", Rendered, &["set mp4_key", "$v"]),
+    ("its facts", Rendered, &["set facts = $1, width", "hints", "$v"]),
+    ("rendered, the others in line", Rendered, &["insert into jobs", "other_rungs", "$v"]),
+    ("one of the others", Rendered, &["insert into renditions", "$v/2/360/"]),
+    ("the others ready", Rendered, &["ready_at = case", "ready", "$v"]),
 ];
 
 /// A call of the worker's to the store, by its address.
-const CALLS: [(&str, Call, &str); 11] = [
-    ("the original is read", Call::GetOriginal, "$v/"),
-    ("poster", Call::Other, "$v/1/poster.jpg"),
-    ("film", Call::Other, "$v/1/video.mp4"),
-    ("head of the first rendition", Call::Other, "$v/2/480/init.mp4"),
-    ("first segment", Call::Other, "$v/2/480/00000.m4s"),
-    ("last segment", Call::Other, "$v/2/480/00002.m4s"),
-    ("waveform", Call::Other, "$v/2/waveform.json"),
-    ("head of another rendition", Call::Other, "$v/3/360/init.mp4"),
-    ("its second segment", Call::Other, "$v/3/360/00001.m4s"),
-    ("storyboard", Call::Other, "$v/3/storyboard.jpg"),
-    ("its text", Call::Other, "$v/3/storyboard.vtt"),
+const CALLS: [(&str, Film, Call, &str); 13] = [
+    ("the original is read", Copied, Call::GetOriginal, "$v/"),
+    ("poster", Copied, Call::Other, "$v/1/poster.jpg"),
+    ("copy", Copied, Call::Other, "$v/1/video.mp4"),
+    ("head of the first rendition", Copied, Call::Other, "$v/2/480/init.mp4"),
+    ("first segment", Copied, Call::Other, "$v/2/480/00000.m4s"),
+    ("last segment", Copied, Call::Other, "$v/2/480/00002.m4s"),
+    ("waveform", Copied, Call::Other, "$v/2/waveform.json"),
+    ("head of another rendition", Copied, Call::Other, "$v/2/360/init.mp4"),
+    ("its second segment", Copied, Call::Other, "$v/2/360/00001.m4s"),
+    ("storyboard", Copied, Call::Other, "$v/2/storyboard.jpg"),
+    ("its text", Copied, Call::Other, "$v/2/storyboard.vtt"),
+    ("second segment of what waits for it", Rendered, Call::Other, "$v/1/480/00001.m4s"),
+    ("first segment of another", Rendered, Call::Other, "$v/2/360/00000.m4s"),
 ];
 
 /// So many places are held at once: each holds one of the worker's hands, and of its connections.
@@ -68,14 +84,16 @@ struct Stage {
     worker: WorkerProgram,
     site: Site,
     people: Vec<Person>,
-    films: [Bytes; 2],
+    /// One of each [`Film`].
+    films: [Bytes; 3],
     _program: Program,
     _folder: TempDir,
 }
 
-/// Rendered for both of its jobs: a rung of 480 and one of 360, three segments each. And sound alone.
-fn films() -> [Bytes; 2] {
-    [media::steps(), media::sound_only()].map(|path| Bytes::from(std::fs::read(path).expect("a film")))
+/// Of each but the last a rung of 480 and one of 360 is made, three segments each.
+fn films() -> [Bytes; 3] {
+    [media::steps(), media::foreign_steps(), media::sound_only()]
+        .map(|path| Bytes::from(std::fs::read(path).expect("a film")))
 }
 
 impl Stage {
@@ -98,7 +116,8 @@ impl Stage {
     }
 
     /// A clip that waits for the worker.
-    async fn clip(&self, n: usize, film: &Bytes) -> Created {
+    async fn clip(&self, n: usize, film: Film) -> Created {
+        let film = &self.films[film as usize];
         let person = &self.people[n % self.people.len()];
         let created = self.site.create(person, film.len()).await;
         assert_eq!(self.site.sender(person, &created, film).send().await, Ended::Complete);
@@ -130,7 +149,7 @@ impl Stage {
     }
 
     /// Every clip comes to its end, and there is of it what there has to be.
-    async fn finish(&self, clips: &[(&str, Created)]) {
+    async fn finish(&self, clips: &[(&str, Film, Created)]) {
         until("every clip to come to its end", Duration::from_secs(150), || async {
             let open = "select kind || ' ' || subject || ' ' || state || ' ' || coalesce(reason, '') from jobs
                         where state not in ('done', 'cancelled') and id <> $1";
@@ -138,15 +157,15 @@ impl Stage {
             if open.is_empty() { Ok(()) } else { Err(open.join("\n")) }
         })
         .await;
-        for (place, created) in clips {
-            self.is_whole(place, &created.version).await;
+        for (place, film, created) in clips {
+            self.is_whole(place, *film, &created.version).await;
         }
         self.agrees().await;
     }
 
-    async fn is_whole(&self, place: &str, version: &str) {
+    async fn is_whole(&self, place: &str, film: Film, version: &str) {
         let state = self.texts("select state from clip_versions where id = $1", version).await;
-        if place.starts_with("refused") {
+        if film == Refused {
             assert_eq!(state, ["failed"], "{place}");
             return;
         }
@@ -163,7 +182,8 @@ impl Stage {
         let all = ["360 0", "360 1", "360 2", "480 0", "480 1", "480 2"];
         assert_eq!(self.texts(segments, version).await, all, "{place}");
         let kinds = self.texts("select kind from jobs where subject = $1 order by kind", version).await;
-        assert_eq!(kinds, ["fast_start", "ladder", "prepare"], "{place}");
+        let all = if film == Copied { ["ladder", "prepare"] } else { ["other_rungs", "prepare"] };
+        assert_eq!(kinds, all, "{place}");
         let open = "select count(*) from job_attempts a join jobs j on j.id = a.job_id
                     where j.subject = $1 and a.ended_at is null";
         assert_eq!(self.count(open, version).await, 0, "{place}: an attempt that goes on for ever");
@@ -209,11 +229,11 @@ async fn the_worker_is_killed_in_the_middle_of_every_call() {
     for (fault, arrives) in [(Fault::HoldBefore, false), (Fault::HoldBefore, true), (Fault::HoldAfter, false)] {
         for places in CALLS.chunks(AT_ONCE) {
             let mut clips = Vec::new();
-            for (n, (place, call, about)) in places.iter().enumerate() {
-                let created = stage.clip(n, &stage.films[0]).await;
+            for (n, (place, film, call, about)) in places.iter().enumerate() {
+                let created = stage.clip(n, *film).await;
                 let about = stage.spelled(about, &created).await;
                 stage.site.proxy.spoil(&[about], *call, fault, 1);
-                clips.push((*place, created));
+                clips.push((*place, *film, created));
             }
             stage.worker.start();
             stage.site.proxy.holds(places.len()).await;
@@ -246,15 +266,14 @@ async fn the_worker_is_killed_in_the_middle_of_every_commit() {
     for happens in [true, false] {
         for places in COMMITS.chunks(AT_ONCE) {
             let mut clips = Vec::new();
-            for (n, (place, says)) in places.iter().enumerate() {
-                let film = usize::from(*place == "refused");
-                let created = stage.clip(n, &stage.films[film]).await;
+            for (n, (place, film, says)) in places.iter().enumerate() {
+                let created = stage.clip(n, *film).await;
                 let mut spelled = Vec::new();
                 for text in *says {
                     spelled.push(stage.spelled(text, &created).await);
                 }
                 sql.hold(&spelled.iter().map(String::as_str).collect::<Vec<_>>());
-                clips.push((*place, created));
+                clips.push((*place, *film, created));
             }
             stage.worker.start();
             sql.holds(places.len()).await;
@@ -279,7 +298,7 @@ async fn the_worker_is_killed_while_it_writes_down_how_an_attempt_ended() {
     let mut stage = Stage::start(Some(&postgres.url()), Some(&through)).await;
     for happens in [true, false] {
         // Handed back: it is told to stop while the store keeps it waiting.
-        let handed = stage.clip(0, &stage.films[0]).await;
+        let handed = stage.clip(0, Copied).await;
         stage.site.proxy.spoil(&[stage.spelled("$v/", &handed).await], Call::GetOriginal, Fault::HoldBefore, 1);
         sql.hold(&["max_attempts = max_attempts + 1, progress = null", &stage.spelled("$j", &handed).await]);
         stage.worker.start();
@@ -287,22 +306,22 @@ async fn the_worker_is_killed_while_it_writes_down_how_an_attempt_ended() {
         stage.worker.ask_to_stop();
         sql.holds(1).await;
         stage.killed(&sql, happens).await;
-        stage.finish(&[("handed back", handed)]).await;
+        stage.finish(&[("handed back", Copied, handed)]).await;
         stage.worker.kill();
 
         // Postponed: the store says that it has no time.
-        let postponed = stage.clip(1, &stage.films[0]).await;
+        let postponed = stage.clip(1, Copied).await;
         stage.site.proxy.spoil(&[stage.spelled("$v/", &postponed).await], Call::GetOriginal, Fault::Error503, 99);
         sql.hold(&["max_attempts = max_attempts + 1 where", &stage.spelled("$j", &postponed).await]);
         stage.worker.start();
         sql.holds(1).await;
         stage.site.proxy.heal();
         stage.killed(&sql, happens).await;
-        stage.finish(&[("postponed", postponed)]).await;
+        stage.finish(&[("postponed", Copied, postponed)]).await;
         stage.worker.kill();
 
         // Reclaimed: the next worker is killed while it takes the job of the one before.
-        let reclaimed = stage.clip(0, &stage.films[0]).await;
+        let reclaimed = stage.clip(0, Copied).await;
         sql.hold(&["insert into renditions", &stage.spelled("$v/2/480/", &reclaimed).await]);
         stage.worker.start();
         sql.holds(1).await;
@@ -313,7 +332,7 @@ async fn the_worker_is_killed_while_it_writes_down_how_an_attempt_ended() {
         stage.worker.start();
         sql.holds(1).await;
         stage.killed(&sql, happens).await;
-        stage.finish(&[("reclaimed", reclaimed)]).await;
+        stage.finish(&[("reclaimed", Copied, reclaimed)]).await;
         stage.worker.kill();
     }
     // Nothing of the dead lies about: whoever came after them has cleaned up, and was killed too.
@@ -345,12 +364,12 @@ impl Stage {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_clip_of_a_killed_worker_is_gone_on_with_when_its_lease_has_run_out() {
     let mut stage = Stage::start(None, None).await;
-    let created = stage.clip(0, &stage.films[0]).await;
+    let created = stage.clip(0, Copied).await;
     stage.site.proxy.spoil(&[stage.spelled("$v/1/poster.jpg", &created).await], Call::Other, Fault::HoldBefore, 1);
     stage.worker.start();
     stage.site.proxy.holds(1).await;
     stage.worker.kill();
     stage.site.proxy.release(false);
     stage.worker.start();
-    stage.finish(&[("left alone", created)]).await;
+    stage.finish(&[("left alone", Copied, created)]).await;
 }

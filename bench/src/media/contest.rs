@@ -79,6 +79,7 @@ fn ratio(runs: &[Run], way: Way, figure: Figure) -> Outcome<f64> {
 
 fn rounds(name: &str, clip: &std::path::Path, peers: [Way; 2], options: &Options) -> Outcome<(Vec<Run>, Findings)> {
     let contenders = [Contender::Weijia, Contender::Cli(peers[0]), Contender::Cli(peers[1])];
+    let rungs = peer::rungs_like(&job::all(clip, Walls::Jailed)?)?;
     let mut runs = Vec::new();
     for round in 0..options.rounds {
         // Nobody is always the first.
@@ -90,7 +91,7 @@ fn rounds(name: &str, clip: &std::path::Path, peers: [Way; 2], options: &Options
                     (made.cost, made.first_segment_cpu_s)
                 }
                 Contender::Cli(way) => {
-                    let made = peer::all(clip, way)?;
+                    let made = peer::all(clip, way, &rungs)?;
                     (made.cost, made.first_segment_cpu_s)
                 }
             };

@@ -49,6 +49,14 @@ impl Made {
         Ok(path)
     }
 
+    /// The cap of the bits of a rung that was encoded, in kb/s: x264 writes down with what settings it worked.
+    pub fn cap_kbps(&self, name: &str) -> Outcome<Option<u32>> {
+        let Some(segment) = self.of("segment").find(|e| e["name"] == name) else { return Ok(None) };
+        let file = segment["file"].as_str().ok_or("a segment without a file")?;
+        let bytes = std::fs::read(file).map_err(|e| format!("{file}: {e}"))?;
+        Ok(vbv_maxrate(&bytes))
+    }
+
     /// The task that is left for another job.
     fn left(&self) -> Option<String> {
         self.of("done").last().and_then(|e| e["left"].as_str()).map(str::to_owned)
@@ -68,6 +76,14 @@ impl Made {
         self.events.extend(next.events);
         self.folders.extend(next.folders);
     }
+}
+
+/// The first, if there is one.
+fn vbv_maxrate(bytes: &[u8]) -> Option<u32> {
+    const NAME: &[u8] = b"vbv_maxrate=";
+    let at = bytes.windows(NAME.len()).position(|window| window == NAME)?;
+    let digits = bytes[at + NAME.len()..].iter().take_while(|byte| byte.is_ascii_digit());
+    digits.fold(None, |n, digit| Some(n.unwrap_or(0) * 10 + u32::from(digit - b'0')))
 }
 
 /// Where events name files.
@@ -124,4 +140,15 @@ pub fn one(clip: &Path, task: &str, walls: Walls) -> Outcome<Made> {
         return Err(format!("{} is refused: {event}", clip.display()));
     }
     Ok(made)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn x264_says_what_it_was_told() {
+        let said = b"\0crf=23.0 qcomp=0.60 vbv_maxrate=549 vbv_bufsize=1098 crf_max=0.0";
+        assert_eq!((vbv_maxrate(said), vbv_maxrate(b"vbv_maxrate=x"), vbv_maxrate(b"")), (Some(549), None, None));
+    }
 }

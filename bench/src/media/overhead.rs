@@ -33,7 +33,7 @@ pub fn overhead(options: &Options) -> Outcome<Findings> {
         // A child that does nothing: what both thumbnails' children cost before they begin.
         let nothing = job::one(&first, "probe_jail", Walls::Jailed)?.cost.cpu_s;
         let poster = job::one(&first, "prepare", Walls::Jailed)?;
-        let storyboard = job::one(&board, "ladder", Walls::Jailed)?;
+        let storyboard = job::one(&board, "other_rungs", Walls::Jailed)?;
         if poster.of("poster").count() != 1 || storyboard.of("storyboard").count() != 1 {
             return Err("no poster or no storyboard was made".into());
         }

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::cost::{Cost, Running};
-use super::{ffmpeg, threads};
+use super::{ffmpeg, job, threads};
 use crate::Outcome;
 
 /// A rung of an upright clip: what it is called, its size, and the cap of its bits in kb/s.
+#[derive(Debug, Clone, Copy)]
 pub struct Rung {
     pub name: &'static str,
     pub size: (u32, u32),
@@ -20,6 +21,16 @@ pub const RUNGS: [Rung; 3] = [
     Rung { name: "480", size: (480, 854), max_kbps: 1000 },
     Rung { name: "360", size: (360, 640), max_kbps: 550 },
 ];
+
+/// The same rungs, each with the cap that the worker gave to it: with other bits, neither quality nor cost can be
+/// compared.
+pub fn rungs_like(made: &job::Made) -> Outcome<[Rung; 3]> {
+    let mut rungs = RUNGS;
+    for rung in &mut rungs {
+        rung.max_kbps = made.cap_kbps(rung.name)?.unwrap_or(rung.max_kbps);
+    }
+    Ok(rungs)
+}
 
 /// How somebody uses FFmpeg who makes a ladder with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,10 +57,10 @@ impl Made {
     }
 }
 
-pub fn all(clip: &Path, way: Way) -> Outcome<Made> {
+pub fn all(clip: &Path, way: Way, rungs: &[Rung; 3]) -> Outcome<Made> {
     let folder = tempfile::tempdir().map_err(|e| e.to_string())?;
     let (mut cost, mut first_segment_cpu_s) = (Cost::default(), None);
-    for arguments in commands(way, clip, folder.path()) {
+    for arguments in commands(way, rungs, clip, folder.path()) {
         let mut command = ffmpeg::command();
         command.args(arguments);
         let mut running = Running::start(command)?;
@@ -68,7 +79,7 @@ pub fn all(clip: &Path, way: Way) -> Outcome<Made> {
     Ok(Made { cost, first_segment_cpu_s, folder })
 }
 
-fn commands(way: Way, clip: &Path, to: &Path) -> Vec<Vec<OsString>> {
+fn commands(way: Way, rungs: &[Rung; 3], clip: &Path, to: &Path) -> Vec<Vec<OsString>> {
     let input = |text: &str| words(&format!("-threads {} -i", threads())).chain([clip.into()]).chain(words(text));
     let file = |name: &str| OsString::from(to.join(name));
     let board = "fps=2,scale=90:160:flags=area,tile=10x10";
@@ -77,7 +88,7 @@ fn commands(way: Way, clip: &Path, to: &Path) -> Vec<Vec<OsString>> {
     match way {
         Way::Split | Way::CopiedTop => {
             let copied = usize::from(way == Way::CopiedTop);
-            let encoded: Vec<(usize, &Rung)> = RUNGS.iter().enumerate().skip(copied).collect();
+            let encoded: Vec<(usize, &Rung)> = rungs.iter().enumerate().skip(copied).collect();
             let mut graph = format!("[0:v]split={}", encoded.len() + 1);
             encoded.iter().for_each(|(n, _)| graph += &format!("[s{n}]"));
             graph += "[s]";
@@ -91,7 +102,7 @@ fn commands(way: Way, clip: &Path, to: &Path) -> Vec<Vec<OsString>> {
                 one.extend(words(&format!("-map [o{n}] {}", x264(*n, rung))));
             }
             one.extend(words(&format!("-map 0:a {SOUND} {HLS} -var_stream_map")));
-            let groups = (0..RUNGS.len()).map(|n| format!("v:{n},agroup:a"));
+            let groups = (0..rungs.len()).map(|n| format!("v:{n},agroup:a"));
             one.push(groups.chain(["a:0,agroup:a".into()]).collect::<Vec<_>>().join(" ").into());
             one.extend(words("-hls_segment_filename").chain([file("v%v/%05d.m4s"), file("v%v/index.m3u8")]));
             one.extend(words("-map [board] -frames:v 1 -update 1 -q:v 4").chain([file("board.jpg")]));
@@ -104,7 +115,7 @@ fn commands(way: Way, clip: &Path, to: &Path) -> Vec<Vec<OsString>> {
                 words(&format!("{HLS} -hls_segment_filename"))
                     .chain([file(&format!("v{n}/%05d.m4s")), file(&format!("v{n}/index.m3u8"))])
             };
-            let rungs = RUNGS.iter().enumerate().map(|(n, rung)| {
+            let rungs = rungs.iter().enumerate().map(|(n, rung)| {
                 input(&format!("-map 0:v -vf {} {}", scaled(rung), x264(0, rung))).chain(hls(n)).collect()
             });
             let sound = input(&format!("-map 0:a {SOUND}")).chain(hls(RUNGS.len())).collect();
@@ -140,7 +151,7 @@ mod tests {
     use super::*;
 
     fn texts(way: Way) -> Vec<String> {
-        let commands = commands(way, Path::new("clip"), Path::new("to"));
+        let commands = commands(way, &RUNGS, Path::new("clip"), Path::new("to"));
         commands.iter().map(|one| one.join(OsStr::new(" ")).to_string_lossy().into_owned()).collect()
     }
 

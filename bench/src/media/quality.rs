@@ -14,7 +14,8 @@ pub fn quality() -> Outcome<Findings> {
     let mut found = Findings::default();
     let (mut worst_ssim, mut worst_bytes, mut most_stored) = (0.0_f64, 0.0_f64, 0.0_f64);
     for (name, clip) in [("phone clip", clips.phone()?), ("app clip", clips.app()?)] {
-        let (ours, theirs) = (job::all(&clip, Walls::Jailed)?, peer::all(&clip, Way::Split)?);
+        let ours = job::all(&clip, Walls::Jailed)?;
+        let theirs = peer::all(&clip, Way::Split, &peer::rungs_like(&ours)?)?;
         let source = std::fs::metadata(&clip).map_err(|e| e.to_string())?.len() as f64;
         let stored = ours.stored()? as f64;
         most_stored = most_stored.max(stored / source);

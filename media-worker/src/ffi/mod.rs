@@ -199,6 +199,12 @@ pub fn picture_colours(frame: &ff::frame::Video) -> Colours {
     }
 }
 
+/// ffmpeg's name of a picture's format.
+pub fn pixels(frame: &ff::frame::Video) -> String {
+    // SAFETY: reads a plain field.
+    pixel_format_name(unsafe { (*frame.as_ptr()).format })
+}
+
 /// The shape of a stream's pixels: the container's word goes before the codec's.
 pub fn pixel_shape(stream: &ff::format::stream::Stream<'_>) -> (u32, u32) {
     // SAFETY: reads plain fields of a stream that lives as long as its file is open.

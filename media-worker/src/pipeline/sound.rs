@@ -7,7 +7,7 @@ use weijia_signals::{Peaks, SoundSecond, Waveform};
 use crate::encode::{SOUND_RATE, SoundEncoder};
 use crate::ffi::{self, SoundSource};
 use crate::graph::Graph;
-use crate::plan;
+use crate::plan::filters;
 use crate::plan::pace::{Clock, TICKS};
 use crate::probe::{Audio, MICROSECONDS, Result};
 
@@ -132,7 +132,7 @@ impl Sound {
     }
 
     fn open_graph(&self, source: &SoundSource) -> ffi::Result<Graph> {
-        let text = plan::sound_graph(self.origin, source.rate, self.channels, source.unnamed, self.tape.end());
+        let text = filters::sound_graph(self.origin, source.rate, self.channels, source.unnamed, self.tape.end());
         Graph::sound(&source.text, &text)
     }
 

@@ -56,21 +56,23 @@ impl Made {
     }
 }
 
-/// Until the first rendition is there, in one job or two.
+/// Until the first rendition is there: with all of them, where it plays without.
 pub fn prepare(source: &Path) -> Made {
+    let made = run(source, "prepare");
+    if made.left() == Some("ladder") { gone_on(made) } else { made }
+}
+/// Everything, one job after the other.
+pub fn all(source: &Path) -> Made {
     gone_on(run(source, "prepare"))
 }
-/// With the first rendition, if that was left for another job. Its film takes the place of a copy.
-pub fn gone_on(first: Made) -> Made {
-    if first.left() != Some("fast_start") {
-        return first;
+/// With what was left for other jobs. The first rendition's film takes the place of a copy.
+pub fn gone_on(mut made: Made) -> Made {
+    while let Some(task) = made.left().map(str::to_owned) {
+        let then = run_in(made.folder, &task);
+        let (events, took) = ([made.events, then.events].concat(), made.took + then.took);
+        made = Made { events, took, said: made.said + &then.said, folder: then.folder };
     }
-    let then = run_in(first.folder, "fast_start");
-    let (events, took) = ([first.events, then.events].concat(), first.took + then.took);
-    Made { events, took, said: first.said + &then.said, folder: then.folder }
-}
-pub fn ladder(source: &Path) -> Made {
-    run(source, "ladder")
+    made
 }
 
 /// Runs the child as the worker does; it must end well.

@@ -58,7 +58,7 @@ impl Neighbourhood {
         let scratch = self.scratch();
         std::fs::write(scratch.join("source"), bytes).unwrap();
         let mut said = String::new();
-        for task in ["prepare", "fast_start", "ladder"] {
+        for task in ["prepare", "ladder", "other_rungs"] {
             said += &child(&scratch, task).1;
         }
         self.is_untouched(what);
@@ -72,7 +72,7 @@ impl Neighbourhood {
         let scratch = self.scratch();
         std::fs::write(scratch.join("source"), bytes).unwrap();
         let mut ended = Ended::Plays;
-        for task in ["prepare", "fast_start", "ladder"] {
+        for task in ["prepare", "ladder", "other_rungs"] {
             let (status, said, words) = child(&scratch, task);
             ended = how_it_ended(status, &said, &words);
             if ended != Ended::Plays {

@@ -29,20 +29,21 @@ pub const PATIENCE: Millis = Millis::hours(24);
 pub enum JobKind {
     /// From the received bytes to the first thing that plays. Subject: a clip version.
     Prepare,
-    /// The first rendition of a version of which a copy plays: it plays over a thin line too. Subject: a clip version.
-    FastStart,
-    /// The rest of a playable version: other renditions and the storyboard. Subject: a clip version.
+    /// Of a version that plays as it came: the renditions, in one decode, and the storyboard. Subject: a clip version.
     Ladder,
+    /// Of a version whose first rendition had to be made before anything played: the other renditions and the
+    /// storyboard. Subject: a clip version.
+    OtherRungs,
 }
 
 impl JobKind {
-    pub const ALL: [JobKind; 3] = [JobKind::Prepare, JobKind::FastStart, JobKind::Ladder];
+    pub const ALL: [JobKind; 3] = [JobKind::Prepare, JobKind::Ladder, JobKind::OtherRungs];
 
     pub const fn as_str(self) -> &'static str {
         match self {
             JobKind::Prepare => "prepare",
-            JobKind::FastStart => "fast_start",
             JobKind::Ladder => "ladder",
+            JobKind::OtherRungs => "other_rungs",
         }
     }
 
@@ -50,8 +51,8 @@ impl JobKind {
     pub const fn priority(self) -> i64 {
         match self {
             JobKind::Prepare => 10,
-            JobKind::FastStart => 20,
-            JobKind::Ladder => 30,
+            JobKind::Ladder => 20,
+            JobKind::OtherRungs => 30,
         }
     }
 }

@@ -248,12 +248,12 @@ both_databases! {
 
     each_lane_takes_its_own_and_what_is_waited_for_first(db) {
         let owner = UserId::new();
-        for kind in [JobKind::Ladder, JobKind::FastStart, JobKind::Prepare] {
+        for kind in [JobKind::OtherRungs, JobKind::Ladder, JobKind::Prepare] {
             add(&db, &owner, kind.as_str(), kind).await;
         }
         let mut tx = db.write().await.unwrap();
         assert!(is_due(&mut tx, Lane::First).await.unwrap() && is_due(&mut tx, Lane::Rest).await.unwrap());
-        for (lane, next) in [(Lane::First, Some("prepare")), (Lane::First, None), (Lane::Rest, Some("fast_start")), (Lane::Rest, Some("ladder"))] {
+        for (lane, next) in [(Lane::First, Some("prepare")), (Lane::First, None), (Lane::Rest, Some("ladder")), (Lane::Rest, Some("other_rungs"))] {
             let lease = claim(&mut tx, lane, "here", LEASE).await.unwrap();
             assert_eq!(lease.map(|lease| lease.subject).as_deref(), next);
         }
@@ -263,7 +263,7 @@ both_databases! {
 
     no_number_of_an_attempt_is_used_twice_for_a_subject(db) {
         let owner = UserId::new();
-        for kind in [JobKind::Prepare, JobKind::FastStart, JobKind::Ladder] {
+        for kind in [JobKind::Prepare, JobKind::Ladder, JobKind::OtherRungs] {
             add(&db, &owner, "a", kind).await;
             let lease = take(&db).await.unwrap();
             assert_eq!((lease.kind, lease.attempt), (kind, kind.priority() / 10));

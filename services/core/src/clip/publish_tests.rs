@@ -160,10 +160,10 @@ both_databases! {
         let mut tx = db.write().await.unwrap();
         mp4(&mut tx, &lease, At(5_000), "mp4", 9).await.unwrap();
         waveform(&mut tx, &lease, NOW, "wave", 9).await.unwrap();
-        go_on(&mut tx, &lease, NOW, JobKind::Ladder).await.unwrap();
+        go_on(&mut tx, &lease, NOW, JobKind::OtherRungs).await.unwrap();
         tx.commit().await.unwrap();
         let lease = begin(&db).await;
-        assert_eq!(lease.kind, JobKind::Ladder);
+        assert_eq!(lease.kind, JobKind::OtherRungs);
         let mut tx = db.write().await.unwrap();
         storyboard(&mut tx, &lease, NOW, ("board", 9), ("vtt", 9)).await.unwrap();
         captions(&mut tx, &lease, NOW, &[caption("zh", "words")]).await.unwrap();
@@ -207,17 +207,17 @@ both_databases! {
         let lease = begin(&db).await;
         let mut tx = db.write().await.unwrap();
         mp4(&mut tx, &lease, NOW, "mp4", 9).await.unwrap();
-        go_on(&mut tx, &lease, NOW, JobKind::FastStart).await.unwrap();
+        go_on(&mut tx, &lease, NOW, JobKind::Ladder).await.unwrap();
         tx.commit().await.unwrap();
         assert!(row(&db, &version).await.playable());
         let lease = begin(&db).await;
-        assert_eq!(lease.kind, JobKind::FastStart);
+        assert_eq!(lease.kind, JobKind::Ladder);
         let id = grow(&db, &lease, 1).await;
         end(&db, &lease, &id).await;
         let mut tx = db.write().await.unwrap();
-        go_on(&mut tx, &lease, NOW, JobKind::Ladder).await.unwrap();
+        go_on(&mut tx, &lease, NOW, JobKind::OtherRungs).await.unwrap();
         tx.commit().await.unwrap();
-        assert_eq!(begin(&db).await.kind, JobKind::Ladder);
+        assert_eq!(begin(&db).await.kind, JobKind::OtherRungs);
     }
 
     the_next_attempt_learns_what_the_last_one_published(db) {
@@ -242,7 +242,7 @@ both_databases! {
         assert_eq!(column(&db, SEGMENTS).await, ["1/0", "1/1", "2/2"]);
         let mut tx = db.write().await.unwrap();
         assert!(kept(&mut tx, &second, "480").await.unwrap().unwrap().complete);
-        go_on(&mut tx, &second, NOW, JobKind::Ladder).await.unwrap();
+        go_on(&mut tx, &second, NOW, JobKind::OtherRungs).await.unwrap();
         // Asked for anew, all of it is made anew.
         assert!(make_again(&mut tx, NOW, &version, &second.owner).await.unwrap());
         tx.commit().await.unwrap();
@@ -295,8 +295,8 @@ both_databases! {
         assert!(mp4(&mut tx, &first, NOW, "late", 9).await.is_err());
         assert!(poster(&mut tx, &first, NOW, "late", 9).await.is_err());
         assert!(storyboard(&mut tx, &first, NOW, ("late", 9), ("late", 9)).await.is_err());
-        assert!(go_on(&mut tx, &first, NOW, JobKind::FastStart).await.is_err());
         assert!(go_on(&mut tx, &first, NOW, JobKind::Ladder).await.is_err());
+        assert!(go_on(&mut tx, &first, NOW, JobKind::OtherRungs).await.is_err());
         assert!(kept(&mut tx, &first, "480").await.is_err());
         assert!(ready(&mut tx, &first, NOW).await.is_err());
         assert!(refused(&mut tx, &first, NOW, RefusalCode::Empty, None).await.is_err());
@@ -325,7 +325,7 @@ both_databases! {
         end(&db, &lease, &id).await;
         let mut tx = db.write().await.unwrap();
         poster(&mut tx, &lease, NOW, "poster", 1).await.unwrap();
-        go_on(&mut tx, &lease, NOW, JobKind::Ladder).await.unwrap();
+        go_on(&mut tx, &lease, NOW, JobKind::OtherRungs).await.unwrap();
         tx.commit().await.unwrap();
         let lease = begin(&db).await;
         let mut tx = db.write().await.unwrap();
@@ -385,7 +385,7 @@ both_databases! {
         let id = grow(&db, &lease, 1).await;
         end(&db, &lease, &id).await;
         let mut tx = db.write().await.unwrap();
-        go_on(&mut tx, &lease, NOW, JobKind::Ladder).await.unwrap();
+        go_on(&mut tx, &lease, NOW, JobKind::OtherRungs).await.unwrap();
         tx.commit().await.unwrap();
         for _ in 0..job::MAX_ATTEMPTS {
             let lease = begin(&db).await;

@@ -76,7 +76,7 @@ both_databases! {
         let room = Classroom::open(&db).await;
         let mut tx = db.write().await.unwrap();
         let (id, version) = testing::clip(&mut tx, &room.trainee, None, None).await;
-        job::enqueue(&mut tx, At(1), job::JobKind::Ladder, version.as_str(), &room.trainee).await.unwrap();
+        job::enqueue(&mut tx, At(1), job::JobKind::OtherRungs, version.as_str(), &room.trainee).await.unwrap();
         let lease = job::testing::claim(&mut tx, "here", Millis::minutes(1)).await.unwrap().unwrap();
         withdraw(&mut tx, At(2), &room.trainee, &id).await.unwrap();
         assert!(job::still_held(&mut tx, &lease).await.is_err());

@@ -132,8 +132,8 @@ fn said(name: &str) -> &str {
         "dead" => "做不成，放弃了",
         "cancelled" => "取消了",
         "prepare" => "先让它能放",
-        "fast_start" => "做头一档清晰度",
-        "ladder" => "补齐其余清晰度",
+        "ladder" => "做各档清晰度",
+        "other_rungs" => "补齐其余清晰度",
         "waiting" => "在排队",
         "claimed" => "老师拿着",
         "sent" => "回完了",
@@ -177,7 +177,7 @@ mod tests {
             let version: String = on!(&mut tx, c => sqlx::query_scalar("select id from clip_versions where clip_id = $1")
                 .bind(&clip).fetch_one(c).await).unwrap();
             let now = tx.clock().await.unwrap();
-            job::enqueue(&mut tx, now, JobKind::Ladder, &version, &crate::ids::UserId::new()).await.unwrap();
+            job::enqueue(&mut tx, now, JobKind::OtherRungs, &version, &crate::ids::UserId::new()).await.unwrap();
             let lease = job::testing::claim(&mut tx, "zhangjiajie/7", Millis::minutes(1)).await.unwrap().unwrap();
             job::died(&mut tx, &lease, "signal: 11 (SIGSEGV)").await.unwrap();
             on!(&mut tx, c => sqlx::query("update jobs set run_at = 0").execute(c).await.map(drop)).unwrap();

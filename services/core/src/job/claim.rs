@@ -33,10 +33,10 @@ macro_rules! kinds {
         "priority <= 10 and kind in ('prepare')"
     };
     (Rest) => {
-        "priority > 10 and kind in ('fast_start', 'ladder')"
+        "priority > 10 and kind in ('ladder', 'other_rungs')"
     };
     (Any) => {
-        "kind in ('prepare', 'fast_start', 'ladder')"
+        "kind in ('prepare', 'ladder', 'other_rungs')"
     };
 }
 

@@ -47,7 +47,7 @@ impl Http {
 
 /// Whom the machine trusts. A plain store needs nobody's word, and a machine without a list of its own may still ask one.
 fn trusted(secure: bool) -> ClientConfig {
-    let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider);
     let config = config.with_safe_default_protocol_versions().expect("the provider knows TLS 1.3");
     let native = if secure { config.clone().with_native_roots() } else { Err(std::io::ErrorKind::Unsupported.into()) };

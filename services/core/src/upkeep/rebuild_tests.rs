@@ -81,7 +81,7 @@ async fn made(db: &Db) -> Upload {
     }
     publish::complete(&mut tx, &lease, NOW, &rendition, 900_000).await.unwrap();
     publish::mp4(&mut tx, &lease, NOW, "mp4", 14).await.unwrap();
-    publish::go_on(&mut tx, &lease, NOW, JobKind::FastStart).await.unwrap();
+    publish::go_on(&mut tx, &lease, NOW, JobKind::Ladder).await.unwrap();
     let lease = jobs::testing::claim(&mut tx, "w", Millis::seconds(20)).await.unwrap().unwrap();
     publish::storyboard(&mut tx, &lease, NOW, ("board", 15), ("vtt", 16)).await.unwrap();
     publish::waveform(&mut tx, &lease, NOW, "wave", 17).await.unwrap();
@@ -108,7 +108,7 @@ both_databases! {
         assert_eq!((seen.state, seen.n, seen.bytes, seen.original_key), (MediaState::Received, 1, 3, done.key.clone()));
         assert_eq!(job(&mut tx, version, JobKind::Prepare).await.unwrap(), ("ready".into(), 3, 3 + jobs::MAX_ATTEMPTS));
         // What follows from it must not get the keys of what lies there either.
-        assert_eq!(job(&mut tx, version, JobKind::Ladder).await.unwrap(), ("cancelled".into(), 3, 3 + jobs::MAX_ATTEMPTS));
+        assert_eq!(job(&mut tx, version, JobKind::OtherRungs).await.unwrap(), ("cancelled".into(), 3, 3 + jobs::MAX_ATTEMPTS));
         assert_eq!(Stored::of(&mut tx, version).await.unwrap(), Some(before.upload));
         assert!(account::principal(&mut tx, NOW, &done.owner_id).await.is_err(), "nobody signs in as her");
         tx.commit().await.unwrap();

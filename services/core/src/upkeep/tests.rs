@@ -222,7 +222,7 @@ both_databases! {
         let first = &versions[0];
         school::rendition(&mut tx, first, 1, "480", 3, true).await;
         school::rendition(&mut tx, first, 1, "720", 2, false).await;
-        job::enqueue(&mut tx, NOW, JobKind::Ladder, first.as_str(), &room.trainee).await.unwrap();
+        job::enqueue(&mut tx, NOW, JobKind::OtherRungs, first.as_str(), &room.trainee).await.unwrap();
         let page = books::versions(&mut tx, "").await.unwrap();
         assert_eq!(page.len() as i64, books::PAGE);
         assert!(page.is_sorted_by_key(|book| book.row.id.clone()));
@@ -317,20 +317,20 @@ both_databases! {
         let lease = job::testing::claim(&mut tx, "w", Millis::seconds(20)).await.unwrap().unwrap();
         publish::start(&mut tx, &lease).await.unwrap();
         publish::mp4(&mut tx, &lease, NOW, "m", 9).await.unwrap();
-        publish::go_on(&mut tx, &lease, NOW, JobKind::FastStart).await.unwrap();
+        publish::go_on(&mut tx, &lease, NOW, JobKind::Ladder).await.unwrap();
         let lease = job::testing::claim(&mut tx, "w", Millis::seconds(20)).await.unwrap().unwrap();
         publish::ready(&mut tx, &lease, NOW).await.unwrap();
         assert!(publish::make_again(&mut tx, NOW, version, &done.owner_id).await.unwrap());
         assert_eq!(job(&mut tx, version, JobKind::Prepare).await.unwrap(), ("ready".into(), 2, 2 + job::MAX_ATTEMPTS));
-        assert_eq!(job(&mut tx, version, JobKind::FastStart).await.unwrap().0, "cancelled");
+        assert_eq!(job(&mut tx, version, JobKind::Ladder).await.unwrap().0, "cancelled");
         let seen = row(&mut tx, version).await;
         assert_eq!((seen.state, seen.playable()), (MediaState::Processing, true), "what plays goes on playing");
         let lease = job::testing::claim(&mut tx, "w", Millis::seconds(20)).await.unwrap().unwrap();
         assert_eq!((lease.kind, lease.attempt), (JobKind::Prepare, 3));
         publish::start(&mut tx, &lease).await.unwrap();
-        publish::go_on(&mut tx, &lease, NOW, JobKind::FastStart).await.unwrap();
+        publish::go_on(&mut tx, &lease, NOW, JobKind::Ladder).await.unwrap();
         let lease = job::testing::claim(&mut tx, "w", Millis::seconds(20)).await.unwrap().unwrap();
-        assert_eq!((lease.kind, lease.attempt), (JobKind::FastStart, 4));
+        assert_eq!((lease.kind, lease.attempt), (JobKind::Ladder, 4));
         publish::ready(&mut tx, &lease, NOW).await.unwrap();
         assert_eq!(row(&mut tx, version).await.state, MediaState::Ready);
         // Without the file there is nothing to make it from.
