@@ -95,6 +95,11 @@ impl Fragments {
         })
     }
 
+    /// Whether a segment of it is out.
+    pub fn any_is_out(&self) -> bool {
+        self.next > 0
+    }
+
     /// `opens`: a segment begins with it.
     pub fn picture(
         &mut self,

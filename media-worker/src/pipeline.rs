@@ -60,6 +60,14 @@ struct Line {
     fragments: Fragments,
 }
 
+/// One picture for each line, or none where it had its own.
+struct Pictures {
+    each: Vec<Option<ff::frame::Video>>,
+    at: i64,
+    /// They open a segment.
+    key: bool,
+}
+
 struct Run<'a, 'e> {
     order: Order<'a>,
     emit: &'e mut Emit<'e>,
@@ -67,6 +75,8 @@ struct Run<'a, 'e> {
     lines: Vec<Line>,
     /// The line of the rendition that is made first: of it the film, and by it what is measured.
     main: usize,
+    /// What the other lines get once the first segment of that one is out. None: it is out.
+    held: Option<Vec<Pictures>>,
     film: Option<Film>,
     pace: Pace,
     clock: Clock,
@@ -116,6 +126,10 @@ pub fn run(source: &mut Source, order: Order<'_>, emit: &mut Emit<'_>) -> Result
         order.ladder.rungs.iter().map(|r| r.size).collect()
     };
     let mut decoder = ffi::decoder(&video.parameters, video.time_base, order.threads)?;
+    if outputs.iter().all(|size| 2 * size.short() <= video.shown.short()) {
+        // Nobody sees the edges of its blocks at half the size, and no other picture leans on these.
+        decoder.skip_loop_filter(ff::Discard::NonReference);
+    }
     let order_measures = order.measure;
     let mut run = Run {
         order,
@@ -124,6 +138,7 @@ pub fn run(source: &mut Source, order: Order<'_>, emit: &mut Emit<'_>) -> Result
         outputs,
         lines,
         main,
+        held: Some(Vec::new()),
         film,
         pace: Pace::new(video.average),
         clock: Clock::new(source.duration_ms),
@@ -261,11 +276,32 @@ impl Run<'_, '_> {
         Ok(())
     }
 
-    /// One picture for each rendition; an encoder takes the next only when it was relieved of what is ready.
+    /// One picture for each rendition.
     fn put(&mut self, pictures: &[ff::frame::Video], at: i64) -> Result<()> {
         let key = self.order.cuts.opens_segment(at, self.put.replace(at));
-        for (line, picture) in self.lines.iter_mut().zip(pictures) {
-            line.encoder.push(&mut ffi::share(picture)?, at, key)?;
+        let each = pictures.iter().map(|picture| ffi::share(picture).map(Some)).collect::<ffi::Result<_>>()?;
+        let mut pictures = Pictures { each, at, key };
+        let Some(held) = self.held.as_mut() else { return self.encode(pictures) };
+        let mut first = Pictures { each: pictures.each.iter().map(|_| None).collect(), at, key };
+        if let (Some(mine), Some(first)) = (pictures.each.get_mut(self.main), first.each.get_mut(self.main)) {
+            *first = mine.take();
+        }
+        held.push(pictures);
+        self.encode(first)?;
+        let is_out = self.lines.get(self.main).is_none_or(|line| line.fragments.any_is_out());
+        if is_out { self.let_go() } else { Ok(()) }
+    }
+
+    fn let_go(&mut self) -> Result<()> {
+        self.held.take().into_iter().flatten().try_for_each(|pictures| self.encode(pictures))
+    }
+
+    /// An encoder takes the next picture only when it was relieved of what is ready.
+    fn encode(&mut self, pictures: Pictures) -> Result<()> {
+        for (line, picture) in self.lines.iter_mut().zip(pictures.each) {
+            if let Some(mut picture) = picture {
+                line.encoder.push(&mut picture, pictures.at, pictures.key)?;
+            }
         }
         self.drain()
     }
@@ -311,6 +347,7 @@ impl Run<'_, '_> {
 
     fn end(mut self, end: i64, silent: bool) -> Result<Made> {
         self.stand(end)?;
+        self.let_go()?;
         for line in &mut self.lines {
             line.fragments.end_of_sound();
             line.encoder.end(end)?;

@@ -10,7 +10,10 @@ use crate::{Options, Outcome};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Contender {
     Weijia,
+    /// The same rungs.
     Cli(Way),
+    /// One command for all rungs that there could be, until it has its first segment.
+    WholeLadder,
 }
 
 impl Contender {
@@ -20,6 +23,7 @@ impl Contender {
             Contender::Cli(Way::Split) => "ffmpeg, one command",
             Contender::Cli(Way::OncePerRung) => "ffmpeg, once per rung",
             Contender::Cli(Way::CopiedTop) => "ffmpeg, copied top",
+            Contender::WholeLadder => "ffmpeg, one command with 1080",
         }
     }
 }
@@ -28,35 +32,36 @@ impl Contender {
 struct Run {
     round: usize,
     contender: Contender,
-    cost: Cost,
+    /// None where it was not let come to its end.
+    cost: Option<Cost>,
     first_segment_cpu_s: Option<f64>,
 }
 
 pub fn reencode(options: &Options) -> Outcome<Findings> {
     let clips = Clips::new()?;
-    let peers = [Way::Split, Way::OncePerRung];
+    let peers = [Contender::Cli(Way::Split), Contender::Cli(Way::OncePerRung), Contender::WholeLadder];
     let (runs, mut found) = rounds("phone clip", &clips.phone()?, peers, options)?;
-    found.value("reencode_cpu_vs_split", ratio(&runs, Way::Split, cpu));
-    found.value("reencode_cpu_vs_once_per_rung", ratio(&runs, Way::OncePerRung, cpu));
-    found.value("first_segment_cpu_vs_split", ratio(&runs, Way::Split, first_segment));
-    let peak = of(&runs, Contender::Weijia, |run| Some(run.cost.peak_mb)).reduce(f64::max);
+    found.value("reencode_cpu_vs_split", ratio(&runs, peers[0], cpu));
+    found.value("reencode_cpu_vs_once_per_rung", ratio(&runs, peers[1], cpu));
+    found.value("first_segment_cpu_vs_whole_ladder", ratio(&runs, peers[2], first_segment));
+    let peak = of(&runs, Contender::Weijia, |run| Some(run.cost?.peak_mb)).reduce(f64::max);
     found.value("peak_memory", peak.ok_or("no run".into()));
     Ok(found)
 }
 
 pub fn passthrough(options: &Options) -> Outcome<Findings> {
     let clips = Clips::new()?;
-    let peers = [Way::Split, Way::CopiedTop];
+    let peers = [Contender::Cli(Way::Split), Contender::Cli(Way::CopiedTop)];
     let (runs, mut found) = rounds("app clip", &clips.app()?, peers, options)?;
-    found.value("passthrough_cpu_vs_split", ratio(&runs, Way::Split, cpu));
-    found.value("passthrough_cpu_vs_copied_top", ratio(&runs, Way::CopiedTop, cpu));
+    found.value("passthrough_cpu_vs_split", ratio(&runs, peers[0], cpu));
+    found.value("passthrough_cpu_vs_copied_top", ratio(&runs, peers[1], cpu));
     Ok(found)
 }
 
 type Figure = fn(&Run) -> Option<f64>;
 
 fn cpu(run: &Run) -> Option<f64> {
-    Some(run.cost.cpu_s)
+    run.cost.map(|cost| cost.cpu_s)
 }
 
 fn first_segment(run: &Run) -> Option<f64> {
@@ -68,17 +73,20 @@ fn of(runs: &[Run], contender: Contender, figure: Figure) -> impl Iterator<Item 
 }
 
 /// Ours over theirs in the same round; of these the median.
-fn ratio(runs: &[Run], way: Way, figure: Figure) -> Outcome<f64> {
-    let theirs = |round: usize| {
-        runs.iter().find(|run| run.round == round && run.contender == Contender::Cli(way)).and_then(figure)
-    };
+fn ratio(runs: &[Run], peer: Contender, figure: Figure) -> Outcome<f64> {
+    let theirs = |round: usize| runs.iter().find(|run| run.round == round && run.contender == peer).and_then(figure);
     let ours = runs.iter().filter(|run| run.contender == Contender::Weijia);
     let ratios = ours.filter_map(|run| Some(figure(run)? / theirs(run.round)?));
-    median(ratios).ok_or_else(|| format!("no round of {} went through", Contender::Cli(way).name()))
+    median(ratios).ok_or_else(|| format!("no round of {} went through", peer.name()))
 }
 
-fn rounds(name: &str, clip: &std::path::Path, peers: [Way; 2], options: &Options) -> Outcome<(Vec<Run>, Findings)> {
-    let contenders = [Contender::Weijia, Contender::Cli(peers[0]), Contender::Cli(peers[1])];
+fn rounds<const N: usize>(
+    name: &str,
+    clip: &std::path::Path,
+    peers: [Contender; N],
+    options: &Options,
+) -> Outcome<(Vec<Run>, Findings)> {
+    let contenders: Vec<Contender> = [Contender::Weijia].into_iter().chain(peers).collect();
     let rungs = peer::rungs_like(&job::all(clip, Walls::Jailed)?)?;
     let mut runs = Vec::new();
     for round in 0..options.rounds {
@@ -88,14 +96,16 @@ fn rounds(name: &str, clip: &std::path::Path, peers: [Way; 2], options: &Options
             let (cost, first_segment_cpu_s) = match contender {
                 Contender::Weijia => {
                     let made = job::all(clip, Walls::Jailed)?;
-                    (made.cost, made.first_segment_cpu_s)
+                    (Some(made.cost), made.first_segment_cpu_s)
                 }
                 Contender::Cli(way) => {
                     let made = peer::all(clip, way, &rungs)?;
-                    (made.cost, made.first_segment_cpu_s)
+                    (Some(made.cost), made.first_segment_cpu_s)
                 }
+                Contender::WholeLadder => (None, Some(peer::until_first_segment(clip, &peer::whole_ladder())?)),
             };
-            eprintln!("{name}, round {round}: {} {:.2} s", contender.name(), cost.cpu_s);
+            let spent = cost.map(|cost| cost.cpu_s).or(first_segment_cpu_s).unwrap_or_default();
+            eprintln!("{name}, round {round}: {} {spent:.2} s", contender.name());
             runs.push(Run { round, contender, cost, first_segment_cpu_s });
         }
     }
@@ -103,8 +113,8 @@ fn rounds(name: &str, clip: &std::path::Path, peers: [Way; 2], options: &Options
     for contender in contenders {
         let title = |what: &str| format!("{name}, {}: {what}", contender.name());
         found.sample(title("processor time"), "s", of(&runs, contender, cpu));
-        found.sample(title("wall"), "s", of(&runs, contender, |run| Some(run.cost.wall_s)));
-        found.sample(title("peak memory"), "MB", of(&runs, contender, |run| Some(run.cost.peak_mb)));
+        found.sample(title("wall"), "s", of(&runs, contender, |run| Some(run.cost?.wall_s)));
+        found.sample(title("peak memory"), "MB", of(&runs, contender, |run| Some(run.cost?.peak_mb)));
         found.sample(title("processor time until the first segment"), "s", of(&runs, contender, first_segment));
     }
     found.samples.retain(|sample| !sample.runs.is_empty());
@@ -120,14 +130,15 @@ mod tests {
         let run = |round, contender, cpu_s| Run {
             round,
             contender,
-            cost: Cost { cpu_s, ..Cost::default() },
+            cost: Some(Cost { cpu_s, ..Cost::default() }),
             first_segment_cpu_s: None,
         };
         // The machine gets slower from round to round: the ratio does not.
         let ours = [(0, 9.0), (1, 18.0), (2, 36.0)].map(|(round, s)| run(round, Contender::Weijia, s));
         let theirs = [(2, 40.0), (0, 10.0), (1, 20.0)].map(|(round, s)| run(round, Contender::Cli(Way::Split), s));
         let runs: Vec<Run> = ours.into_iter().chain(theirs).collect();
-        assert_eq!(ratio(&runs, Way::Split, cpu), Ok(0.9));
-        assert!(ratio(&runs, Way::Split, first_segment).is_err() && ratio(&runs, Way::CopiedTop, cpu).is_err());
+        let split = Contender::Cli(Way::Split);
+        assert_eq!(ratio(&runs, split, cpu), Ok(0.9));
+        assert!(ratio(&runs, split, first_segment).is_err() && ratio(&runs, Contender::WholeLadder, cpu).is_err());
     }
 }

@@ -37,7 +37,8 @@ impl Made {
         rungs.into_iter().rev().map(|(_, name)| self.rung(&name).map(|path| (name, path))).collect()
     }
 
-    fn rung(&self, name: &str) -> Outcome<PathBuf> {
+    /// Laid end to end, as a player reads it.
+    pub fn rung(&self, name: &str) -> Outcome<PathBuf> {
         let pieces = self.of("rendition").chain(self.of("segment")).filter(|e| e["name"] == name);
         let folder = self.folders.first().ok_or("no folder")?.path();
         let path = folder.join(format!("{name}.mp4"));
@@ -47,6 +48,13 @@ impl Made {
             std::io::copy(&mut piece, &mut whole).map_err(|e| e.to_string())?;
         }
         Ok(path)
+    }
+
+    /// The rung that is the source's own pictures.
+    pub fn passed(&self) -> Option<&str> {
+        let first: Vec<&Value> = self.events.iter().take_while(|e| e["event"] != "done").collect();
+        let is_film = first.iter().any(|e| e["event"] == "mp4");
+        first.into_iter().filter(|_| !is_film).find(|e| e["event"] == "rendition").and_then(|e| e["name"].as_str())
     }
 
     /// The cap of the bits of a rung that was encoded, in kb/s: x264 writes down with what settings it worked.

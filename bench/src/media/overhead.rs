@@ -10,8 +10,8 @@ use weijia_signals::{Luma, Pictures, Sound};
 
 use super::clips::Clips;
 use super::cost::on_this_thread;
+use super::ffmpeg;
 use super::job::{self, Walls};
-use super::{ffmpeg, peer};
 use crate::report::{Findings, median};
 use crate::{Options, Outcome};
 
@@ -61,8 +61,7 @@ pub fn overhead(options: &Options) -> Outcome<Findings> {
 
 /// Seconds for the pictures of the rung that is measured.
 fn pictures(clip: &Path) -> Outcome<f64> {
-    let (width, height) = peer::RUNGS[1].size;
-    let (width, height) = (width as usize, height as usize);
+    let (width, height) = (480, 854);
     let filters = format!("scale={width}:{height}:flags=bicubic,format=gray");
     let mut command = ffmpeg::command();
     command.arg("-i").arg(clip).args(["-an", "-vf", &filters, "-f", "rawvideo", "-"]).stdout(Stdio::piped());

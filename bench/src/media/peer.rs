@@ -4,32 +4,43 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::cost::{Cost, Running};
 use super::{ffmpeg, job, threads};
 use crate::Outcome;
 
-/// A rung of an upright clip: what it is called, its size, and the cap of its bits in kb/s.
-#[derive(Debug, Clone, Copy)]
+/// A rung: what it is called, its size, and the cap of its bits in kb/s.
+#[derive(Debug, Clone)]
 pub struct Rung {
-    pub name: &'static str,
+    pub name: String,
     pub size: (u32, u32),
     max_kbps: u32,
 }
 
-pub const RUNGS: [Rung; 3] = [
-    Rung { name: "720", size: (720, 1280), max_kbps: 2200 },
-    Rung { name: "480", size: (480, 854), max_kbps: 1000 },
-    Rung { name: "360", size: (360, 640), max_kbps: 550 },
-];
+/// Where the worker has passed pictures through, others would encode them up to this.
+const PASSED_MAX_KBPS: u32 = 4500;
 
-/// The same rungs, each with the cap that the worker gave to it: with other bits, neither quality nor cost can be
-/// compared.
-pub fn rungs_like(made: &job::Made) -> Outcome<[Rung; 3]> {
-    let mut rungs = RUNGS;
-    for rung in &mut rungs {
-        rung.max_kbps = made.cap_kbps(rung.name)?.unwrap_or(rung.max_kbps);
+/// The rungs that the worker made, the largest first, each with its cap: with other bits, neither quality nor cost could
+/// be compared.
+pub fn rungs_like(made: &job::Made) -> Outcome<Vec<Rung>> {
+    let side =
+        |e: &Value, key: &str| e[key].as_u64().and_then(|n| u32::try_from(n).ok()).ok_or("a rung without a size");
+    let mut rungs = Vec::new();
+    for rendition in made.of("rendition") {
+        let name = rendition["name"].as_str().ok_or("a rung without a name")?.to_owned();
+        let max_kbps = if made.passed() == Some(&name) { None } else { made.cap_kbps(&name)? };
+        let size = (side(rendition, "width")?, side(rendition, "height")?);
+        rungs.push(Rung { name, size, max_kbps: max_kbps.unwrap_or(PASSED_MAX_KBPS) });
     }
+    rungs.sort_by_key(|rung| std::cmp::Reverse(rung.size));
     Ok(rungs)
+}
+
+/// The ladder of an upright clip of 1080p with all it has, as sites of videos make it.
+pub fn whole_ladder() -> Vec<Rung> {
+    let rung = |name: &str, size, max_kbps| Rung { name: name.into(), size, max_kbps };
+    vec![rung("1080", (1080, 1920), PASSED_MAX_KBPS), rung("720", (720, 1280), 2200), rung("480", (480, 854), 1000)]
 }
 
 /// How somebody uses FFmpeg who makes a ladder with it.
@@ -57,16 +68,17 @@ impl Made {
     }
 }
 
-pub fn all(clip: &Path, way: Way, rungs: &[Rung; 3]) -> Outcome<Made> {
+/// To its end.
+pub fn all(clip: &Path, way: Way, rungs: &[Rung]) -> Outcome<Made> {
     let folder = tempfile::tempdir().map_err(|e| e.to_string())?;
     let (mut cost, mut first_segment_cpu_s) = (Cost::default(), None);
     for arguments in commands(way, rungs, clip, folder.path()) {
         let mut command = ffmpeg::command();
         command.args(arguments);
         let mut running = Running::start(command)?;
-        let first = folder.path().join("v1/00000.m4s");
+        let first = (way != Way::OncePerRung).then(|| first_segment(folder.path(), rungs)).flatten();
         let spent = loop {
-            if first_segment_cpu_s.is_none() && way != Way::OncePerRung && first.exists() {
+            if first_segment_cpu_s.is_none() && first.as_ref().is_some_and(|first| first.exists()) {
                 first_segment_cpu_s = Some(running.cpu_s()?);
             }
             if let Some(spent) = running.try_end()? {
@@ -79,7 +91,28 @@ pub fn all(clip: &Path, way: Way, rungs: &[Rung; 3]) -> Outcome<Made> {
     Ok(Made { cost, first_segment_cpu_s, folder })
 }
 
-fn commands(way: Way, rungs: &[Rung; 3], clip: &Path, to: &Path) -> Vec<Vec<OsString>> {
+/// Seconds of the processor until the first segment of its 480 rung is there. What is left is not made.
+pub fn until_first_segment(clip: &Path, rungs: &[Rung]) -> Outcome<f64> {
+    let folder = tempfile::tempdir().map_err(|e| e.to_string())?;
+    let first = first_segment(folder.path(), rungs).ok_or("no rung of 480")?;
+    let mut command = ffmpeg::command();
+    command.args(commands(Way::Split, rungs, clip, folder.path()).remove(0));
+    let mut running = Running::start(command)?;
+    while !first.exists() {
+        if running.try_end()?.is_some() {
+            return Err(format!("{}: no first segment", clip.display()));
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    running.cpu_s()
+}
+
+fn first_segment(folder: &Path, rungs: &[Rung]) -> Option<PathBuf> {
+    let n = rungs.iter().position(|rung| rung.name == "480")?;
+    Some(folder.join(format!("v{n}/00000.m4s")))
+}
+
+fn commands(way: Way, rungs: &[Rung], clip: &Path, to: &Path) -> Vec<Vec<OsString>> {
     let input = |text: &str| words(&format!("-threads {} -i", threads())).chain([clip.into()]).chain(words(text));
     let file = |name: &str| OsString::from(to.join(name));
     let board = "fps=2,scale=90:160:flags=area,tile=10x10";
@@ -115,13 +148,13 @@ fn commands(way: Way, rungs: &[Rung; 3], clip: &Path, to: &Path) -> Vec<Vec<OsSt
                 words(&format!("{HLS} -hls_segment_filename"))
                     .chain([file(&format!("v{n}/%05d.m4s")), file(&format!("v{n}/index.m3u8"))])
             };
-            let rungs = rungs.iter().enumerate().map(|(n, rung)| {
+            let films = rungs.iter().enumerate().map(|(n, rung)| {
                 input(&format!("-map 0:v -vf {} {}", scaled(rung), x264(0, rung))).chain(hls(n)).collect()
             });
-            let sound = input(&format!("-map 0:a {SOUND}")).chain(hls(RUNGS.len())).collect();
+            let sound = input(&format!("-map 0:a {SOUND}")).chain(hls(rungs.len())).collect();
             let board = input(&format!("-map 0:v -vf {board} -frames:v 1 -update 1 -q:v 4"));
             let stills = [board.chain([file("board.jpg")]).collect(), input("").chain(poster()).collect()];
-            rungs.chain([sound]).chain(stills).collect()
+            films.chain([sound]).chain(stills).collect()
         }
     }
 }
@@ -151,7 +184,7 @@ mod tests {
     use super::*;
 
     fn texts(way: Way) -> Vec<String> {
-        let commands = commands(way, &RUNGS, Path::new("clip"), Path::new("to"));
+        let commands = commands(way, &whole_ladder(), Path::new("clip"), Path::new("to"));
         commands.iter().map(|one| one.join(OsStr::new(" ")).to_string_lossy().into_owned()).collect()
     }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::clips::Clips;
 use super::ffmpeg;
 use super::job::{self, Walls};
-use super::peer::{self, RUNGS, Rung, Way};
+use super::peer::{self, Rung, Way};
 use crate::Outcome;
 use crate::report::Findings;
 
@@ -15,7 +15,8 @@ pub fn quality() -> Outcome<Findings> {
     let (mut worst_ssim, mut worst_bytes, mut most_stored) = (0.0_f64, 0.0_f64, 0.0_f64);
     for (name, clip) in [("phone clip", clips.phone()?), ("app clip", clips.app()?)] {
         let ours = job::all(&clip, Walls::Jailed)?;
-        let theirs = peer::all(&clip, Way::Split, &peer::rungs_like(&ours)?)?;
+        let rungs = peer::rungs_like(&ours)?;
+        let theirs = peer::all(&clip, Way::Split, &rungs)?;
         let source = std::fs::metadata(&clip).map_err(|e| e.to_string())?.len() as f64;
         let stored = ours.stored()? as f64;
         most_stored = most_stored.max(stored / source);
@@ -23,11 +24,11 @@ pub fn quality() -> Outcome<Findings> {
             [stored / source, (stored + source) / source].into_iter()
         });
         let mut compared = 0;
-        for (rung, path) in ours.rungs()? {
-            // A top rung that is the source itself has nothing to be compared with.
-            let Some(n) = RUNGS.iter().position(|other| other.name == rung) else { continue };
+        // A top rung that is the source itself has nothing to be compared with.
+        for (n, rung) in rungs.iter().enumerate().filter(|(_, rung)| ours.passed() != Some(&rung.name)) {
             let (ours, theirs) =
-                (Encoded::look(&path, &clip, &RUNGS[n])?, Encoded::look(&theirs.rung(n), &clip, &RUNGS[n])?);
+                (Encoded::look(&ours.rung(&rung.name)?, &clip, rung)?, Encoded::look(&theirs.rung(n), &clip, rung)?);
+            let rung = &rung.name;
             if ours.pictures != theirs.pictures {
                 return Err(format!("{name}, {rung}: {} pictures, and {} of the CLI", ours.pictures, theirs.pictures));
             }
