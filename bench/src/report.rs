@@ -183,7 +183,7 @@ pub fn first_line(program: impl AsRef<OsStr>, argument: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::upload::UploadScenario;
+    use crate::media::MediaScenario;
 
     #[test]
     fn the_median_is_the_middle() {
@@ -194,10 +194,10 @@ mod tests {
 
     #[test]
     fn a_row_without_a_value_says_why() {
-        let first = &UploadScenario::BAR[0];
-        let failed = Findings { values: vec![(first.name, Err("no Garage".into()))], samples: Vec::new() };
+        let first = &MediaScenario::BAR[0];
+        let failed = Findings { values: vec![(first.name, Err("no film".into()))], samples: Vec::new() };
         let report = Report::new(&[first.from], vec![failed]);
-        assert_eq!((report.rows[0].value, report.rows[0].reason.as_deref()), (None, Some("no Garage")));
+        assert_eq!((report.rows[0].value, report.rows[0].reason.as_deref()), (None, Some("no film")));
         assert!(!report.is_complete());
     }
 

@@ -19,7 +19,7 @@ fn a_phones_clip_plays_at_once_and_then_in_renditions() {
     assert_eq!(streams(&copied.path("video.mp4"))[0].size, (540, 960));
     let made = run(&source, "ladder");
     let told: Vec<String> = made.order().into_iter().filter(|event| event != "segment").collect();
-    let expected = ["rendition", "rendition", "complete", "complete", "mp4", "storyboard", "facts", "waveform", "done"];
+    let expected = ["rendition", "rendition", "complete", "complete", "mp4", "facts", "waveform", "storyboard", "done"];
     assert_eq!((told, made.left()), (order(&expected), None));
     let facts = made.facts();
     assert_eq!((facts["width"].as_i64(), facts["height"].as_i64()), (Some(540), Some(960)));

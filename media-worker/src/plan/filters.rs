@@ -33,6 +33,7 @@ impl Output {
     }
 }
 
+/// Not straight behind what scales: a picture that is flipped is scaled upside down, if nothing is between.
 const NAMED: &str = "setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709";
 
 /// Half of what swscale costs, for pictures that keep their format and colours. Its cubic is swscale's.
@@ -58,6 +59,9 @@ impl Decoded {
             graph += &format!(",pad={}:{}:-1:-1", first.width, first.height);
         }
         graph += ",setsar=1";
+        if output == Output::Video {
+            graph += &format!(",{NAMED}");
+        }
         for (n, size) in outputs.iter().enumerate().skip(1) {
             graph += &format!(",split[o{}][c{n}];[c{n}]{}", n - 1, resized(size.width, size.height));
         }
@@ -82,11 +86,10 @@ impl Decoded {
             return format!("{NAMED},{}", resized(w, h));
         }
         let in_matrix = self.colours.matrix_or_assumed(self.size);
-        let scale = format!(
+        format!(
             "scale={w}:{h}:flags=bicubic:in_color_matrix={in_matrix}:in_range={in_range}:\
              out_color_matrix={matrix}:out_range={out_range},format={pixels}"
-        );
-        if output == Output::Video { format!("{scale},{NAMED}") } else { scale }
+        )
     }
 
     /// Whether its format and colours are those of [`Output::Video`].

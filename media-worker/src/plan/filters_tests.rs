@@ -14,8 +14,9 @@ fn a_graph_scales_before_it_turns() {
     let orientation = Orientation { transpose: Some(Transpose::Clock), ..Default::default() };
     let lying = Decoded { orientation, ..decoded(1920, 1080) };
     let graph = lying.made_upright(&[size(720, 1280), size(360, 640)], Output::Video);
-    let first = "zscale=w=1280:h=720:f=bicubic:param_a=0:param_b=0.6,transpose=clock,setsar=1,split[o0][c1];";
+    let first = "zscale=w=1280:h=720:f=bicubic:param_a=0:param_b=0.6,transpose=clock,setsar=1,setparams=";
     assert!(graph.starts_with("[in]setparams=range=tv:") && graph.contains(first), "{graph}");
+    assert!(graph.contains("colorspace=bt709,split[o0][c1];"), "{graph}");
     assert!(graph.ends_with("[c1]zscale=w=360:h=640:f=bicubic:param_a=0:param_b=0.6[o1]"), "{graph}");
     assert!(!graph.contains("pad=") && !graph.contains("bwdif"));
 }
@@ -26,7 +27,7 @@ fn what_is_not_yet_as_it_is_to_be_is_converted() {
     let of_bits = Decoded { pixels: "yuv420p10le".into(), ..decoded(1080, 1920) };
     let full = Colours { full_range: true, ..Default::default() };
     let full = Decoded { colours: full, ..decoded(1080, 1920) };
-    let small = decoded(360, 480);
+    let small = decoded(360, 640);
     for (given, from) in [
         (odd, "bt709:in_range=tv"),
         (of_bits, "bt709:in_range=tv"),
@@ -34,7 +35,7 @@ fn what_is_not_yet_as_it_is_to_be_is_converted() {
         (small, "smpte170m:in_range=tv"),
     ] {
         let graph = given.made_upright(&[size(360, 640)], Output::Video);
-        let to = "out_color_matrix=bt709:out_range=tv,format=yuv420p,setparams=range=tv:";
+        let to = "out_color_matrix=bt709:out_range=tv,format=yuv420p,setsar=1,setparams=range=tv:";
         assert!(graph.contains(from) && graph.contains(to) && !graph.contains("zscale"), "{graph}");
     }
     let still = decoded(1080, 1920).made_upright(&[size(360, 640)], Output::Jpeg);

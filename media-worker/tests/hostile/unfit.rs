@@ -151,7 +151,7 @@ fn a_picture_that_is_too_large_is_never_decoded() {
             make("ts", black, "-an -frames:v 1 -c:v libx264 -x264-params ref=1:bframes=0:rc-lookahead=0"),
             Refused("too_many_pixels"),
         ),
-        ("key frames that grew, and none is left", key, Refused("incomplete")),
+        ("key frames that grew, and none is left", key, Refused("damaged")),
     ]);
 }
 
