@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Proves the project as a province runs it: a PostgreSQL and a Garage (an S3 cluster) of the tests' own, the same upload
-# and storage suites on them that test.sh runs on SQLite and the embedded store, and several servers side by side.
+# and storage suites on them that test.sh runs on SQLite and the embedded store, and several servers side by side; and
+# two thousand films that were spoiled.
 # The last line is `N passed, N failed`.
 
 # shellcheck disable=SC2317 # functions are called through `step`
@@ -44,6 +45,7 @@ tests "数据库和桶对账" suite fsck -- postgres || true
 tests "别人写的客户端" suite clients || true
 tests "断电" suite kills || true
 tests "几台一起跑" suite nodes -- --ignored || true
+tests "改坏两千条片子" suite mutants -- --ignored || true
 
 say "全部做完"
 finish

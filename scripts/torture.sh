@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Thousands of uploads while everything around them breaks: TORTURE_MINUTES of random bad days (30), TORTURE_KILLS rounds
 # of kills at every named point (10), power cuts and full disks; and a build that is broken on purpose, which has to be
-# found out; and MUTANTS films with a few bytes otherwise (2000). TORTURE_SEED, TORTURE_UPLOADS and MUTANTS_SEED make the
+# found out; and MUTANTS films with a few bytes otherwise (10000). TORTURE_SEED, TORTURE_UPLOADS and MUTANTS_SEED make the
 # same days again. The last line is `N passed, N failed`.
 
 # shellcheck disable=SC2317 # functions are called through `step`
@@ -27,6 +27,8 @@ kills() {
   done
 }
 
+mutants() { MUTANTS=${MUTANTS:-10000} torture --test mutants -- --ignored --nocapture; }
+
 # The offset as the sum of the parts, whether or not they touch: the same uploads that pass here have to fail there.
 broken_build() {
   local copy=$target/broken log=$TMPDIR/broken.log
@@ -51,7 +53,7 @@ postgres_start
 step "在每一步断掉" kills || true
 step "存储在写的时候断二百次" torture --test kill_9 -- --ignored --exact torture_two_hundred_kills --nocapture || true
 step "故意做坏的一版要被看出来" broken_build || true
-step "改坏两千条片子（MUTANTS=10000 更多）" torture --test mutants -- --ignored --nocapture || true
+step "改坏一万条片子" mutants || true
 step "随机的坏日子" torture --test torture -- --ignored --nocapture || true
 
 say "全部做完"

@@ -3,6 +3,7 @@
 //! A test starts a [`TestServer`], signs a [`User`] in and lets her act: `upload`, `submit`, `claim`, `answer`. Nothing
 //! here reaches into the server but [`TestServer::count`], which reads its database to see that nothing was doubled.
 
+pub mod browser;
 pub mod cluster;
 pub mod faults;
 pub mod fsck;

@@ -56,6 +56,28 @@ pub fn foreign(seconds: u32) -> PathBuf {
     )
 }
 
+/// As phones film by themselves: HEVC of ten bits, in light that is brighter than a screen.
+pub fn hlg(seconds: u32) -> PathBuf {
+    let colours = "format=yuv420p10le,setparams=color_primaries=bt2020:color_trc=arib-std-b67:colorspace=bt2020nc";
+    let told = "log-level=error:colorprim=bt2020:transfer=arib-std-b67:colormatrix=bt2020nc";
+    make(
+        &format!("hlg-{seconds}.mp4"),
+        &["-f", "lavfi", "-i", "testsrc2=size=540x960:rate=30", "-f", "lavfi", "-i", "sine=frequency=330"],
+        seconds,
+        &["-vf", colours, "-pix_fmt", "yuv420p10le", "-c:v", "libx265", "-preset", "ultrafast", "-x265-params", told, "-tag:v", "hvc1", "-c:a", "aac"],
+    )
+}
+
+/// As a browser records: VP8 and Opus, with no word about how long it is.
+pub fn recorded(seconds: u32) -> PathBuf {
+    make(
+        &format!("recorded-{seconds}.webm"),
+        &["-f", "lavfi", "-i", "testsrc2=size=360x640:rate=24", "-f", "lavfi", "-i", "sine=frequency=330"],
+        seconds,
+        &["-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "8", "-c:a", "libopus", "-f", "webm", "-live", "1"],
+    )
+}
+
 /// Upright and heavy: noise does not compress, so a few seconds are many bytes.
 pub fn heavy(seconds: u32) -> PathBuf {
     make(

@@ -1,13 +1,14 @@
 //! The same in a real browser: `tests/browser/journey.test.mjs` is the journey, `upload.test.mjs` what goes wrong with an
-//! upload on its way, `captions.test.mjs` the words under the picture. They drive Chromium; this starts what they need, and looks at what came of it.
+//! upload on its way, `captions.test.mjs` the words under the picture, `playing.test.mjs` every rendition to its end. They
+//! drive Chromium; this starts what they need, and looks at what came of it.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus};
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
+use weijia_tests::browser::{chromium, run};
+use weijia_tests::tus::About;
 use weijia_tests::{TestServer, media};
 
 /// What the browser sends on the way to which everything goes wrong, each by a title of its own.
@@ -29,7 +30,7 @@ const SENT: [&str; 13] = [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_journey_in_a_browser() {
-    let Some(browser) = browser() else { return };
+    let Some(browser) = chromium() else { return };
     let server = TestServer::start().await;
     let people = json!({
         "trainee": server.newcomer().await.1,
@@ -44,7 +45,7 @@ async fn the_journey_in_a_browser() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn uploads_from_a_phone_arrive_whole_and_once_whatever_happens() {
-    let Some(browser) = browser() else { return };
+    let Some(browser) = chromium() else { return };
     let mut server = TestServer::start().await;
     let all = server.ready["people"].as_array().expect("the demo's people");
     let people = json!({"trainees": all.iter().filter(|p| p["role"] == "trainee").collect::<Vec<_>>()});
@@ -82,7 +83,7 @@ async fn uploads_from_a_phone_arrive_whole_and_once_whatever_happens() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn words_are_under_the_picture_at_their_time() {
-    let Some(browser) = browser() else { return };
+    let Some(browser) = chromium() else { return };
     let server = TestServer::start().await;
     let people = json!({ "trainee": server.newcomer().await.1 });
     let file = |name: &str, text: &str| {
@@ -100,32 +101,32 @@ async fn words_are_under_the_picture_at_their_time() {
     server.end().await;
 }
 
-/// `WEIJIA_CHROMIUM` (which `make test` sets) names the browser; where `CI` is set its absence is a failure, not a skip.
-fn browser() -> Option<String> {
-    let browser = std::env::var("WEIJIA_CHROMIUM").unwrap_or_else(|_| "/usr/bin/chromium".to_owned());
-    if Path::new(&browser).exists() && folder().join("node_modules").exists() {
-        return Some(browser);
+#[tokio::test(flavor = "multi_thread")]
+async fn every_rendition_plays_to_its_end() {
+    let Some(browser) = chromium() else { return };
+    let server = TestServer::start().await;
+    let (trainee, person) = server.newcomer().await;
+    let [.., (_, silent), _, _] = media::films();
+    let films = [
+        ("its own pictures on top", media::portrait(5)),
+        ("copied", media::steps()),
+        ("all made anew", media::foreign(3)),
+        ("ten bits and HLG", media::hlg(3)),
+        ("of a browser, without a length", media::recorded(3)),
+        ("silent", silent),
+    ];
+    let mut clips = Vec::new();
+    for (name, file) in films {
+        let clip = trainee.upload(&file, &About::file(&file, name)).await.clip;
+        clips.push(json!({"name": name, "id": clip}));
     }
-    assert!(std::env::var_os("CI").is_none(), "CI needs {browser} and `npm ci` in tests/browser");
-    None
-}
-
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("browser")
-}
-
-fn run(
-    browser: &str,
-    script: &str,
-    server: &TestServer,
-    people: &Value,
-    given: &[(&str, String)],
-) -> JoinHandle<ExitStatus> {
-    let mut node = Command::new("node");
-    node.args(["--test", "--test-reporter=spec", script]).current_dir(folder());
-    node.env("WEIJIA_URL", &server.base).env("WEIJIA_PEOPLE", people.to_string()).env("WEIJIA_CHROMIUM", browser);
-    node.envs(given.iter().map(|(name, value)| (name, value)));
-    tokio::task::spawn_blocking(move || node.status().expect("node is installed"))
+    for clip in &clips {
+        trainee.wait_ready(clip["id"].as_str().unwrap()).await;
+    }
+    let given = [("WEIJIA_CLIPS", json!(clips).to_string())];
+    let script = run(&browser, "playing.test.mjs", &server, &json!({ "trainee": person }), &given);
+    assert!(script.await.unwrap().success(), "not all of it plays in the browser; the report is above");
+    server.end().await;
 }
 
 fn person(server: &TestServer, role: &str) -> Value {

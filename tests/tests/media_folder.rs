@@ -3,7 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use serde_json::{Value, json};
+use weijia_tests::browser::{chromium, run};
 use weijia_tests::tus::About;
 use weijia_tests::{TestServer, User};
 
@@ -18,25 +19,32 @@ fn name(path: &Path) -> &str {
     path.file_name().unwrap().to_str().unwrap()
 }
 
-/// Every good file plays, stands upright, and has its poster and storyboard.
+/// Every good file plays, in a browser too, stands upright, and has its poster and storyboard.
 #[tokio::test(flavor = "multi_thread")]
 async fn good_files_become_playable() {
     let Some(files) = folder("good") else { return };
     let server = TestServer::start().await;
-    let trainee = server.sign_in("trainee", 2).await;
+    let (trainee, person) = server.newcomer().await;
     let mut clips = Vec::new();
     for file in &files {
         clips.push((file, trainee.upload(file, &About::file(file, name(file))).await.clip));
     }
-    for (file, clip) in clips {
-        trainee.wait_playable(&clip).await;
-        let ready = trainee.wait_ready(&clip).await;
+    for (file, clip) in &clips {
+        trainee.wait_playable(clip).await;
+        let ready = trainee.wait_ready(clip).await;
         let media = &ready["media"];
         for part in ["poster", "storyboard_vtt", "hls"] {
             assert!(media[part].is_string(), "{}: {part} is missing: {ready}", name(file));
         }
         assert!(media["duration_ms"].as_i64() > Some(0), "{}: {media}", name(file));
         upright(&trainee, name(file), media).await;
+    }
+    if let Some(browser) = chromium() {
+        let clips: Vec<_> = clips.iter().map(|(file, id)| json!({"name": name(file), "id": id})).collect();
+        let people = json!({ "trainee": person });
+        let given = [("WEIJIA_CLIPS", json!(clips).to_string())];
+        let script = run(&browser, "playing.test.mjs", &server, &people, &given);
+        assert!(script.await.unwrap().success(), "not all of it plays in the browser; the report is above");
     }
     server.end().await;
 }

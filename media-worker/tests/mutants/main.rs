@@ -25,7 +25,7 @@ fn every_mutant_comes_to_an_end_that_has_a_name() {
 }
 
 #[test]
-#[ignore = "make torture runs it"]
+#[ignore = "make test-scale runs it, and make torture with more"]
 fn thousands_of_mutants_come_to_ends_that_have_names() {
     // Others than those of every day.
     meet(setting("MUTANTS_SEED").unwrap_or(FIRST_SEED + FEW), setting("MUTANTS").unwrap_or(2_000));
