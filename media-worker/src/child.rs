@@ -131,7 +131,7 @@ fn prepare(scratch: &Path, threads: u32) -> Result<Option<Task>> {
     let told_ms = source.duration_ms;
     let poster = thumbnail::poster(&mut source, cut, threads)?;
     write_whole(&scratch.join("poster.jpg"), &poster)?;
-    if damage::share(&path, cut)? > damage::TOO_MUCH {
+    if damage::share(&path, cut, threads)? > damage::TOO_MUCH {
         return Err(Failure::Refused(RefusalCode::Damaged));
     }
     let facts = facts(&source, told_ms, cut, None);

@@ -8,7 +8,7 @@ use ffmpeg_next as ff;
 use ffmpeg_next::codec::Id;
 
 use crate::avc;
-use crate::ffi;
+use crate::ffi::{self, MediaError};
 use crate::probe::{self, Result, Source};
 
 /// Beyond this share nobody can follow it.
@@ -16,7 +16,9 @@ pub const TOO_MUCH: f64 = 0.1;
 /// So many key frames are decoded of a picture of 720p, and fewer of larger ones: somebody waits. Of fewer than the
 /// fewest, one damaged picture would be a tenth of the film.
 const MOST_KEYS: u64 = 24;
-const FEWEST_KEYS: u64 = 8;
+const FEWEST_KEYS: usize = 8;
+/// No phone's weigh as much in all.
+const MOST_KEY_BYTES: usize = 256 << 20;
 /// Key frames do not lie where one would like them.
 const SPARE_KEYS: u64 = 4;
 const HD: u64 = 1280 * 720;
@@ -24,16 +26,15 @@ const HD: u64 = 1280 * 720;
 const MOST_IN_A_ROW: u32 = 1_000;
 
 /// Of the pictures, between 0 and 1. What is missing at the end of a film that was cut off is no damage.
-pub fn share(path: &Path, cut: bool) -> Result<f64> {
+pub fn share(path: &Path, cut: bool, threads: u32) -> Result<f64> {
     let mut source = probe::open(path, cut)?;
-    let mut eyes = Eyes::open(&source)?;
     let unit = unit_size(&source);
     let size = source.video.header.size;
     let pixels = u64::from(size.width) * u64::from(size.height);
-    let wanted = (MOST_KEYS * HD / pixels.max(1)).clamp(FEWEST_KEYS + SPARE_KEYS, MOST_KEYS);
+    let wanted = (MOST_KEYS * HD / pixels.max(1)).clamp(FEWEST_KEYS as u64 + SPARE_KEYS, MOST_KEYS);
     let step_us = (source.duration_ms * 1000 / wanted as i64).max(1);
     let (mut all, mut bad) = (0_u32, 0_u32);
-    let (mut keys, mut bad_keys, mut next_key_us) = (0_u64, 0_u64, i64::MIN);
+    let (mut keys, mut key_bytes, mut next_key_us) = (Vec::new(), 0, i64::MIN);
     let mut gaps = Gaps::default();
     let is_matroska = source.input.format().name().contains("matroska");
     let (mut packet, mut in_a_row, mut last_was_bad) = (ff::Packet::empty(), 0, false);
@@ -60,20 +61,33 @@ pub fn share(path: &Path, cut: bool) -> Result<f64> {
         last_was_bad = !whole;
         let at = packet.pts().or(packet.dts()).unwrap_or(0);
         let at = probe::moment(at, source.video.time_base, source.origin_us);
-        if packet.is_key() && at >= next_key_us {
+        if packet.is_key() && at >= next_key_us && key_bytes < MOST_KEY_BYTES {
+            key_bytes += packet.size();
             next_key_us = (at.div_euclid(step_us).saturating_add(1)).saturating_mul(step_us);
-            if let Some(clean) = eyes.look(&packet) {
-                keys += 1;
-                bad_keys += u64::from(!clean);
-            }
+            keys.push(packet.clone());
         }
     }
     if cut && last_was_bad {
         bad -= 1;
     }
     let packets = f64::from(bad) / f64::from(all.max(1));
-    let pictures = if keys >= FEWEST_KEYS { bad_keys as f64 / keys as f64 } else { 0.0 };
-    Ok(packets.max(pictures).max(gaps.share()))
+    Ok(packets.max(damaged_keys(&source, keys, threads)?).max(gaps.share()))
+}
+
+/// Of the pictures that key frames give by themselves. With all hands, as somebody waits.
+fn damaged_keys(source: &Source, mut keys: Vec<ff::Packet>, threads: u32) -> Result<f64> {
+    let each = keys.len().div_ceil(threads.max(1) as usize).max(1);
+    let clean: Vec<bool> = std::thread::scope(|scope| {
+        let mut looking = Vec::new();
+        for some in keys.chunks_mut(each) {
+            let mut eyes = Eyes::open(source)?;
+            looking.push(scope.spawn(move || some.iter().filter_map(|key| eyes.look(key)).collect::<Vec<_>>()));
+        }
+        let seen = looking.into_iter().map(|each| each.join().map_err(|_| MediaError::Other("a look that broke off")));
+        Ok::<_, MediaError>(seen.collect::<Result<Vec<_>, _>>()?.concat())
+    })?;
+    let bad = clean.iter().filter(|clean| !**clean).count();
+    Ok(if clean.len() >= FEWEST_KEYS { bad as f64 / clean.len() as f64 } else { 0.0 })
 }
 
 /// What lies between the packets of a container whose reader looks for the next packet in silence where it finds none.
@@ -132,7 +146,7 @@ struct Eyes {
 }
 
 impl Eyes {
-    fn open(source: &Source) -> Result<Eyes> {
+    fn open(source: &Source) -> ffi::Result<Eyes> {
         let (parameters, time_base) = (&source.video.parameters, source.video.time_base);
         let strict = ffi::strict_decoder(parameters, time_base).ok();
         Ok(Eyes { strict, usual: ffi::decoder(parameters, time_base, 1)? })

@@ -22,7 +22,7 @@ use crate::vet::Breach;
 /// Long enough for a slow store, short enough that another worker soon takes over from a dead one.
 const LEASE: Millis = Millis::seconds(20);
 /// How often an idle worker looks: a person waits for what it finds.
-const IDLE: Duration = Duration::from_millis(200);
+const IDLE: Duration = Duration::from_millis(100);
 /// What keeps one job from being done outside of it keeps the next one too.
 const OUTAGE: Duration = Duration::from_secs(2);
 /// How long the end of a job is tried to be written down: a database that starts anew is back by then.

@@ -64,7 +64,22 @@ pub fn hlg(seconds: u32) -> PathBuf {
         &format!("hlg-{seconds}.mp4"),
         &["-f", "lavfi", "-i", "testsrc2=size=540x960:rate=30", "-f", "lavfi", "-i", "sine=frequency=330"],
         seconds,
-        &["-vf", colours, "-pix_fmt", "yuv420p10le", "-c:v", "libx265", "-preset", "ultrafast", "-x265-params", told, "-tag:v", "hvc1", "-c:a", "aac"],
+        &[
+            "-vf",
+            colours,
+            "-pix_fmt",
+            "yuv420p10le",
+            "-c:v",
+            "libx265",
+            "-preset",
+            "ultrafast",
+            "-x265-params",
+            told,
+            "-tag:v",
+            "hvc1",
+            "-c:a",
+            "aac",
+        ],
     )
 }
 
