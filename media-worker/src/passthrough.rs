@@ -14,8 +14,9 @@ use crate::probe::{self, Result, Source};
 
 /// A source with more pictures a second is made anew with fewer.
 const MOST_RATE: f64 = 30.2;
-/// A picture that stands for longer would be sent again if it was encoded.
+/// A picture that stands for longer would be sent again if it was encoded; so would a last one.
 const LONGEST_STILL: i64 = TICKS;
+const LONGEST_LAST: i64 = TICKS / 5;
 /// Sound that goes on for longer than the pictures needs pictures that stand.
 const LONGEST_SOUND_ALONE_US: i64 = 500_000;
 
@@ -111,7 +112,7 @@ fn judge(mut look: Look, source: &Source) -> Option<Passed> {
     if first != 0
         || look.keys.first() != Some(&0)
         || !steady
-        || end - last > LONGEST_STILL
+        || end - last > LONGEST_LAST
         || sound_alone_us > LONGEST_SOUND_ALONE_US
         || probe::ends_early(source.duration_ms, look.end_us.max(look.sound_end_us) / 1000)
     {

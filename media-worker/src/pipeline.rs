@@ -347,6 +347,10 @@ impl Run<'_, '_> {
 
     fn end(mut self, end: i64, silent: bool) -> Result<Made> {
         self.stand(end)?;
+        let last = std::mem::take(&mut self.last);
+        for at in self.put.into_iter().flat_map(|put| self.order.cuts.closing(put, end)) {
+            self.put(&last, at)?;
+        }
         self.let_go()?;
         for line in &mut self.lines {
             line.fragments.end_of_sound();

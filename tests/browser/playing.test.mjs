@@ -28,7 +28,7 @@ before(async () => {
       })
       const wrong = await load(video)
       await video.play().catch(() => undefined)
-      video.playbackRate = 2
+      video.playbackRate = 8
       const error = wrong ?? (await ended)
       const { totalVideoFrames: pictures, corruptedVideoFrames: corrupted } = video.getVideoPlaybackQuality()
       const how = { error, pictures, corrupted, size: [video.videoWidth, video.videoHeight], seconds: video.currentTime, length: video.duration }

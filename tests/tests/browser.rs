@@ -1,5 +1,5 @@
 //! The same in a real browser: `tests/browser/journey.test.mjs` is the journey, `upload.test.mjs` what goes wrong with an
-//! upload on its way, `captions.test.mjs` the words under the picture, `playing.test.mjs` every rendition to its end. They
+//! upload on its way, `captions.test.mjs` the words under the picture, `hints.test.mjs` what is said about filming, `playing.test.mjs` every rendition to its end. They
 //! drive Chromium; this starts what they need, and looks at what came of it.
 
 use std::path::{Path, PathBuf};
@@ -98,6 +98,18 @@ async fn words_are_under_the_picture_at_their_time() {
     ];
     let script = run(&browser, "captions.test.mjs", &server, &people, &given);
     assert!(script.await.unwrap().success(), "captions in the browser failed; the report is above");
+    server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_machine_says_about_filming_is_as_staff_want_it() {
+    let Some(browser) = chromium() else { return };
+    let server = TestServer::start().await;
+    let people = json!({ "trainee": server.newcomer().await.1, "staff": person(&server, "staff") });
+    let [_, (_, dark), ..] = media::films();
+    let given = [("WEIJIA_DARK", dark.display().to_string())];
+    let script = run(&browser, "hints.test.mjs", &server, &people, &given);
+    assert!(script.await.unwrap().success(), "hints in the browser failed; the report is above");
     server.end().await;
 }
 

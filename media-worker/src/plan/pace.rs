@@ -8,8 +8,10 @@ const MOST: f64 = 30.2;
 const LONGEST: i64 = TICKS;
 /// A picture just before the next one is not worth repeating.
 const TOO_LATE: i64 = TICKS / 10;
-/// A first picture that stands for longer is followed by itself at once.
-const WIDE_START: i64 = TICKS / 5;
+/// A first picture that stands for longer is followed by itself at once, and a last one goes before its end.
+const WIDE: i64 = TICKS / 5;
+/// As many pictures as may be decoded after the one that is shown last, and as many as decoding runs ahead.
+const CLOSING: i64 = 6;
 /// A cut falls on a picture that comes this little before its moment: clocks of phones round.
 const ROUNDING: i64 = TICKS / 100;
 const SEGMENT: i64 = 2 * TICKS;
@@ -119,12 +121,21 @@ impl Cuts {
     pub fn repeats(&self, last: i64, next: i64) -> impl Iterator<Item = i64> {
         // Decoding runs ahead of showing by as much as the first three pictures are apart, and not every player undoes
         // that.
-        let begins = last == 0 && next > WIDE_START;
+        let begins = last == 0 && next > WIDE;
         let first = [TICKS / 30, TICKS / 15].into_iter().filter(move |_| begins);
         let after = |at: i64| (at + LONGEST).min(self.next(at));
         let stands = next.saturating_sub(last) > LONGEST;
         let more = std::iter::successors(stands.then(|| after(last)), move |at| Some(after(*at)));
         first.chain(more.take_while(move |at| *at <= next - TOO_LATE))
+    }
+
+    /// The moments at which the last picture is sent again just before its end. Players let the picture that is shown last
+    /// stand for as long as its decoder had time for it: that is right only where pictures come evenly. No segment is
+    /// opened for it. `last`: the moment it was sent before.
+    pub fn closing(&self, last: i64, end: i64) -> impl Iterator<Item = i64> {
+        let moments = (1..=CLOSING).rev().map(move |n| end - n * TICKS / 30);
+        let wide = end - last > WIDE;
+        moments.filter(move |at| wide && at - last > TICKS / 60 && !self.opens_segment(*at, Some(last)))
     }
 
     fn segment_of(&self, at: i64) -> i64 {
@@ -260,6 +271,18 @@ mod tests {
         assert!(at(0.1, 1.15).is_empty(), "the next one is near");
         assert!(at(0.0, 0.15).is_empty());
         assert_eq!(at(0.0, 0.5), [1.0 / 30.0, 1.0 / 15.0], "the start");
+    }
+
+    #[test]
+    fn a_last_picture_that_stands_comes_evenly_before_its_end() {
+        let at = |last: f64, end: f64| -> Vec<i64> {
+            let ticks = |seconds: f64| (seconds * 90_000.0) as i64;
+            Cuts::Even.closing(ticks(last), ticks(end)).map(|at| (ticks(end) - at) / 3_000).collect()
+        };
+        assert_eq!(at(4.5, 5.5), [6, 5, 4, 3, 2, 1]);
+        assert_eq!(at(5.31, 5.52), [5, 4, 3, 2, 1], "nothing before it was there");
+        assert!(at(5.4, 5.5).is_empty(), "it hardly stands");
+        assert!(at(5.5, 6.05).iter().all(|n| *n > 1), "a crumb is no segment");
     }
 
     #[test]
