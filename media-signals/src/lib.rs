@@ -8,6 +8,7 @@ mod grey;
 mod picture;
 mod sound;
 mod waveform;
+mod wind;
 
 use serde::{Deserialize, Serialize};
 
@@ -42,7 +43,7 @@ pub struct SoundSecond {
     pub level: i16,
     /// How many samples in ten thousand are as loud as can be written.
     pub clipped: i16,
-    /// The share of the power below 120 Hz, in hundredths.
+    /// The share of the power that is below 120 Hz and without a pitch, in hundredths.
     pub low: i16,
 }
 

@@ -39,11 +39,16 @@ const PICTURES: [(&str, &str); 14] = [
 ];
 
 fn sounds() -> Vec<(&'static str, String)> {
+    // A bass and a drum, as editing apps lay them under a film.
+    let bass = "0.3*sin(2*PI*55*pow(2,mod(floor(t*4)*5,12)/12)*t)+0.4*sin(2*PI*50*mod(t,0.5))*exp(-8*mod(t,0.5))";
+    let music = format!("aevalsrc='{bass}+0.05*sin(2*PI*220*t)+0.05*sin(2*PI*330*t)':s=48000");
     let wind = "anoisesrc=a=0.9:c=brown:r=48000,lowpass=f=90,volume=8dB";
     vec![
         ("", VOICE.to_owned()),
         ("", format!("{VOICE},volume=-12dB")),
         ("", "anoisesrc=a=0.05:c=pink:r=48000".to_owned()),
+        ("", music.clone()),
+        ("", format!("{VOICE},volume=-6dB[a];{music}[b];[a][b]amix=inputs=2:normalize=0")),
         ("silent", "anullsrc=r=48000:cl=mono".to_owned()),
         ("silent", "anoisesrc=a=0.0008:c=pink:r=48000".to_owned()),
         ("clipped", format!("{VOICE},volume=16dB,aformat=s16,aformat=fltp")),

@@ -11,7 +11,7 @@ const MEASURES: Record<string, { name: string; unit: string }> = {
   change: { name: '前后两帧的差别', unit: '（0 是一点没动）' },
   level: { name: '音量', unit: '分贝（说话常在 −35 到 −15）' },
   clipped: { name: '爆音的地方', unit: '处（一万处里）' },
-  low: { name: '低沉的声音占', unit: '%（人说话 30 以下，风声 60 以上）' },
+  low: { name: '呼呼的低声占', unit: '%（风声 60 以上，说话和音乐 20 以下）' },
   sideways: { name: '横着拍', unit: '' },
 }
 
