@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing, and only that: `install.sh run` for building and running, `install.sh test` for the tests too,
 # `install.sh bench` for what is measured against.
-# Debian 12 or newer, Ubuntu 22.04 or newer; as root or with sudo. With everything in place it needs no network.
+# Debian 12 or newer, Ubuntu 24.04 or newer; as root or with sudo. With everything in place it needs no network.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "$0")/lib.sh"
@@ -86,7 +86,7 @@ node_is_enough() {
   have node && have npm && version_at_least "$NODE_NEEDED" "$(node --version 2>/dev/null)"
 }
 
-# Debian 12 and Ubuntu 22.04/24.04 carry an older Node: its npm fetches a newer one, which is itself an npm package.
+# Debian 12 and Ubuntu 24.04 carry an older Node: its npm fetches a newer one, which is itself an npm package.
 ensure_node() {
   node_is_enough && return
   lists_are_fresh || apt_update || true

@@ -60,8 +60,11 @@ struct Line {
     fragments: Fragments,
 }
 
+/// Of sound that begins late, a segment waits for seconds; the pictures don't.
+const MOST_HELD: usize = 130;
+
 /// One picture for each line, or none where it had its own.
-struct Pictures {
+struct Held {
     each: Vec<Option<ff::frame::Video>>,
     at: i64,
     /// They open a segment.
@@ -75,8 +78,8 @@ struct Run<'a, 'e> {
     lines: Vec<Line>,
     /// The line of the rendition that is made first: of it the film, and by it what is measured.
     main: usize,
-    /// What the other lines get once the first segment of that one is out. None: it is out.
-    held: Option<Vec<Pictures>>,
+    /// What the other lines get once the first segment of that one is out. None: nothing is held.
+    held: Option<Vec<Held>>,
     film: Option<Film>,
     pace: Pace,
     clock: Clock,
@@ -130,7 +133,7 @@ pub fn run(source: &mut Source, order: Order<'_>, emit: &mut Emit<'_>) -> Result
         // Nobody sees the edges of its blocks at half the size, and no other picture leans on these.
         decoder.skip_loop_filter(ff::Discard::NonReference);
     }
-    let order_measures = order.measure;
+    let (order_measures, has_film) = (order.measure, order.film.is_some());
     let mut run = Run {
         order,
         // A shorter life for the same reference.
@@ -138,7 +141,7 @@ pub fn run(source: &mut Source, order: Order<'_>, emit: &mut Emit<'_>) -> Result
         outputs,
         lines,
         main,
-        held: Some(Vec::new()),
+        held: has_film.then(Vec::new),
         film,
         pace: Pace::new(video.average),
         clock: Clock::new(source.duration_ms),
@@ -280,16 +283,17 @@ impl Run<'_, '_> {
     fn put(&mut self, pictures: &[ff::frame::Video], at: i64) -> Result<()> {
         let key = self.order.cuts.opens_segment(at, self.put.replace(at));
         let each = pictures.iter().map(|picture| ffi::share(picture).map(Some)).collect::<ffi::Result<_>>()?;
-        let mut pictures = Pictures { each, at, key };
+        let mut pictures = Held { each, at, key };
         let Some(held) = self.held.as_mut() else { return self.encode(pictures) };
-        let mut first = Pictures { each: pictures.each.iter().map(|_| None).collect(), at, key };
+        let mut first = Held { each: pictures.each.iter().map(|_| None).collect(), at, key };
         if let (Some(mine), Some(first)) = (pictures.each.get_mut(self.main), first.each.get_mut(self.main)) {
             *first = mine.take();
         }
         held.push(pictures);
+        let held_many = held.len() >= MOST_HELD;
         self.encode(first)?;
         let is_out = self.lines.get(self.main).is_none_or(|line| line.fragments.any_is_out());
-        if is_out { self.let_go() } else { Ok(()) }
+        if is_out || held_many { self.let_go() } else { Ok(()) }
     }
 
     fn let_go(&mut self) -> Result<()> {
@@ -297,7 +301,7 @@ impl Run<'_, '_> {
     }
 
     /// An encoder takes the next picture only when it was relieved of what is ready.
-    fn encode(&mut self, pictures: Pictures) -> Result<()> {
+    fn encode(&mut self, pictures: Held) -> Result<()> {
         for (line, picture) in self.lines.iter_mut().zip(pictures.each) {
             if let Some(mut picture) = picture {
                 line.encoder.push(&mut picture, pictures.at, pictures.key)?;

@@ -58,12 +58,13 @@ impl Orientation {
             };
             text += &format!(",transpose={name}");
         }
-        if self.hflip {
-            text += ",hflip";
-        }
-        if self.vflip {
-            text += ",vflip";
-        }
+        text += match (self.hflip, self.vflip) {
+            (false, false) => "",
+            (true, false) => ",hflip",
+            (true, true) => ",transpose=clock,transpose=clock",
+            // Not `vflip`: it gives pictures whose lines lie backwards in memory.
+            (false, true) => ",transpose=clock,transpose=cclock_flip",
+        };
         text
     }
 }

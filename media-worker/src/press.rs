@@ -44,7 +44,7 @@ pub struct Press<'a> {
 
 impl<'a> Press<'a> {
     pub fn new(worker: &'a Worker, lease: &'a Lease, source: &publish::Source, folder: &Path) -> Press<'a> {
-        // What the job before found out holds for the rest of the ladder; a first look finds out for itself.
+        // What the job before found out holds for the renditions; a first look finds out for itself.
         let known = source.shown.filter(|_| lease.kind != JobKind::Prepare).and_then(|(width, height, ms)| {
             let size = Size { width: u32::try_from(width).ok()?, height: u32::try_from(height).ok()? };
             Some((size, ms))

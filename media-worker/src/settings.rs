@@ -35,7 +35,7 @@ pub struct Settings {
     /// 临时文件夹；每个活一个子文件夹，做完就删
     #[arg(long)]
     scratch: Option<PathBuf>,
-    /// 同时让几条片子放得出来；另有同样多的手在后面补齐其余清晰度
+    /// 同时让几条片子放得出来；另有同样多的手在后面做各档清晰度
     #[arg(long, default_value_t = 1)]
     pub concurrency: usize,
     /// 一个编码器用几个线程；不写就按这台机器的核数

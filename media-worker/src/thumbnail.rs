@@ -23,7 +23,7 @@ pub fn poster(source: &mut Source, cut: bool, threads: u32) -> Result<Vec<u8>> {
     let mut decoder = ffi::decoder(&video.parameters, video.time_base, threads)?;
     let size = video.shown.scaled_to_short(video.shown.short().min(POSTER_SHORT));
     let (mut best, mut seen, mut ended): (Option<(f64, ff::frame::Video)>, u32, bool) = (None, 0, false);
-    let (mut packet, mut any_came) = (ff::Packet::empty(), false);
+    let (mut packet, mut any_came, mut unknown) = (ff::Packet::empty(), false, false);
     'reading: while !ended {
         if !probe::next_packet(&mut source.input, &mut packet) {
             ended = true;
@@ -32,7 +32,7 @@ pub fn poster(source: &mut Source, cut: bool, threads: u32) -> Result<Vec<u8>> {
             continue;
         } else {
             any_came = true;
-            let _ = decoder.send_packet(&packet);
+            unknown |= decoder.send_packet(&packet) == Err(ff::Error::PatchWelcome);
         }
         let mut frame = ff::frame::Video::empty();
         while decoder.receive_frame(&mut frame).is_ok() {
@@ -59,6 +59,8 @@ pub fn poster(source: &mut Source, cut: bool, threads: u32) -> Result<Vec<u8>> {
     }
     match best {
         Some((_, picture)) => Ok(jpeg(&picture)?),
+        // A kind of pictures that this decoder has not learnt.
+        None if unknown => Err(Failure::Unreadable(video.codec.clone())),
         // All of it is there, and nobody can make a picture of it.
         None if any_came && !cut => Err(Failure::Refused(RefusalCode::Damaged)),
         None => Err(Failure::Refused(RefusalCode::Incomplete)),

@@ -26,8 +26,9 @@ const MAX_SECONDS: usize = MAX_DURATION_MS as usize / 1000 + 60;
 const MAX_DETAIL: usize = 8 << 10;
 /// What may be made of any source, however small.
 const SMALLEST_ALLOWANCE: u64 = 64 << 20;
-/// All that one job encodes of a second of film, at its caps: a source that is far better packed may need it.
-const BYTES_PER_SECOND: u64 = 3_000_000 / 8;
+/// All that one job encodes of a second of film, at its caps, and the first rung's film besides: a source that is far
+/// better packed may need it.
+const BYTES_PER_SECOND: u64 = 5_200_000 / 8;
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the child broke the rules: {0}")]

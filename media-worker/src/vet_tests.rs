@@ -151,8 +151,8 @@ fn what_is_stored_has_an_end() {
     assert_eq!(allowance(1_000, 0), 64 << 20);
     assert_eq!(allowance(100 << 20, 1_000), 160 << 20);
     // Ten minutes that AV1 packed into ten megabytes.
-    assert_eq!(allowance(10 << 20, MAX_DURATION_MS), 225_000_000);
-    assert_eq!(allowance(10 << 20, i64::MAX), 225_000_000);
+    assert_eq!(allowance(10 << 20, MAX_DURATION_MS), 390_000_000);
+    assert_eq!(allowance(10 << 20, i64::MAX), 390_000_000);
     assert!(allowance(u64::MAX, 0) > 0);
     let mut vet = Vet::new(1_000, Some((HD, 4_000)));
     vet.count(64 << 20).unwrap();

@@ -2,13 +2,13 @@
 
 mod kit;
 
-use kit::{Made, all, ffmpeg, film, prepare};
+use kit::{Made, all, ffmpeg, film, run};
 
 /// What phones and cameras write beside the film, as far as ffmpeg can write it here.
 const SECRETS: [&str; 3] = ["+27.1234+109.5678/", "Redmi Note 9 of the chair", "比耳村三组"];
 
 fn with_secrets(codec: &[&str], sound: bool, name: &str) -> std::path::PathBuf {
-    let plain = film("testsrc2=size=640x360:rate=30", sound.then_some("sine=frequency=440"), 3, codec);
+    let plain = film("testsrc2=size=640x360:rate=30", sound.then_some("sine=frequency=440"), 8, codec);
     let out = plain.with_file_name(name);
     let entries = [
         format!("location={}", SECRETS[0]),
@@ -59,11 +59,17 @@ fn tells_nothing(made: &Made) {
 fn nothing_that_is_published_tells_where_it_was_filmed() {
     let h264: &[&str] = &["-c:v", "libx264", "-preset", "ultrafast", "-g", "30", "-c:a", "aac"];
     let copied = with_secrets(h264, true, "phone.mp4");
-    let made = prepare(&copied);
-    assert_eq!(made.order()[..3], ["facts", "poster", "mp4"], "it is copied");
-    tells_nothing(&made);
     let apple = with_secrets(h264, false, "phone.mov");
-    tells_nothing(&prepare(&apple));
+    for copied in [copied, apple] {
+        let copy = run(&copied, "prepare");
+        assert_eq!(copy.order()[..3], ["facts", "poster", "mp4"], "it is copied");
+        tells_nothing(&copy);
+        tells_nothing(&run(&copied, "ladder"));
+    }
+    let passed = with_secrets(&[h264, &["-vf", "scale=720:1280,setsar=1", "-b:v", "2M"]].concat(), true, "export.mp4");
+    let top = run(&passed, "prepare");
+    assert_eq!(top.order()[..4], ["facts", "poster", "rendition", "segment"], "its own pictures are the top");
+    tells_nothing(&top);
     let again = with_secrets(&["-c:v", "mpeg4", "-q:v", "5", "-c:a", "aac"], true, "other.mov");
     tells_nothing(&all(&again));
 }

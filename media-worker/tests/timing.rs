@@ -2,7 +2,7 @@
 
 mod kit;
 
-use kit::{Made, all, counter, decoded, film, moments, numbers, prepare, remade, streams};
+use kit::{Made, all, counter, decoded, film, moments, numbers, prepare, remade, run, streams};
 
 const QUICK: [&str; 4] = ["-c:v", "libx264", "-preset", "ultrafast"];
 
@@ -99,7 +99,8 @@ fn junk_behind_a_film_is_no_cut() {
     let made = prepare(&whole);
     assert!(!is_cut(&made), "{}", made.facts());
     // It may be copied, too: every picture at its size.
-    assert_eq!(decoded(&made.path("video.mp4")), 90);
+    let copy = run(&whole, "prepare");
+    assert_eq!((copy.left(), decoded(&copy.path("video.mp4"))), (Some("ladder"), 90));
 }
 
 #[test]

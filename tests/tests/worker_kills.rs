@@ -371,5 +371,13 @@ async fn the_clip_of_a_killed_worker_is_gone_on_with_when_its_lease_has_run_out(
     stage.worker.kill();
     stage.site.proxy.release(false);
     stage.worker.start();
+    until("somebody to go on with it", Duration::from_secs(75), || async {
+        let begun = "select count(*) from job_attempts a join jobs j on j.id = a.job_id where j.subject = $1";
+        match stage.count(begun, &created.version).await {
+            1 => Err("it is left alone".to_owned()),
+            _ => Ok(()),
+        }
+    })
+    .await;
     stage.finish(&[("left alone", Copied, created)]).await;
 }

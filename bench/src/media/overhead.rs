@@ -6,7 +6,7 @@ use std::io::Read as _;
 use std::path::Path;
 use std::process::Stdio;
 
-use weijia_signals::{Luma, Pictures, Sound};
+use weijia_signals::{Luma, Peaks, Pictures, Sound};
 
 use super::clips::Clips;
 use super::cost::on_this_thread;
@@ -87,9 +87,12 @@ fn sound(clip: &Path) -> Outcome<f64> {
     let bytes = ffmpeg::output(command)?;
     let samples: Vec<f32> = bytes.as_chunks().0.iter().map(|sample| f32::from_le_bytes(*sample)).collect();
     let (heard, spent) = on_this_thread(|| {
-        let mut signals = Sound::new(SOUND_RATE);
-        samples.chunks(PIECE).for_each(|piece| signals.hear(piece));
-        signals.finish()
+        let (mut signals, mut peaks) = (Sound::new(SOUND_RATE), Peaks::new(SOUND_RATE as u32));
+        samples.chunks(PIECE).for_each(|piece| {
+            signals.hear(piece);
+            peaks.hear(piece);
+        });
+        (signals.finish(), peaks.finish())
     })?;
-    if heard.is_empty() { Err("no sound was heard".into()) } else { Ok(spent) }
+    if heard.0.is_empty() || heard.1.is_none() { Err("no sound was heard".into()) } else { Ok(spent) }
 }

@@ -29,15 +29,17 @@ pub fn rungs_like(made: &job::Made) -> Outcome<Vec<Rung>> {
     let mut rungs = Vec::new();
     for rendition in made.of("rendition") {
         let name = rendition["name"].as_str().ok_or("a rung without a name")?.to_owned();
-        let max_kbps = if made.passed() == Some(&name) { None } else { made.cap_kbps(&name)? };
+        let is_passed = made.passed() == Some(&name);
+        let max_kbps = if is_passed { PASSED_MAX_KBPS } else { made.cap_kbps(&name)?.ok_or("no word of its cap")? };
         let size = (side(rendition, "width")?, side(rendition, "height")?);
-        rungs.push(Rung { name, size, max_kbps: max_kbps.unwrap_or(PASSED_MAX_KBPS) });
+        rungs.push(Rung { name, size, max_kbps });
     }
     rungs.sort_by_key(|rung| std::cmp::Reverse(rung.size));
     Ok(rungs)
 }
 
-/// The ladder of an upright clip of 1080p with all it has, as sites of videos make it.
+/// The ladder of an upright clip of 1080p with all it has, as sites of videos make it: what the goal for the first segment
+/// was set against.
 pub fn whole_ladder() -> Vec<Rung> {
     let rung = |name: &str, size, max_kbps| Rung { name: name.into(), size, max_kbps };
     vec![rung("1080", (1080, 1920), PASSED_MAX_KBPS), rung("720", (720, 1280), 2200), rung("480", (480, 854), 1000)]

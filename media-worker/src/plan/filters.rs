@@ -33,7 +33,6 @@ impl Output {
     }
 }
 
-/// Not straight behind what scales: a picture that is flipped is scaled upside down, if nothing is between.
 const NAMED: &str = "setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709";
 
 /// Half of what swscale costs, for pictures that keep their format and colours. Its cubic is swscale's.

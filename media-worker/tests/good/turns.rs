@@ -33,6 +33,10 @@ fn every_way_of_holding_a_phone_ends_upright() {
         ("upright", [1, 0, 0, 1], (320, 240)),
     ] {
         Film::new(name, "mp4", AVC).shown(shown).plays_after(with_matrix(matrix));
+        // As large and as named as phones have it: more than one rung, and no colours to convert.
+        let (named, (w, h)) = (format!("{AVC} -colorspace bt709 -color_primaries bt709 -color_trc bt709"), shown);
+        let large = Film::new(name, "mp4", &named).picture("testsrc2=size=640x480:rate=30", (2 * w, 2 * h));
+        large.plays_after(with_matrix(matrix));
         // Where it cannot be copied, too.
         Film::new(name, "mov", "-c:v mpeg4 -q:v 3 -c:a aac").shown(shown).plays_after(with_matrix(matrix));
     }

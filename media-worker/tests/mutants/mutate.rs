@@ -3,7 +3,7 @@
 use crate::kit;
 use crate::kit::surgery::Dice;
 
-/// Half a second each of what phones and browsers make.
+/// A second each of what phones and browsers make.
 pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     let avc = "-c:v libx264 -preset ultrafast -g 8 -c:a aac";
     let folder = tempfile::tempdir().expect("a folder");
@@ -22,6 +22,11 @@ pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         film("fragments", "mp4", &format!("{avc} -movflags +frag_keyframe+empty_moov")),
         film("mov", "mov", "-c:v mjpeg -q:v 5 -c:a pcm_s16le"),
         film("3gp", "3gp", "-c:v mpeg4 -q:v 5 -c:a aac -ac 1"),
+        film(
+            "hevc",
+            "mp4",
+            "-c:v libx265 -preset ultrafast -tag:v hvc1 -x265-params log-level=error:keyint=8 -c:a aac",
+        ),
         film("webm", "webm", "-c:v libvpx -deadline realtime -g 8 -c:a libopus -live 1"),
         film("mkv", "mkv", avc),
         film("ts", "ts", avc),

@@ -51,8 +51,7 @@ impl JobKind {
     pub const fn priority(self) -> i64 {
         match self {
             JobKind::Prepare => 10,
-            JobKind::Ladder => 20,
-            JobKind::OtherRungs => 30,
+            JobKind::Ladder | JobKind::OtherRungs => 20,
         }
     }
 }

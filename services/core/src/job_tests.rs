@@ -246,6 +246,16 @@ both_databases! {
         assert!(next.contains(&"quiet".to_owned()), "{next:?}");
     }
 
+    owners_take_turns_whatever_is_made_of_their_clips(db) {
+        let (busy, quiet) = (UserId::new(), UserId::new());
+        for n in 0..5 {
+            add(&db, &busy, &format!("busy{n}"), JobKind::Ladder).await;
+        }
+        add(&db, &quiet, "quiet", JobKind::OtherRungs).await;
+        let next = [take(&db).await.unwrap().subject, take(&db).await.unwrap().subject];
+        assert!(next.contains(&"quiet".to_owned()), "{next:?}");
+    }
+
     each_lane_takes_its_own_and_what_is_waited_for_first(db) {
         let owner = UserId::new();
         for kind in [JobKind::OtherRungs, JobKind::Ladder, JobKind::Prepare] {
@@ -253,7 +263,8 @@ both_databases! {
         }
         let mut tx = db.write().await.unwrap();
         assert!(is_due(&mut tx, Lane::First).await.unwrap() && is_due(&mut tx, Lane::Rest).await.unwrap());
-        for (lane, next) in [(Lane::First, Some("prepare")), (Lane::First, None), (Lane::Rest, Some("ladder")), (Lane::Rest, Some("other_rungs"))] {
+        // Nobody waits for either of the two: the older goes first.
+        for (lane, next) in [(Lane::First, Some("prepare")), (Lane::First, None), (Lane::Rest, Some("other_rungs")), (Lane::Rest, Some("ladder"))] {
             let lease = claim(&mut tx, lane, "here", LEASE).await.unwrap();
             assert_eq!(lease.map(|lease| lease.subject).as_deref(), next);
         }
@@ -263,10 +274,10 @@ both_databases! {
 
     no_number_of_an_attempt_is_used_twice_for_a_subject(db) {
         let owner = UserId::new();
-        for kind in [JobKind::Prepare, JobKind::Ladder, JobKind::OtherRungs] {
+        for (kind, attempt) in [(JobKind::Prepare, 1), (JobKind::Ladder, 2), (JobKind::OtherRungs, 3)] {
             add(&db, &owner, "a", kind).await;
             let lease = take(&db).await.unwrap();
-            assert_eq!((lease.kind, lease.attempt), (kind, kind.priority() / 10));
+            assert_eq!((lease.kind, lease.attempt), (kind, attempt));
             let mut tx = db.write().await.unwrap();
             finish(&mut tx, &lease, At(3)).await.unwrap();
             tx.commit().await.unwrap();

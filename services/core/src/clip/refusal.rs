@@ -81,7 +81,10 @@ impl RefusalCode {
     pub fn of_codec(self, codec: Option<&str>) -> Refusal {
         let name = codec.map(codec_name).filter(|_| self == RefusalCode::UnreadableCodec);
         let Some(name) = name else { return self.into() };
-        Refusal::new(self.code(), format!("这条片子是 {name} 格式，我们这里还放不了。"), self.next_step())
+        // No camera of a phone makes these.
+        let is_old = ["avi", "asf", "mpeg", "rm", "ogg"].contains(&codec.unwrap_or_default());
+        let next_step = if is_old { "用剪映打开它，导出一遍再传。" } else { self.next_step() };
+        Refusal::new(self.code(), format!("这条片子是 {name} 格式，我们这里还放不了。"), next_step)
     }
 }
 
@@ -139,6 +142,7 @@ mod tests {
     fn a_codec_is_called_by_its_name() {
         let said = |codec| RefusalCode::UnreadableCodec.of_codec(codec).message;
         assert_eq!(said(Some("vvc1")), "这条片子是 H.266 格式，我们这里还放不了。");
+        assert_eq!(RefusalCode::UnreadableCodec.of_codec(Some("avi")).next_step, "用剪映打开它，导出一遍再传。");
         assert!(said(Some("apv1")).contains(" APV1 "));
         assert_eq!(said(None), RefusalCode::UnreadableCodec.message());
         assert_eq!(RefusalCode::TooLong.of_codec(Some("vvc1")).message, RefusalCode::TooLong.message());

@@ -62,7 +62,7 @@ fn what_bytes_do(s: &Standing, since: &str, now: At) -> String {
     match s.media {
         MediaState::Uploading => format!("{since}开始传的，还没传完。断了不要紧，回到这里会接着传。"),
         MediaState::Received | MediaState::Processing if s.playable => {
-            format!("已经能看了，更清楚的画面{}。不用等，看一遍，{hand_in}", how_far(s.work, since))
+            format!("已经能看了。给不同手机和网络做的几份{}。不用等，看一遍，{hand_in}", how_far(s.work))
         }
         MediaState::Received | MediaState::Processing => what_work_does(s.work, since, now),
         MediaState::Ready => format!("{since}做好了。看一遍，{hand_in}"),
@@ -74,10 +74,12 @@ fn what_bytes_do(s: &Standing, since: &str, now: At) -> String {
     }
 }
 
-fn how_far(work: Option<&Work>, since: &str) -> String {
+fn how_far(work: Option<&Work>) -> String {
     match work {
         Some(Work::Begun { progress: Some(progress) }) => format!("做到 {progress} 了"),
-        _ => format!("还在做（{since}开始）"),
+        Some(Work::Begun { progress: None }) => "正在做".to_owned(),
+        Some(Work::Queued { .. }) => "在排队".to_owned(),
+        Some(Work::Again { .. }) | None => "过一会儿接着做".to_owned(),
     }
 }
 
@@ -184,7 +186,8 @@ mod tests {
             (Work::Queued { ahead: work::MANY }, false, "100 条以上"),
             (Work::Begun { progress: None }, false, "正在处理"),
             (Work::Begun { progress: Some("40%".into()) }, false, "做到 40% 了"),
-            (Work::Begun { progress: Some("40%".into()) }, true, "更清楚的画面做到 40% 了。不用等"),
+            (Work::Begun { progress: Some("40%".into()) }, true, "给不同手机和网络做的几份做到 40% 了。不用等"),
+            (Work::Queued { ahead: 3 }, true, "在排队。不用等"),
             (Work::Again { at: NOW + Millis::minutes(5) }, false, "今天 14:35 再做一次。片子收得好好的"),
             (Work::Again { at: NOW - Millis::minutes(5) }, false, "马上再做一次"),
         ] {
