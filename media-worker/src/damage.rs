@@ -34,6 +34,7 @@ pub fn share(path: &Path, cut: bool, threads: u32) -> Result<f64> {
     let wanted = (MOST_KEYS * HD / pixels.max(1)).clamp(FEWEST_KEYS as u64 + SPARE_KEYS, MOST_KEYS);
     let step_us = (source.duration_ms * 1000 / wanted as i64).max(1);
     let (mut all, mut bad) = (0_u32, 0_u32);
+    let mut has_one_head = true;
     let (mut keys, mut key_bytes, mut next_key_us) = (Vec::new(), 0, i64::MIN);
     let mut gaps = Gaps::default();
     let is_matroska = source.input.format().name().contains("matroska");
@@ -49,12 +50,13 @@ pub fn share(path: &Path, cut: bool, threads: u32) -> Result<f64> {
             Err(_) => break,
         }
         if is_matroska {
-            gaps.packet(packet.position() as i64, packet.size() as i64);
+            gaps.packet(packet.position() as i64, (packet.size() + ffi::additional_bytes(&packet)) as i64);
         }
         if packet.stream() != source.video.index {
             continue;
         }
         all += 1;
+        has_one_head &= !ffi::has_new_head(&packet);
         let data = packet.data().unwrap_or_default();
         let whole = !packet.is_corrupt() && unit.is_none_or(|size| avc::is_whole(data, size));
         bad += u32::from(!whole);
@@ -69,6 +71,10 @@ pub fn share(path: &Path, cut: bool, threads: u32) -> Result<f64> {
     }
     if cut && last_was_bad {
         bad -= 1;
+    }
+    if !has_one_head {
+        // By themselves, key frames of joined films are not known to be of the one or the other.
+        keys.clear();
     }
     let packets = f64::from(bad) / f64::from(all.max(1));
     Ok(packets.max(damaged_keys(&source, keys, threads)?).max(gaps.share()))

@@ -71,8 +71,8 @@ pub fn judge(file: &mut (impl Read + Seek), len: u64) -> io::Result<Judged<Refus
 }
 
 fn container(head: &[u8]) -> Option<Container> {
-    const FIRST: [&[u8; 4]; 10] =
-        [b"ftyp", b"styp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"moof", b"sidx"];
+    const FIRST: [&[u8; 4]; 12] =
+        [b"ftyp", b"styp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"moof", b"sidx", b"uuid", b"junk"];
     let kind = head.get(4..8).unwrap_or_default();
     if FIRST.iter().any(|first| &first[..] == kind) {
         return Some(Container::IsoMedia);
@@ -83,8 +83,11 @@ fn container(head: &[u8]) -> Option<Container> {
     if head.starts_with(b"FLV\x01") {
         return Some(Container::Flv);
     }
-    let synced = |first: usize, step: usize| (0..3).all(|n| head.get(first + n * step) == Some(&0x47));
-    (synced(0, 188) || synced(4, 192)).then_some(Container::MpegTs)
+    let synced =
+        |first: usize, step: usize, times: usize| (0..times).all(|n| head.get(first + n * step) == Some(&0x47));
+    // A part of a broadcast may begin in the middle of a packet.
+    let begins_within = || (0..192).any(|first| synced(first, 188, 4) || synced(first, 192, 4));
+    (synced(0, 188, 3) || synced(4, 192, 3) || begins_within()).then_some(Container::MpegTs)
 }
 
 /// What is no container of ours may still be a film, or sound: who sent it is told which.

@@ -11,7 +11,7 @@ use ffmpeg_next::Rescale;
 use crate::avc;
 use crate::boxes;
 use crate::encode::SOUND_RATE;
-use crate::ffi::{self, MediaError, Muxer, Result, Sink};
+use crate::ffi::{self, MediaError, Muxer, Result, Sink, WithoutMessages};
 use crate::plan::ladder::Rung;
 use crate::plan::pace::{TICKS, milliseconds};
 use crate::probe::{self, MICROSECONDS, Source};
@@ -234,12 +234,16 @@ pub fn may_copy(source: &Source) -> bool {
         && ["yuv420p", "yuvj420p"].contains(&video.header.pixels.as_str())
         && !video.header.interlaced
         && !video.orientation.is_mirrored()
+        // Pixels that are no squares may be so by the container's word alone.
+        && video.sar.0 == video.sar.1
         && source.audio.as_ref().is_none_or(|a| a.codec == "aac")
 }
 
 /// Copies the packets as they are. The turn of the picture goes along as a display matrix.
 pub fn copy(mut source: Source, path: &Path) -> Result<()> {
-    let mut tracks = vec![(&source.video.parameters, source.video.time_base)];
+    let mut quiet = WithoutMessages::new(&source.video.parameters, source.video.time_base)?;
+    let pictures = quiet.parameters()?;
+    let mut tracks = vec![(&pictures, source.video.time_base)];
     if let Some(audio) = &source.audio {
         tracks.push((&audio.parameters, audio.time_base));
     }
@@ -270,6 +274,9 @@ pub fn copy(mut source: Source, path: &Path) -> Result<()> {
             };
             end_us = end_us.max(probe::moment(at.saturating_add(whole.duration()), base, source.origin_us));
         }
+        if is_picture && (ffi::is_cut_away(&whole) || ffi::has_new_head(&whole)) {
+            return Err(MediaError::Other("pictures that are not shown, or of another head"));
+        }
         if is_picture && whole.is_key() && !avc::opens_fresh(&head, whole.data().unwrap_or_default()) {
             return Err(MediaError::Other(
                 "pictures lean on others across a key frame: browsers stop there after a seek",
@@ -277,7 +284,11 @@ pub fn copy(mut source: Source, path: &Path) -> Result<()> {
         }
         whole.set_pts(whole.pts().map(|at| at.saturating_sub(origin)));
         whole.set_dts(whole.dts().map(|at| at.saturating_sub(origin)));
-        if is_picture { film.picture(whole)? } else { film.sound(whole)? }
+        if !is_picture {
+            film.sound(whole)?;
+        } else if let Some(picture) = quiet.pass(whole)? {
+            film.picture(picture)?;
+        }
     }
     if probe::ends_early(source.duration_ms, end_us / 1000) {
         return Err(MediaError::Other("the file ends before its film"));

@@ -5,18 +5,18 @@ use std::path::Path;
 use ffmpeg_next as ff;
 
 use crate::avc;
-use crate::ffi::{self, MediaError};
+use crate::ffi::{self, MediaError, WithoutMessages};
 use crate::package::{self, Fragments};
 use crate::pipeline::{Emit, Sound};
 use crate::plan::ladder::{self, Ladder, Rung};
-use crate::plan::pace::{self, Cuts, TICKS, ticks};
+use crate::plan::pace::{self, Cuts, Pace, TICKS, milliseconds, ticks};
 use crate::probe::{self, Result, Source};
 
 /// A source with more pictures a second is made anew with fewer.
 const MOST_RATE: f64 = 30.2;
 /// A picture that stands for longer would be sent again if it was encoded; so would a last one.
 const LONGEST_STILL: i64 = TICKS;
-const LONGEST_LAST: i64 = TICKS / 5;
+const LONGEST_LAST: i64 = TICKS / 10;
 /// Sound that goes on for longer than the pictures needs pictures that stand.
 const LONGEST_SOUND_ALONE_US: i64 = 500_000;
 
@@ -67,6 +67,7 @@ fn read(source: &mut Source) -> Result<Option<Look>> {
     let (picture, sound) = (source.video.index, source.audio.as_ref().map(|a| (a.index, a.time_base)));
     let mut look =
         Look { shown: Vec::new(), keys: Vec::new(), last_decoded: i64::MIN, bytes: 0, end_us: 0, sound_end_us: 0 };
+    let mut quiet = WithoutMessages::new(&source.video.parameters, source.video.time_base)?;
     let mut packet = ff::Packet::empty();
     loop {
         match packet.read(&mut source.input) {
@@ -83,6 +84,10 @@ fn read(source: &mut Source) -> Result<Option<Look>> {
             let end = probe::moment(shown.saturating_add(packet.duration()), base, source.origin_us);
             look.sound_end_us = look.sound_end_us.max(end);
             continue;
+        }
+        let is_whole = matches!(quiet.pass(packet.clone()), Ok(Some(_)));
+        if !is_whole || ffi::is_cut_away(&packet) || ffi::has_new_head(&packet) {
+            return Ok(None);
         }
         let moment = |at| probe::moment(at, source.video.time_base, source.origin_us);
         let decoded = packet.dts().map(|at| ticks(moment(at))).filter(|at| *at > look.last_decoded);
@@ -107,11 +112,14 @@ fn judge(mut look: Look, source: &Source) -> Option<Passed> {
     look.shown.sort_unstable();
     let (first, last) = (*look.shown.first()?, *look.shown.last()?);
     let steady = look.shown.windows(2).all(|two| (1..=LONGEST_STILL).contains(&(two[1] - two[0])));
+    let mut pace = Pace::new(source.video.average);
+    let too_many = look.shown.iter().any(|at| pace.take(milliseconds(*at) * 1000).is_none());
     let end = pace::end_of_pictures(last, look.end_us, source.duration_ms);
     let sound_alone_us = look.sound_end_us - look.end_us;
     if first != 0
         || look.keys.first() != Some(&0)
         || !steady
+        || too_many
         || end - last > LONGEST_LAST
         || sound_alone_us > LONGEST_SOUND_ALONE_US
         || probe::ends_early(source.duration_ms, look.end_us.max(look.sound_end_us) / 1000)
@@ -134,7 +142,8 @@ pub fn run(source: &mut Source, passed: &Passed, ladder: &Ladder, scratch: &Path
     let track = sound.as_ref().map(Sound::track).transpose()?;
     let track = track.as_ref().map(|(parameters, base)| (parameters, *base));
     let base = ff::Rational(1, TICKS as i32);
-    let mut fragments = Fragments::new(scratch, &passed.top, (&source.video.parameters, base), track)?;
+    let mut quiet = WithoutMessages::new(&source.video.parameters, source.video.time_base)?;
+    let mut fragments = Fragments::new(scratch, &passed.top, (&quiet.parameters()?, base), track)?;
     let (mut last, mut end_us, mut before) = (0, 0, None);
     loop {
         let mut packet = ff::Packet::empty();
@@ -154,7 +163,9 @@ pub fn run(source: &mut Source, passed: &Passed, ladder: &Ladder, scratch: &Path
             last = last.max(at);
             let opens = packet.is_key() && passed.cuts.opens_segment(at, before);
             before = Some(before.unwrap_or(0).max(at));
-            fragments.picture(packet, opens, emit)?;
+            if let Some(picture) = quiet.pass(packet)? {
+                fragments.picture(picture, opens, emit)?;
+            }
             if let Some(sound) = sound.as_mut() {
                 sound.keep_up(last, &mut |packet| Ok(fragments.sound(packet, emit)?))?;
             }

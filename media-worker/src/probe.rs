@@ -23,6 +23,9 @@ const MAX_CHANNELS: u32 = 64;
 
 pub const MICROSECONDS: ff::Rational = ff::Rational(1, 1_000_000);
 
+/// How far is looked for a stream that is promised, and is not at the beginning.
+const FURTHER: &[(&str, &str)] = &[("probesize", "100000000"), ("analyzeduration", "60000000")];
+
 /// A file, open, and what to make of it.
 pub struct Source {
     pub input: ff::format::context::Input,
@@ -101,7 +104,15 @@ pub fn open(path: &Path, cut: bool) -> Result<Source> {
         Err(MediaError::Call(_, _)) => return Err(Failure::Refused(unreadable)),
         Err(other) => return Err(other.into()),
     };
-    let video = best_video(&input)?;
+    let mut input = input;
+    let video = match best_video(&input) {
+        // What is promised may begin late.
+        Err(Failure::Refused(RefusalCode::Incomplete)) if !cut => {
+            input = ffi::open_with(path, FURTHER)?;
+            best_video(&input)?
+        }
+        found => found?,
+    };
     let audio = best_audio(&input);
     let origin_us = origin(&input, &video, audio.as_ref());
     let bytes = std::fs::metadata(path)?.len();
@@ -199,6 +210,8 @@ fn best_audio(input: &ff::format::context::Input) -> Option<Audio> {
             && rate > 0
             && (1..=MAX_CHANNELS).contains(&channels)
             && ffi::reader(parameters.id()).is_some()
+            // A head that no decoder takes costs its track, not the film.
+            && ffi::decoder(&parameters, stream.time_base(), 1).is_ok()
     };
     let rank = |stream: &ff::format::stream::Stream<'_>| {
         let marked = stream.disposition().contains(ff::format::stream::Disposition::DEFAULT);

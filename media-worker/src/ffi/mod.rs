@@ -7,6 +7,7 @@
 mod captions;
 mod codecs;
 mod muxer;
+mod packets;
 mod sound;
 
 use std::ffi::{CStr, CString, c_int};
@@ -23,6 +24,7 @@ use crate::plan::{Colours, Size};
 pub use captions::{CaptionDecoder, read_only};
 pub use codecs::{decoder, is_damaged, name as codec_name, open_codec, reader, strict_decoder};
 pub use muxer::{Muxer, Sink};
+pub use packets::{WithoutMessages, additional_bytes, has_new_head, is_cut_away};
 pub use sound::{SoundSource, sound_frame, sound_header, sound_source};
 
 #[derive(Debug, thiserror::Error)]

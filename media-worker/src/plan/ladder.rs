@@ -35,8 +35,10 @@ const LEAST_KBPS: f64 = 60.0;
 /// By the short side 720, 480 and 360, as far as the source reaches; a smaller source keeps its own size.
 pub fn rungs(shown: Size) -> Vec<Rung> {
     let rung = |short: u32, max_kbps| Rung { name: short.to_string(), size: shown.scaled_to_short(short), max_kbps };
-    let rungs: Vec<Rung> =
+    let mut rungs: Vec<Rung> =
         RUNGS.iter().filter(|(short, _)| *short <= shown.short()).map(|(s, kbps)| rung(*s, *kbps)).collect();
+    // A panorama's are bounded by its long side.
+    rungs.dedup_by_key(|rung| rung.size);
     if rungs.is_empty() { vec![rung(shown.scaled_to_short(shown.short()).short(), SMALL_KBPS)] } else { rungs }
 }
 
