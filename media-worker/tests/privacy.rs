@@ -7,6 +7,8 @@ use kit::{Made, all, ffmpeg, film, run};
 /// What phones and cameras write beside the film, as far as ffmpeg can write it here.
 const SECRETS: [&str; 3] = ["+27.1234+109.5678/", "Redmi Note 9 of the chair", "比耳村三组"];
 
+const MESSAGE: &str = "N27.1234E109.5678";
+
 fn with_secrets(codec: &[&str], sound: bool, name: &str) -> std::path::PathBuf {
     let plain = film("testsrc2=size=640x360:rate=30", sound.then_some("sine=frequency=440"), 8, codec);
     let out = plain.with_file_name(name);
@@ -23,10 +25,17 @@ fn with_secrets(codec: &[&str], sound: bool, name: &str) -> std::path::PathBuf {
     entries.iter().for_each(|entry| arguments.extend(["-metadata", entry]));
     let handler = format!("handler_name={}", SECRETS[1]);
     arguments.extend(["-metadata:s:v", &handler, "-c", "copy", "-movflags", "+use_metadata_tags"]);
+    // Among the pictures, as cameras of cars and of drones do.
+    let message = format!("h264_metadata=sei_user_data=086f3693b7b34f2c965321492feee5b8+{MESSAGE}");
+    if codec.contains(&"libx264") {
+        arguments.extend(["-bsf:v", &message]);
+    }
     arguments.push(out.to_str().unwrap());
     ffmpeg(&arguments).expect("a film that tells");
     let bytes = std::fs::read(&out).unwrap();
-    assert!(tells(&bytes).contains(&SECRETS[0]), "the source tells where it was filmed");
+    let told = tells(&bytes);
+    assert!(told.contains(&SECRETS[0]), "the source tells where it was filmed");
+    assert_eq!(told.contains(&MESSAGE), codec.contains(&"libx264"));
     out
 }
 
@@ -34,7 +43,7 @@ fn with_secrets(codec: &[&str], sound: bool, name: &str) -> std::path::PathBuf {
 fn tells(bytes: &[u8]) -> Vec<&str> {
     let has = |text: &[u8]| bytes.windows(text.len()).any(|window| window == text);
     let mut found: Vec<&str> = SECRETS.into_iter().filter(|secret| has(secret.as_bytes())).collect();
-    for name in ["ISO6709", "loci", "Exif", "GPS"] {
+    for name in [MESSAGE, "ISO6709", "loci", "Exif", "GPS"] {
         found.extend(has(name.as_bytes()).then_some(name));
     }
     found.extend(has(b"\xa9xyz").then_some("xyz"));

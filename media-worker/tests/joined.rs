@@ -1,0 +1,94 @@
+//! What editors leave in a film: what they cut away, what they laid end to end, what lies beside the pictures.
+
+mod kit;
+
+use std::path::PathBuf;
+
+use kit::{Made, all, counter, decoded, ffmpeg, film, numbers, remade, run};
+
+const AVC: [&str; 6] = ["-c:v", "libx264", "-preset", "ultrafast", "-g", "30"];
+
+fn plays(made: &Made, pictures: i64, name: &str) {
+    assert_eq!((made.refusal(), made.left()), (None, None), "{name}");
+    for rung in made.of("rendition").map(|e| e["name"].as_str().unwrap()) {
+        assert_eq!(decoded(&made.rendition(rung)), pictures, "{name}: {rung}");
+    }
+}
+
+#[test]
+fn what_was_cut_away_is_not_in_the_copy_either() {
+    let whole = film(&counter("30"), None, 6, &AVC);
+    let path = whole.display().to_string();
+    let cut = whole.with_file_name("cut.mp4");
+    ffmpeg(&["-ss", "1.5", "-i", &path, "-c", "copy", cut.to_str().unwrap()]).expect("a cut film");
+    let made = run(&cut, "prepare");
+    assert_eq!(made.left(), Some("other_rungs"), "it is not copied");
+    assert_eq!(numbers(&made.path("video.mp4"))[0], 45);
+}
+
+/// Two films whose heads differ, one behind the other, not encoded anew.
+fn joined() -> PathBuf {
+    let first = film(&counter("30"), None, 3, &[&AVC[..], &["-bf", "0"]].concat());
+    let second = film(&counter("30"), None, 9, &[&AVC[..], &["-bf", "2", "-refs", "4", "-profile:v", "main"]].concat());
+    let list = first.with_file_name("list.txt");
+    std::fs::write(&list, format!("file '{}'\nfile '{}'\n", first.display(), second.display())).unwrap();
+    let out = first.with_file_name("joined.flv");
+    let text = list.display().to_string();
+    ffmpeg(&["-f", "concat", "-safe", "0", "-i", &text, "-c", "copy", out.to_str().unwrap()]).expect("a joined film");
+    out
+}
+
+#[test]
+fn films_that_were_joined_are_made_anew_and_shown_to_their_end() {
+    let made = all(&joined());
+    plays(&made, 360, "joined");
+    assert_eq!(made.order().iter().filter(|event| *event == "mp4").count(), 1, "it was not copied");
+    let shown = numbers(&made.rendition("240"));
+    assert_eq!((shown[89], shown[90], shown[359]), (89, 0, 269));
+}
+
+#[test]
+fn what_may_be_seen_through_is_no_damage() {
+    let picture = "testsrc2=size=320x240:rate=30,format=yuva420p,\
+                   geq=lum='lum(X,Y)':cb='cb(X,Y)':cr='cr(X,Y)':a='random(1)*255'";
+    let opaque = film("testsrc2=size=320x240:rate=30", None, 1, &AVC);
+    let through = opaque.with_file_name("through.webm");
+    let codec = ["-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-b:v", "3M", "-auto-alt-ref", "0"];
+    let arguments = [&["-f", "lavfi", "-i", picture, "-t", "2", "-pix_fmt", "yuva420p"][..], &codec].concat();
+    ffmpeg(&[&arguments[..], &[through.to_str().unwrap()]].concat()).expect("a film");
+    plays(&all(&through), 60, "through");
+}
+
+#[test]
+fn sound_whose_head_is_broken_costs_itself_and_not_the_film() {
+    let codec = ["-f", "lavfi", "-i", "sine", "-map", "0:v", "-map", "1:a", "-shortest", "-c:v", "copy", "-c:a"];
+    let whole = film("testsrc2=size=320x240:rate=30", None, 3, &AVC);
+    let spoken = remade(&whole, "spoken.mkv", &[&codec[..], &["libvorbis"]].concat());
+    let mut bytes = std::fs::read(&spoken).unwrap();
+    let head = bytes.windows(7).position(|window| window == b"\x01vorbis").expect("the head of the sound");
+    bytes[head..head + 30].fill(0xff);
+    let broken = whole.with_file_name("broken.mkv");
+    std::fs::write(&broken, bytes).unwrap();
+    let made = all(&broken);
+    plays(&made, 90, "broken");
+    assert_eq!(made.facts()["detail"]["audio"], serde_json::Value::Null);
+}
+
+#[test]
+fn a_film_that_is_dense_for_a_while_is_not_passed_through() {
+    // Sixty a second for four seconds, then six: fewer than thirty on average.
+    let picture = "testsrc2=size=720x1280:rate=60,select='lt(t,4)+not(mod(n,10))'";
+    let codec = ["-fps_mode", "passthrough", "-c:v", "libx264", "-preset", "veryfast", "-g", "60", "-b:v", "2M"];
+    let source = film(picture, None, 16, &codec);
+    assert_eq!(run(&source, "prepare").of("rendition").count(), 0);
+}
+
+#[test]
+fn a_broadcast_that_begins_in_the_middle_of_a_packet_is_read() {
+    let whole = film("testsrc2=size=320x240:rate=30", None, 4, &AVC);
+    let stream = remade(&whole, "stream.ts", &["-c", "copy"]);
+    let bytes = std::fs::read(&stream).unwrap();
+    let within = stream.with_file_name("within.ts");
+    std::fs::write(&within, &bytes[100..]).unwrap();
+    assert_eq!(run(&within, "prepare").refusal(), None);
+}
