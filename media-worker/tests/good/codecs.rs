@@ -23,7 +23,7 @@ fn every_codec_of_the_list_is_read() {
         Film::new("MPEG-4 part 2 with B-frames", "mp4", "-c:v mpeg4 -q:v 3 -bf 2"),
         Film::new("Motion JPEG of a camera", "mov", "-c:v mjpeg -q:v 3 -pix_fmt yuvj420p -c:a pcm_s16le"),
         Film::new("Motion JPEG 4:2:2", "mov", "-c:v mjpeg -q:v 3 -pix_fmt yuvj422p -c:a pcm_u8"),
-        Film::new("MPEG-2", "ts", "-c:v mpeg2video -q:v 3 -c:a mp2").unheard(),
+        Film::new("MPEG-2", "ts", "-c:v mpeg2video -q:v 3 -c:a mp2"),
         Film::new("MPEG-1", "mkv", "-c:v mpeg1video -q:v 3 -c:a libmp3lame"),
         Film::new("VP8 and Vorbis", "webm", "-c:v libvpx -deadline realtime -b:v 2M -c:a libvorbis"),
         Film::new("VP9 and Opus", "webm", "-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -b:v 2M -c:a libopus"),

@@ -26,7 +26,9 @@ fn sound_of_every_codec_and_rate_is_heard() {
         avc("PCM of 24 bits", "mov", "-c:a pcm_s24le"),
         avc("PCM, the other way round", "mov", "-c:a pcm_s16be"),
         avc("PCM of a telephone", "mov", "-c:a pcm_mulaw -ar 8000 -ac 1"),
+        avc("PCM of 24 bits, the other way round", "mov", "-c:a pcm_s24be"),
         avc("PCM of 32 bits", "mov", "-c:a pcm_f32le"),
+        avc("PCM of 32 bits, whole numbers", "mov", "-c:a pcm_s32le"),
         avc("ADPCM, which is not read", "mov", "-c:a adpcm_ima_qt").unheard(),
     ]);
 }
