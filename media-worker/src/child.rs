@@ -104,23 +104,22 @@ struct Plan {
 impl Plan {
     fn of(path: &Path, cut: bool, source: &Source) -> Result<Plan> {
         let passed = passthrough::look(path, cut, source)?;
-        match passed.and_then(|passed| Some((passed, below(source, cut, true)?))) {
+        match passed.and_then(|passed| Some((passed, below(source, true)?))) {
             Some((passed, ladder)) => Ok(Plan { passed: Some(passed), ladder }),
-            None => Ok(Plan { passed: None, ladder: encoded(source, cut)? }),
+            None => Ok(Plan { passed: None, ladder: encoded(source)? }),
         }
     }
 }
 
 /// Where every rung is encoded.
-fn encoded(source: &Source, cut: bool) -> Result<Ladder> {
-    Ok(below(source, cut, false).ok_or(MediaError::Other("a ladder without a rung"))?)
+fn encoded(source: &Source) -> Result<Ladder> {
+    Ok(below(source, false).ok_or(MediaError::Other("a ladder without a rung"))?)
 }
 
 /// What is encoded, below the source's own pictures or without them.
-fn below(source: &Source, cut: bool, passed: bool) -> Option<Ladder> {
-    // Nobody knows how long a file that was cut off would be.
+fn below(source: &Source, passed: bool) -> Option<Ladder> {
     let seconds = source.duration_ms as f64 / 1000.0;
-    let weight = Some(Weight { bytes: source.bytes, seconds }).filter(|_| !cut && seconds > 0.0);
+    let weight = Some(Weight { bytes: source.bytes, seconds }).filter(|_| seconds > 0.0);
     Ladder::new(source.video.shown, weight, source.audio.is_some(), passed)
 }
 
@@ -191,8 +190,8 @@ fn ladder(scratch: &Path, threads: u32) -> Result<Option<Task>> {
 }
 
 fn other_rungs(scratch: &Path, threads: u32) -> Result<Option<Task>> {
-    let (mut source, cut) = open(scratch)?;
-    let mut ladder = encoded(&source, cut)?;
+    let (mut source, _) = open(scratch)?;
+    let mut ladder = encoded(&source)?;
     ladder.rungs.remove(ladder.first());
     let mut storyboard = Storyboard::new(source.video.shown, source.duration_ms);
     let (board, cuts) = (Some(&mut storyboard), &Cuts::Even);

@@ -121,7 +121,8 @@ pub fn open(path: &Path, cut: bool) -> Result<Source> {
     let frames = source.input.stream(source.video.index).map_or(0.0, |s| f64::from(s.avg_frame_rate()));
     source.duration_ms = told.unwrap_or(0);
     source.video.average = frames;
-    if told.is_none() {
+    // What a file that was cut off tells is how long it was to be.
+    if told.is_none() || cut {
         (source.duration_ms, source.video.average) = scan(&mut source);
         // Read to its end: open it afresh.
         source.input = ffi::open(path)?;
