@@ -38,7 +38,6 @@ pub fn abilities() -> Map<String, Value> {
         "scale",
         "transpose",
         "hflip",
-        "vflip",
         "setsar",
         "setparams",
         "settb",

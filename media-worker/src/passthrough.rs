@@ -67,7 +67,8 @@ fn read(source: &mut Source) -> Result<Option<Look>> {
     let (picture, sound) = (source.video.index, source.audio.as_ref().map(|a| (a.index, a.time_base)));
     let mut look =
         Look { shown: Vec::new(), keys: Vec::new(), last_decoded: i64::MIN, bytes: 0, end_us: 0, sound_end_us: 0 };
-    let mut quiet = WithoutMessages::new(&source.video.parameters, source.video.time_base)?;
+    let quiet = WithoutMessages::new(&source.video.parameters, source.video.time_base);
+    let Ok(mut quiet) = quiet else { return Ok(None) };
     let mut packet = ff::Packet::empty();
     loop {
         match packet.read(&mut source.input) {

@@ -99,12 +99,11 @@ pub type Result<T, E = Failure> = std::result::Result<T, E>;
 /// Opens and judges. `cut` is what the gate saw: then what cannot be opened is not strange but incomplete.
 pub fn open(path: &Path, cut: bool) -> Result<Source> {
     let unreadable = if cut { RefusalCode::Incomplete } else { RefusalCode::NotAVideo };
-    let input = match ffi::open(path) {
+    let mut input = match ffi::open(path) {
         Ok(input) => input,
         Err(MediaError::Call(_, _)) => return Err(Failure::Refused(unreadable)),
         Err(other) => return Err(other.into()),
     };
-    let mut input = input;
     let video = match best_video(&input) {
         // What is promised may begin late.
         Err(Failure::Refused(RefusalCode::Incomplete)) if !cut => {
