@@ -201,6 +201,7 @@ mod tests {
         tokio::spawn(async move { serving.serve(listener, "a", "s", CancellationToken::new()).await });
         let config = aws_sdk_s3::Config::builder()
             .behavior_version(BehaviorVersion::latest())
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
             .endpoint_url(format!("http://{host}"))
             .region(Region::new("us-east-1"))
             .credentials_provider(Credentials::new("a", "s", None, None, "test"))

@@ -125,6 +125,7 @@ pub fn client(address: SocketAddr, secret: &str) -> Client {
 fn connect(settings: &StorageSettings) -> Client {
     let config = aws_sdk_s3::Config::builder()
         .behavior_version(BehaviorVersion::latest())
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
         .endpoint_url(&settings.endpoint)
         .region(Region::new(settings.region.clone()))
         .credentials_provider(Credentials::new(&settings.access_key, &settings.secret_key, None, None, "test"))
