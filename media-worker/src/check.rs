@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::ffi;
-use crate::protocol::{Event, Task};
+use crate::protocol::{Event, Published, Task};
 use crate::supervise::Supervisor;
 
 /// `{"ffmpeg": {"encoder libx264": true, ...}, "jail": {"connect": true, ...}}`: in the jail's part, true is refused.
@@ -60,7 +60,7 @@ pub fn abilities() -> Map<String, Value> {
 async fn jail(supervisor: &Supervisor, scratch: &Path) -> Map<String, Value> {
     let mut held = Map::new();
     let probed = supervisor
-        .run(scratch, Task::ProbeJail, &CancellationToken::new(), async |event| {
+        .run(scratch, Task::ProbeJail, Published::default(), &CancellationToken::new(), async |event| {
             if let Event::Jail { refused, allowed } = event {
                 held.extend(refused.into_iter().map(|name| (name, true.into())));
                 held.extend(allowed.into_iter().map(|name| (name, false.into())));

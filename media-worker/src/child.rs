@@ -20,6 +20,8 @@ use crate::protocol::{CaptionFile, Event, SOURCE, Spec, Task};
 use crate::thumbnail::{self, Storyboard};
 use crate::{captions, damage, gate, jail, passthrough, signals};
 
+const FILM: &str = "video.mp4";
+
 /// `--unjailed` leaves the jail away, for machines whose kernel has none.
 pub fn main(spec: &Path, unjailed: bool) -> ExitCode {
     match work(spec, unjailed) {
@@ -48,9 +50,9 @@ fn work(spec: &Path, unjailed: bool) -> Result<(), Box<dyn std::error::Error>> {
             let (refused, allowed) = jail::probe(&scratch);
             emit(Event::Jail { refused, allowed }).map(|()| None).map_err(Failure::from)
         }
-        Task::Prepare => prepare(&scratch, order.threads),
-        Task::Ladder => ladder(&scratch, order.threads),
-        Task::OtherRungs => other_rungs(&scratch, order.threads),
+        Task::Prepare => prepare(&scratch, &order),
+        Task::Ladder => ladder(&scratch, &order),
+        Task::OtherRungs => other_rungs(&scratch, &order),
     };
     let left = match outcome {
         Ok(left) => left,
@@ -124,8 +126,8 @@ fn below(source: &Source, passed: bool) -> Option<Ladder> {
 }
 
 /// Answers, as the other two do, what is left to be done.
-fn prepare(scratch: &Path, threads: u32) -> Result<Option<Task>> {
-    let path = scratch.join(SOURCE);
+fn prepare(scratch: &Path, order: &Spec) -> Result<Option<Task>> {
+    let (path, threads, published) = (scratch.join(SOURCE), order.threads, &order.published);
     let (mut source, cut) = open(scratch)?;
     let told_ms = source.duration_ms;
     let poster = thumbnail::poster(&mut source, cut, threads)?;
@@ -140,14 +142,18 @@ fn prepare(scratch: &Path, threads: u32) -> Result<Option<Task>> {
     let plan = Plan::of(&path, cut, &source)?;
     let mut source = probe::open(&path, cut)?;
     if let Some(passed) = &plan.passed {
-        passthrough::run(&mut source, passed, &plan.ladder, scratch, &mut |event| emit(event))?;
+        let sound_kbps = plan.ladder.sound_kbps;
+        passthrough::run(&mut source, passed, sound_kbps, scratch, published, &mut |event| emit(event))?;
         return Ok(Some(Task::Ladder));
     }
     // The last packet of a cut file may be half a picture, at which players stop.
     if !cut && package::may_copy(&source) {
-        match package::copy(source, &scratch.join("video.mp4")) {
+        if published.film && published.rungs.is_empty() {
+            return Ok(Some(Task::Ladder));
+        }
+        match package::copy(source, &scratch.join(FILM)) {
             Ok(()) => {
-                emit(Event::Mp4 { file: "video.mp4".into() })?;
+                emit(Event::Mp4 { file: FILM.into() })?;
                 return Ok(Some(Task::Ladder));
             }
             // That the muxer does not like it is no misfortune: the film of the first rendition comes in its place.
@@ -155,49 +161,63 @@ fn prepare(scratch: &Path, threads: u32) -> Result<Option<Task>> {
         }
         source = probe::open(&path, cut)?;
     }
-    first_rung(scratch, &mut source, cut, &plan.ladder, threads)?;
+    first_rung(scratch, order, &mut source, cut, &plan.ladder)?;
     Ok(Some(Task::OtherRungs))
 }
 
 /// The first rendition, and the film that is kept of it.
-fn first_rung(scratch: &Path, source: &mut Source, cut: bool, ladder: &Ladder, threads: u32) -> Result<()> {
+fn first_rung(scratch: &Path, order: &Spec, source: &mut Source, cut: bool, ladder: &Ladder) -> Result<()> {
     let told_ms = source.duration_ms;
     let ladder = Ladder { rungs: vec![ladder.rungs[ladder.first()].clone()], ..ladder.clone() };
-    let film = scratch.join("video.mp4");
-    let (film, cuts) = (Some(film.as_path()), &Cuts::Even);
-    let order = Order { scratch, measure: true, ladder: &ladder, cuts, film, storyboard: None, threads };
-    let made = pipeline::run(source, order, &mut |event| emit(event))?;
-    emit(Event::Mp4 { file: "video.mp4".into() })?;
+    let made = make_with_film(scratch, order, source, &ladder, &Cuts::Even, None)?;
     measured(source, told_ms, cut, made)
 }
 
 /// Something plays already, so nobody waits, and one decode costs less than two. The film that is kept takes the place
 /// of a copy.
-fn ladder(scratch: &Path, threads: u32) -> Result<Option<Task>> {
+fn ladder(scratch: &Path, order: &Spec) -> Result<Option<Task>> {
     let (mut source, cut) = open(scratch)?;
     let told_ms = source.duration_ms;
     let Plan { passed, ladder } = Plan::of(&scratch.join(SOURCE), cut, &source)?;
     let cuts = passed.map_or(Cuts::Even, |passed| passed.cuts);
     let mut storyboard = Storyboard::new(source.video.shown, told_ms);
-    let film = scratch.join("video.mp4");
-    let (film, board) = (Some(film.as_path()), Some(&mut storyboard));
-    let order = Order { scratch, measure: true, ladder: &ladder, cuts: &cuts, film, storyboard: board, threads };
-    let made = pipeline::run(&mut source, order, &mut |event| emit(event))?;
-    emit(Event::Mp4 { file: "video.mp4".into() })?;
+    let made = make_with_film(scratch, order, &mut source, &ladder, &cuts, Some(&mut storyboard))?;
     let length_ms = made.duration_ms;
     measured(&source, told_ms, cut, made)?;
     extras(scratch, &source, storyboard, length_ms)
 }
 
-fn other_rungs(scratch: &Path, threads: u32) -> Result<Option<Task>> {
+fn other_rungs(scratch: &Path, order: &Spec) -> Result<Option<Task>> {
     let (mut source, _) = open(scratch)?;
     let mut ladder = encoded(&source)?;
     ladder.rungs.remove(ladder.first());
     let mut storyboard = Storyboard::new(source.video.shown, source.duration_ms);
+    let (published, threads) = (&order.published, order.threads);
     let (board, cuts) = (Some(&mut storyboard), &Cuts::Even);
-    let order = Order { scratch, measure: false, ladder: &ladder, cuts, film: None, storyboard: board, threads };
+    let order =
+        Order { scratch, measure: false, ladder: &ladder, cuts, film: None, published, storyboard: board, threads };
     let made = pipeline::run(&mut source, order, &mut |event| emit(event))?;
     extras(scratch, &source, storyboard, made.duration_ms)
+}
+
+/// All of a ladder, measured, and the film of its first rung.
+fn make_with_film(
+    scratch: &Path,
+    order: &Spec,
+    source: &mut Source,
+    ladder: &Ladder,
+    cuts: &Cuts,
+    storyboard: Option<&mut Storyboard>,
+) -> Result<Made> {
+    let film = scratch.join(FILM);
+    let (published, threads) = (&order.published, order.threads);
+    let film = Some(&*film).filter(|_| !published.film);
+    let order = Order { scratch, measure: true, ladder, cuts, film, published, storyboard, threads };
+    let made = pipeline::run(source, order, &mut |event| emit(event))?;
+    if film.is_some() {
+        emit(Event::Mp4 { file: FILM.into() })?;
+    }
+    Ok(made)
 }
 
 fn measured(source: &Source, told_ms: i64, cut: bool, mut made: Made) -> Result<()> {

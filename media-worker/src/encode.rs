@@ -1,6 +1,6 @@
 //! The two encoders: x264 for pictures, AAC for sound.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use ffmpeg_next as ff;
 
@@ -15,7 +15,13 @@ pub struct PictureEncoder {
     last: Option<i64>,
     /// How long each picture stands, once the one after it is known.
     lengths: HashMap<i64, i64>,
+    /// When the next packets are decoded.
+    decoded: VecDeque<i64>,
 }
+
+/// As many pictures as decoding runs ahead lie this far apart before the first one, whatever follows: so the heads of all
+/// that is made of a film are alike, from wherever in it they are made.
+const AHEAD: i64 = TICKS / 30;
 
 fn x264(rung: &Rung, threads: u32) -> [(&'static str, String); 10] {
     let kbps = rung.max_kbps;
@@ -54,7 +60,7 @@ impl PictureEncoder {
         let options = x264(rung, threads);
         let options: Vec<(&str, &str)> = options.iter().map(|(k, v)| (*k, v.as_str())).collect();
         ffi::open_codec(&mut encoder, codec, &options)?;
-        Ok(PictureEncoder { encoder, last: None, lengths: HashMap::new() })
+        Ok(PictureEncoder { encoder, last: None, lengths: HashMap::new(), decoded: VecDeque::new() })
     }
 
     pub fn parameters(&self) -> Result<ff::codec::Parameters> {
@@ -67,9 +73,14 @@ impl PictureEncoder {
 
     /// The picture for one moment, in ticks, each later than the one before; `key` where a segment is cut.
     pub fn push(&mut self, frame: &mut ff::frame::Video, at: i64, key: bool) -> Result<()> {
-        if let Some(last) = self.last.replace(at) {
-            self.lengths.insert(last, at - last);
+        match self.last.replace(at) {
+            Some(last) => drop(self.lengths.insert(last, at - last)),
+            None => {
+                let ahead = ffi::decodes_ahead(&self.encoder);
+                self.decoded.extend((1..=ahead).rev().map(|n| at - n * AHEAD));
+            }
         }
+        self.decoded.push_back(at);
         frame.set_pts(Some(at));
         frame.set_kind(if key { ff::picture::Type::I } else { ff::picture::Type::None });
         self.encoder.send_frame(frame).map_err(call("x264"))
@@ -89,6 +100,7 @@ impl PictureEncoder {
         self.encoder.receive_packet(&mut packet).ok()?;
         let length = packet.pts().and_then(|at| self.lengths.remove(&at));
         packet.set_duration(length.unwrap_or(TICKS / 30));
+        packet.set_dts(self.decoded.pop_front());
         Some(packet)
     }
 }

@@ -27,11 +27,24 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
 const PICTURES: usize = 0;
 const SOUND: usize = 1;
 
+/// Where a rendition's packets begin, and what of it is published.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Begin {
+    /// The first packets that come are those of this segment.
+    pub at: usize,
+    /// So many segments are published: of these nothing is said.
+    pub behind: usize,
+}
+
 /// A rendition in fragments: pictures and sound in one file per segment, cut at key frames. Packets of pictures count ticks.
 pub struct Fragments {
     muxer: Muxer,
     folder: PathBuf,
+    /// All there is of it, head first, in one file.
+    pieces: Option<fs::File>,
     rung: Rung,
+    begin: Begin,
+    has_head: bool,
     codecs: String,
     /// Packets of the segment that is growing and, of sound, beyond.
     pictures: Vec<ff::Packet>,
@@ -40,10 +53,10 @@ pub struct Fragments {
     sound_ended: bool,
     /// Cuts that wait for their sound: the tick at which the segment ends, and its pictures.
     waiting: VecDeque<(i64, Vec<ff::Packet>)>,
-    /// When the first picture is decoded, which is before it is shown.
-    first_decoded: Option<i64>,
+    /// How long before it is shown the first picture is decoded.
+    lead: Option<i64>,
     started: i64,
-    next: i64,
+    next: usize,
     peak: i64,
 }
 
@@ -53,6 +66,7 @@ impl Fragments {
         rung: &Rung,
         pictures: (&ff::codec::Parameters, ff::Rational),
         sound: Option<(&ff::codec::Parameters, ff::Rational)>,
+        begin: Begin,
     ) -> Result<Fragments> {
         let folder = scratch.join(&rung.name);
         fs::create_dir_all(&folder)?;
@@ -64,26 +78,48 @@ impl Fragments {
         let tracks: Vec<_> = std::iter::once(pictures).chain(sound).collect();
         // The head is written late, when the first packets have told how far decoding runs ahead of showing: an edit
         // list in it lets pictures and sound of every rendition begin at moment zero.
-        let options = [("movflags", "+frag_custom+delay_moov+default_base_moof+skip_trailer")];
+        let flags = "+frag_custom+delay_moov+default_base_moof+skip_trailer";
+        // As if all that goes before the first packets had gone through it.
+        let flags = if begin.at > 0 { format!("{flags}+frag_discont") } else { flags.to_owned() };
+        let number = (begin.at + 1).to_string();
+        let options = [("movflags", &*flags), ("fragment_index", &*number)];
         Ok(Fragments {
             muxer: Muxer::new(Sink::Memory, &tracks, &options)?,
             folder,
+            pieces: None,
             rung: rung.clone(),
+            begin,
+            has_head: false,
             codecs,
             pictures: Vec::new(),
             sound: VecDeque::new(),
             has_sound: sound.is_some(),
             sound_ended: false,
             waiting: VecDeque::new(),
-            first_decoded: None,
+            lead: None,
             started: 0,
-            next: 0,
+            next: begin.at,
             peak: 0,
         })
     }
 
+    /// Keeps all of it in this file too, behind what is published.
+    pub fn keep_pieces(&mut self, path: &Path) -> Result<()> {
+        self.pieces = Some(fs::File::options().create(true).append(true).open(path)?);
+        Ok(())
+    }
+
+    fn keep(&mut self, bytes: &[u8]) -> Result<()> {
+        Ok(self.pieces.as_mut().map_or(Ok(()), |pieces| pieces.write_all(bytes))?)
+    }
+
     fn head(&mut self, emit: &mut dyn FnMut(Event) -> Result<()>) -> Result<()> {
-        write_whole(&self.folder.join("init.mp4"), &self.muxer.take()?)?;
+        let bytes = self.muxer.take()?;
+        self.has_head = true;
+        if self.begin.behind == 0 {
+            self.keep(&bytes)?;
+        }
+        write_whole(&self.folder.join("init.mp4"), &bytes)?;
         let rung = &self.rung;
         emit(Event::Rendition {
             name: rung.name.clone(),
@@ -97,7 +133,15 @@ impl Fragments {
 
     /// Whether a segment of it is out.
     pub fn any_is_out(&self) -> bool {
-        self.next > 0
+        self.next > 0 || self.begin.behind > 0
+    }
+
+    /// A picture of that tick belongs to a segment that is published, and all earlier sound too.
+    pub fn skip(&mut self, at: i64) {
+        let until = sound_moment(at);
+        while self.sound.front().is_some_and(|p| p.pts().unwrap_or(0) < until) {
+            self.sound.pop_front();
+        }
     }
 
     /// `opens`: a segment begins with it.
@@ -112,17 +156,24 @@ impl Fragments {
             let pictures = std::mem::take(&mut self.pictures);
             self.waiting.push_back((packet.pts().unwrap_or(0), pictures));
         }
-        self.first_decoded = self.first_decoded.or(packet.dts());
+        if self.lead.is_none() {
+            let at = packet.pts().unwrap_or(0);
+            self.lead = Some(at - packet.dts().unwrap_or(at));
+            if self.begin.at > 0 {
+                self.skip(at);
+                self.started = at;
+            }
+        }
         self.pictures.push(packet);
         self.cut(emit)
     }
 
     /// The last picture of a segment is decoded until the next one's turn: there the next segment begins.
     fn close(&mut self, next: Option<i64>) {
-        if let (Some(last), Some(next)) = (self.pictures.last_mut(), next)
-            && let Some(at) = last.dts()
+        if let Some(next) = next
+            && let Some(last) = self.pictures.pop()
         {
-            last.set_duration((next - at).max(1));
+            self.pictures.push(until(last, next));
         }
     }
 
@@ -135,7 +186,7 @@ impl Fragments {
     fn cut(&mut self, emit: &mut dyn FnMut(Event) -> Result<()>) -> Result<()> {
         while let Some((end, _)) = self.waiting.front() {
             let end = *end;
-            let until = end.rescale(ff::Rational(1, TICKS as i32), ff::Rational(1, SOUND_RATE as i32));
+            let until = sound_moment(end);
             let reached = self.sound.back().is_some_and(|p| p.pts().unwrap_or(0) >= until);
             if self.has_sound && !self.sound_ended && !reached {
                 return Ok(());
@@ -162,21 +213,24 @@ impl Fragments {
         for mut packet in sound {
             self.muxer.write(SOUND, &mut packet)?;
         }
-        if self.next == 0 {
+        if !self.has_head {
             self.head(emit)?;
         }
         let bytes = self.muxer.take()?;
         let begin_ms = milliseconds(self.started);
         let end_ms = milliseconds(end).max(if self.sound_ended && self.waiting.is_empty() { last_sound } else { 0 });
         let duration_ms = (end_ms - begin_ms).max(1);
-        let file = format!("{:05}.m4s", self.next);
-        write_whole(&self.folder.join(&file), &bytes)?;
-        // Never a bit below what a player will measure.
-        self.peak = self.peak.max((bytes.len() as u64 * 8000).div_ceil(duration_ms.max(500) as u64) as i64);
         let (name, n) = (self.rung.name.clone(), self.next);
         self.started = end;
         self.next += 1;
-        emit(Event::Segment { file: format!("{name}/{file}"), name, n, duration_ms })
+        if n < self.begin.behind {
+            return Ok(());
+        }
+        self.keep(&bytes)?;
+        let file = format!("{n:05}.m4s");
+        write_whole(&self.folder.join(&file), &bytes)?;
+        self.peak = self.peak.max(bits_a_second(bytes.len() as i64, duration_ms));
+        emit(Event::Segment { file: format!("{name}/{file}"), name, n: n as i64, duration_ms })
     }
 
     pub fn end_of_sound(&mut self) {
@@ -186,15 +240,38 @@ impl Fragments {
     /// After the last packet. `end` is the tick behind the last picture.
     pub fn finish(mut self, end: i64, emit: &mut dyn FnMut(Event) -> Result<()>) -> Result<()> {
         self.sound_ended = true;
-        self.close(self.first_decoded.map(|first| first + end));
+        self.close(self.lead.map(|lead| end - lead));
         self.cut(emit)?;
-        let pictures = std::mem::take(&mut self.pictures);
+        let mut pictures = std::mem::take(&mut self.pictures);
+        end_by(&mut pictures, end);
         let sound: Vec<ff::Packet> = self.sound.drain(..).collect();
-        if !pictures.is_empty() || !sound.is_empty() {
+        // Without pictures, all of it was published.
+        if self.lead.is_some() && (!pictures.is_empty() || !sound.is_empty()) {
             self.segment(pictures, sound, end, emit)?;
         }
         emit(Event::Complete { name: self.rung.name.clone(), bandwidth: self.peak.max(1) })
     }
+}
+
+/// Players take the time until the next picture is decoded for the time that this one is shown, and wait at the end of the
+/// film for all of the last one's. So that one gives way to the next before it would go beyond the end: the next is
+/// decoded earlier.
+fn end_by(pictures: &mut [ff::Packet], end: i64) {
+    let shown = |packet: &ff::Packet| packet.pts().unwrap_or(i64::MIN);
+    let Some(last) = (0..pictures.len()).max_by_key(|n| shown(&pictures[*n])) else { return };
+    let latest = pictures[last].dts().map(|decoded| decoded + (end - shown(&pictures[last])).max(1));
+    if let Some(next) = pictures.get_mut(last + 1) {
+        next.set_dts(next.dts().min(latest));
+    }
+}
+
+fn sound_moment(ticks: i64) -> i64 {
+    ticks.rescale(ff::Rational(1, TICKS as i32), ff::Rational(1, SOUND_RATE as i32))
+}
+
+/// Never a bit below what a player will measure.
+pub fn bits_a_second(bytes: i64, duration_ms: i64) -> i64 {
+    (bytes.saturating_mul(8000) as u64).div_ceil(duration_ms.max(500) as u64) as i64
 }
 
 /// The whole film in one file that plays while it loads.
@@ -223,6 +300,42 @@ impl Film {
         self.muxer.finish()?;
         Ok(fs::rename(self.part, self.path)?)
     }
+}
+
+/// Makes a film of a rendition's pieces, which are gone then. `end`: the tick behind the last picture.
+pub fn film(pieces: &Path, path: &Path, end: i64) -> Result<()> {
+    let mut input = ffi::open(pieces)?;
+    let tracks: Vec<_> = input.streams().map(|stream| (stream.parameters(), stream.time_base())).collect();
+    let base = |n: usize| tracks.get(n).filter(|(of, _)| of.medium() == ff::media::Type::Video).map(|(_, base)| *base);
+    let mut film = Film::new(path, &tracks.iter().map(|(of, base)| (of, *base)).collect::<Vec<_>>())?;
+    // Fragments don't say how long a picture lasts that is not shown in the order of the file.
+    let (mut first, mut last) = (None, None::<ff::Packet>);
+    loop {
+        let mut packet = ff::Packet::empty();
+        match packet.read(&mut input) {
+            Ok(()) if base(packet.stream()).is_none() => film.sound(packet)?,
+            Ok(()) => {
+                let decoded = packet.dts().unwrap_or_default();
+                first.get_or_insert(decoded);
+                if let Some(before) = last.replace(packet) {
+                    film.picture(until(before, decoded))?;
+                }
+            }
+            Err(ff::Error::Eof) => break,
+            Err(error) => return Err(MediaError::Call("reading", error)),
+        }
+    }
+    if let (Some(last), Some(base), Some(first)) = (last, base(PICTURES), first) {
+        film.picture(until(last, first + end.rescale(ff::Rational(1, TICKS as i32), base)))?;
+    }
+    film.finish()?;
+    Ok(fs::remove_file(pieces)?)
+}
+
+/// A picture that is decoded until the next one's turn.
+fn until(mut packet: ff::Packet, next: i64) -> ff::Packet {
+    packet.set_duration((next - packet.dts().unwrap_or(next)).max(1));
+    packet
 }
 
 /// Whether the source's own packets, in an MP4, play in every browser.

@@ -6,11 +6,12 @@ use ffmpeg_next as ff;
 
 use crate::avc;
 use crate::ffi::{self, MediaError, WithoutMessages};
-use crate::package::{self, Fragments};
+use crate::package::{self, Begin, Fragments};
 use crate::pipeline::{Emit, Sound};
-use crate::plan::ladder::{self, Ladder, Rung};
+use crate::plan::ladder::{self, Rung};
 use crate::plan::pace::{self, Cuts, Pace, TICKS, milliseconds, ticks};
 use crate::probe::{self, Result, Source};
+use crate::protocol::Published;
 
 /// A source with more pictures a second is made anew with fewer.
 const MOST_RATE: f64 = 30.2;
@@ -137,14 +138,27 @@ fn judge(mut look: Look, source: &Source) -> Option<Passed> {
 }
 
 /// Makes the top rendition.
-pub fn run(source: &mut Source, passed: &Passed, ladder: &Ladder, scratch: &Path, emit: &mut Emit<'_>) -> Result<()> {
-    let open = |audio| Sound::open(audio, source.origin_us, source.duration_ms, ladder.sound_kbps, false);
+pub fn run(
+    source: &mut Source,
+    passed: &Passed,
+    sound_kbps: u32,
+    scratch: &Path,
+    published: &Published,
+    emit: &mut Emit<'_>,
+) -> Result<()> {
+    if published.is_complete(&passed.top.name) {
+        return Ok(());
+    }
+    let behind = published.rung(&passed.top.name).map_or(0, |rung| rung.segments.len());
+    // Copying is no work: all of it goes through the same muxer.
+    let begin = Begin { at: 0, behind };
+    let open = |audio| Sound::open(audio, source.origin_us, source.duration_ms, sound_kbps, false);
     let mut sound = source.audio.as_ref().map(open).transpose()?;
     let track = sound.as_ref().map(Sound::track).transpose()?;
     let track = track.as_ref().map(|(parameters, base)| (parameters, *base));
     let base = ff::Rational(1, TICKS as i32);
     let mut quiet = WithoutMessages::new(&source.video.parameters, source.video.time_base)?;
-    let mut fragments = Fragments::new(scratch, &passed.top, (&quiet.parameters()?, base), track)?;
+    let mut fragments = Fragments::new(scratch, &passed.top, (&quiet.parameters()?, base), track, begin)?;
     let (mut last, mut end_us, mut before) = (0, 0, None);
     loop {
         let mut packet = ff::Packet::empty();

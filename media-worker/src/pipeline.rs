@@ -14,13 +14,13 @@ pub use sound::Sound;
 use crate::encode::PictureEncoder;
 use crate::ffi::{self, MediaError};
 use crate::graph::Graph;
-use crate::package::{Film, Fragments};
+use crate::package::{self, Begin, Fragments};
 use crate::plan::Size;
 use crate::plan::filters::Output;
-use crate::plan::ladder::Ladder;
+use crate::plan::ladder::{Ladder, Rung};
 use crate::plan::pace::{self, Clock, Cuts, Pace, TICKS, milliseconds};
 use crate::probe::{self, Failure, MAX_DURATION_MS, Result, Source, Video};
-use crate::protocol::Event;
+use crate::protocol::{self, Event, Published, PublishedRung};
 use crate::signals::Signals;
 use crate::thumbnail::Storyboard;
 
@@ -36,6 +36,7 @@ pub struct Order<'a> {
     pub cuts: &'a Cuts,
     /// Also write the first of them as one film to this path.
     pub film: Option<&'a Path>,
+    pub published: &'a Published,
     pub storyboard: Option<&'a mut Storyboard>,
     pub threads: u32,
 }
@@ -58,6 +59,33 @@ pub struct Made {
 struct Line {
     encoder: PictureEncoder,
     fragments: Fragments,
+    /// What is published of it.
+    behind: PublishedRung,
+}
+
+impl Line {
+    /// `pieces`: the file that takes all there is of it.
+    fn open(
+        order: &Order<'_>,
+        rung: &Rung,
+        sound: Option<(&ff::codec::Parameters, ff::Rational)>,
+        pieces: Option<&Path>,
+    ) -> Result<Option<Line>> {
+        let nothing = || PublishedRung { name: rung.name.clone(), segments: Vec::new(), complete: false };
+        let behind = order.published.rung(&rung.name).cloned().unwrap_or_else(nothing);
+        if behind.complete {
+            return Ok(None);
+        }
+        let encoder = PictureEncoder::open(rung, order.threads)?;
+        let pictures = encoder.parameters()?;
+        let published = behind.segments.len();
+        let begin = Begin { at: published, behind: published };
+        let mut fragments = Fragments::new(order.scratch, rung, (&pictures, encoder.time_base()), sound, begin)?;
+        if let Some(path) = pieces {
+            fragments.keep_pieces(path)?;
+        }
+        Ok(Some(Line { encoder, fragments, behind }))
+    }
 }
 
 /// Of sound that begins late, a segment waits for seconds; the pictures don't.
@@ -67,20 +95,21 @@ const MOST_HELD: usize = 130;
 struct Held {
     each: Vec<Option<ff::frame::Video>>,
     at: i64,
-    /// They open a segment.
+    /// They open their segment.
     key: bool,
+    segment: usize,
 }
 
 struct Run<'a, 'e> {
     order: Order<'a>,
     emit: &'e mut Emit<'e>,
     outputs: Vec<Size>,
-    lines: Vec<Line>,
+    /// None where all of it is published.
+    lines: Vec<Option<Line>>,
     /// The line of the rendition that is made first: of it the film, and by it what is measured.
     main: usize,
     /// What the other lines get once the first segment of that one is out. None: nothing is held.
     held: Option<Vec<Held>>,
-    film: Option<Film>,
     pace: Pace,
     clock: Clock,
     graph: Option<(String, Graph)>,
@@ -90,6 +119,9 @@ struct Run<'a, 'e> {
     shown: Option<i64>,
     /// The moment that the encoders had last.
     put: Option<i64>,
+    /// Which segment is being made, and when it began.
+    segment: usize,
+    opened: i64,
     signals: Signals,
     /// Where the last picture ends.
     end_us: i64,
@@ -106,22 +138,13 @@ pub fn run(source: &mut Source, order: Order<'_>, emit: &mut Emit<'_>) -> Result
         .filter(|_| !order.ladder.rungs.is_empty())
         .map(|a| Sound::open(a, source.origin_us, source.duration_ms, order.ladder.sound_kbps, order.measure))
         .transpose()?;
-    let (mut lines, mut film) = (Vec::new(), None);
     let sound_track = sound.as_ref().map(Sound::track).transpose()?;
     let sound_track = sound_track.as_ref().map(|(p, base)| (p, *base));
     let main = order.ladder.first();
+    let mut lines = Vec::new();
     for (n, rung) in order.ladder.rungs.iter().enumerate() {
-        let encoder = PictureEncoder::open(rung, order.threads)?;
-        let parameters = encoder.parameters()?;
-        let pictures = (&parameters, encoder.time_base());
-        let fragments = Fragments::new(order.scratch, rung, pictures, sound_track)?;
-        if n == main
-            && let Some(path) = order.film
-        {
-            let tracks: Vec<_> = std::iter::once(pictures).chain(sound_track).collect();
-            film = Some(Film::new(path, &tracks)?);
-        }
-        lines.push(Line { encoder, fragments });
+        let pieces = order.film.filter(|_| n == main).map(|_| order.scratch.join(protocol::pieces(&rung.name)));
+        lines.push(Line::open(&order, rung, sound_track, pieces.as_deref())?);
     }
     let outputs = if order.ladder.rungs.is_empty() {
         vec![video.shown.scaled_to_short(video.shown.short().min(360))]
@@ -133,7 +156,7 @@ pub fn run(source: &mut Source, order: Order<'_>, emit: &mut Emit<'_>) -> Result
         // Nobody sees the edges of its blocks at half the size, and no other picture leans on these.
         decoder.skip_loop_filter(ff::Discard::NonReference);
     }
-    let (order_measures, has_film) = (order.measure, order.film.is_some());
+    let (order_measures, holds) = (order.measure, order.film.is_some());
     let mut run = Run {
         order,
         // A shorter life for the same reference.
@@ -141,8 +164,7 @@ pub fn run(source: &mut Source, order: Order<'_>, emit: &mut Emit<'_>) -> Result
         outputs,
         lines,
         main,
-        held: has_film.then(Vec::new),
-        film,
+        held: holds.then(Vec::new),
         pace: Pace::new(video.average),
         clock: Clock::new(source.duration_ms),
         graph: None,
@@ -150,6 +172,8 @@ pub fn run(source: &mut Source, order: Order<'_>, emit: &mut Emit<'_>) -> Result
         last: Vec::new(),
         shown: None,
         put: None,
+        segment: 0,
+        opened: 0,
         signals: Signals::new(order_measures),
         end_us: 0,
         duration_ms: source.duration_ms,
@@ -281,19 +305,38 @@ impl Run<'_, '_> {
 
     /// One picture for each rendition.
     fn put(&mut self, pictures: &[ff::frame::Video], at: i64) -> Result<()> {
+        let is_first = self.put.is_none();
         let key = self.order.cuts.opens_segment(at, self.put.replace(at));
+        if key && !is_first {
+            self.opens_another(at)?;
+        }
+        let segment = self.segment;
         let each = pictures.iter().map(|picture| ffi::share(picture).map(Some)).collect::<ffi::Result<_>>()?;
-        let mut pictures = Held { each, at, key };
+        let mut pictures = Held { each, at, key, segment };
         let Some(held) = self.held.as_mut() else { return self.encode(pictures) };
-        let mut first = Held { each: pictures.each.iter().map(|_| None).collect(), at, key };
+        let mut first = Held { each: pictures.each.iter().map(|_| None).collect(), at, key, segment };
         if let (Some(mine), Some(first)) = (pictures.each.get_mut(self.main), first.each.get_mut(self.main)) {
             *first = mine.take();
         }
         held.push(pictures);
         let held_many = held.len() >= MOST_HELD;
         self.encode(first)?;
-        let is_out = self.lines.get(self.main).is_none_or(|line| line.fragments.any_is_out());
+        let main = self.lines.get(self.main).and_then(Option::as_ref);
+        let is_out = main.is_none_or(|line| line.fragments.any_is_out());
         if is_out || held_many { self.let_go() } else { Ok(()) }
+    }
+
+    /// What is published was cut at the same moments, or nothing can follow it.
+    fn opens_another(&mut self, at: i64) -> Result<()> {
+        let (n, length) = (self.segment, milliseconds(at) - milliseconds(self.opened));
+        for line in self.lines.iter().flatten() {
+            if line.behind.segments.get(n).is_some_and(|published| *published != length) {
+                (self.emit)(Event::Otherwise { name: line.behind.name.clone() })?;
+                return Err(MediaError::Other("what is published was cut otherwise").into());
+            }
+        }
+        (self.segment, self.opened) = (n + 1, at);
+        Ok(())
     }
 
     fn let_go(&mut self) -> Result<()> {
@@ -303,7 +346,10 @@ impl Run<'_, '_> {
     /// An encoder takes the next picture only when it was relieved of what is ready.
     fn encode(&mut self, pictures: Held) -> Result<()> {
         for (line, picture) in self.lines.iter_mut().zip(pictures.each) {
-            if let Some(mut picture) = picture {
+            let (Some(line), Some(mut picture)) = (line, picture) else { continue };
+            if pictures.segment < line.behind.segments.len() {
+                line.fragments.skip(pictures.at);
+            } else {
                 line.encoder.push(&mut picture, pictures.at, pictures.key)?;
             }
         }
@@ -312,11 +358,8 @@ impl Run<'_, '_> {
 
     /// Passes on what the encoders have ready.
     fn drain(&mut self) -> Result<()> {
-        for (n, line) in self.lines.iter_mut().enumerate() {
+        for line in self.lines.iter_mut().flatten() {
             while let Some(packet) = line.encoder.packet() {
-                if let Some(film) = self.film.as_mut().filter(|_| n == self.main) {
-                    film.picture(packet.clone())?;
-                }
                 let opens = packet.is_key();
                 line.fragments.picture(packet, opens, self.emit)?;
             }
@@ -325,10 +368,7 @@ impl Run<'_, '_> {
     }
 
     fn sound(&mut self, packet: ff::Packet) -> Result<()> {
-        if let Some(film) = self.film.as_mut() {
-            film.sound(packet.clone())?;
-        }
-        for line in &mut self.lines {
+        for line in self.lines.iter_mut().flatten() {
             line.fragments.sound(packet.clone(), self.emit)?;
         }
         Ok(())
@@ -356,16 +396,16 @@ impl Run<'_, '_> {
             self.put(&last, at)?;
         }
         self.let_go()?;
-        for line in &mut self.lines {
+        for line in self.lines.iter_mut().flatten() {
             line.fragments.end_of_sound();
             line.encoder.end(end)?;
         }
         self.drain()?;
-        for line in self.lines {
+        for line in self.lines.into_iter().flatten() {
             line.fragments.finish(end, self.emit)?;
         }
-        if let Some(film) = self.film {
-            film.finish()?;
+        if let (Some(film), Some(rung)) = (self.order.film, self.order.ladder.rungs.get(self.main)) {
+            package::film(&self.order.scratch.join(protocol::pieces(&rung.name)), film, end)?;
         }
         let duration_ms = milliseconds(end);
         let reached_ms = duration_ms.max(self.end_us / 1000);

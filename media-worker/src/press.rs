@@ -5,29 +5,28 @@ use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::io::AsyncReadExt;
+use tokio::fs::File;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use weijia_core::caption;
-use weijia_core::clip::publish::{self, Facts, NewCaption, NewRendition, NewSegment};
+use weijia_core::clip::Segment;
+use weijia_core::clip::publish::{self, Facts, Kept, KeptRendition, NewCaption, NewRendition};
 use weijia_core::coaching;
 use weijia_core::ids::{ClipId, RenditionId, VersionId};
 use weijia_core::job::{self, JobKind, Lease};
 use weijia_core::storage::{StorageError, keys};
 use weijia_core::time::At;
 
-use crate::plan::Size;
-use crate::protocol::{CaptionFile, Event};
+use crate::package;
+use crate::plan::{Size, ladder};
+use crate::protocol::{self, CaptionFile, Event, Published, PublishedRung};
 use crate::vet::{self, Vet};
 use crate::worker::{Trouble, Worker};
 
 /// A rendition under way.
 struct Growing {
     id: RenditionId,
-    /// Milliseconds of the segments that an earlier attempt published.
-    kept: Vec<i64>,
-    /// How many this attempt has made.
-    made: usize,
-    /// It was complete before.
-    complete: bool,
+    /// The most bits a second that a published segment has.
+    peak: i64,
 }
 
 pub struct Press<'a> {
@@ -37,13 +36,15 @@ pub struct Press<'a> {
     clip: ClipId,
     folder: PathBuf,
     vet: Vet,
+    /// What earlier attempts have published.
+    kept: Kept,
     renditions: HashMap<String, Growing>,
     /// The job is done, in the database too.
     pub settled: bool,
 }
 
 impl<'a> Press<'a> {
-    pub fn new(worker: &'a Worker, lease: &'a Lease, source: &publish::Source, folder: &Path) -> Press<'a> {
+    pub fn new(worker: &'a Worker, lease: &'a Lease, source: &publish::Source, kept: Kept, folder: &Path) -> Press<'a> {
         // What the job before found out holds for the renditions; a first look finds out for itself.
         let known = source.shown.filter(|_| lease.kind != JobKind::Prepare).and_then(|(width, height, ms)| {
             let size = Size { width: u32::try_from(width).ok()?, height: u32::try_from(height).ok()? };
@@ -55,8 +56,9 @@ impl<'a> Press<'a> {
             version: source.version.clone(),
             clip: source.clip.clone(),
             folder: folder.to_owned(),
-            vet: Vet::new(source.bytes as u64, known),
-            renditions: HashMap::new(),
+            vet: Vet::new(source.bytes as u64, known).behind(&published(&kept)),
+            renditions: kept.renditions.iter().map(|rendition| (rendition.name.clone(), growing(rendition))).collect(),
+            kept,
             settled: false,
         }
     }
@@ -87,47 +89,35 @@ impl<'a> Press<'a> {
             }
             Event::Rendition { name, width, height, bandwidth, codecs, file } => {
                 let (width, height) = (width.into(), height.into());
-                let growing = match self.left_behind(&name, (width, height), &codecs, &file).await? {
-                    Some(growing) => growing,
+                match self.kept.renditions.iter().find(|kept| kept.name == name) {
+                    Some(kept) if self.goes_on(kept, (width, height), &codecs, &file).await? => {
+                        tracing::info!(job = %lease.job, name, segments = kept.segments.len(), "goes on behind what is published");
+                        self.discard(&file).await;
+                    }
+                    Some(_) => return Err(self.otherwise(&name).await),
                     None => {
                         let init_key = keys::rendition_init(&self.version, attempt, &name);
                         let init_bytes = self.store(&init_key, "video/mp4", &file).await?;
-                        let name = name.clone();
+                        let named = name.clone();
                         let new = NewRendition { name, width, height, bandwidth, codecs, init_key, init_bytes };
                         let id = worker.in_one(async |tx| publish::rendition(tx, lease, &new).await).await?;
-                        Growing { id, kept: Vec::new(), made: 0, complete: false }
+                        self.renditions.insert(named, Growing { id, peak: 0 });
                     }
-                };
-                self.renditions.insert(name, growing);
+                }
             }
             Event::Segment { name, n, duration_ms, file } => {
-                let growing = self.rendition(&name)?;
-                let (id, kept) = (growing.id.clone(), growing.kept.get(growing.made).copied());
-                growing.made += 1;
-                match kept {
-                    Some(kept) if kept == duration_ms => {
-                        self.len(&file).await?;
-                        self.discard(&file).await;
-                    }
-                    Some(_) => return Err(self.made_otherwise(&name).await),
-                    None => {
-                        let key = keys::rendition_segment(&self.version, attempt, &name, n);
-                        let bytes = self.store(&key, "video/iso.segment", &file).await?;
-                        let new = NewSegment { n, duration_ms, bytes, key };
-                        worker.in_one(async |tx| publish::segment(tx, lease, now, &id, &new).await).await?;
-                    }
-                }
+                let id = self.rendition(&name)?.id.clone();
+                let key = keys::rendition_segment(&self.version, attempt, &name, n);
+                let bytes = self.store(&key, "video/iso.segment", &file).await?;
+                let new = Segment { n, duration_ms, bytes, key };
+                worker.in_one(async |tx| publish::segment(tx, lease, now, &id, &new).await).await?;
             }
             Event::Complete { name, bandwidth } => {
-                let growing = self.rendition(&name)?;
-                let (id, same) = (growing.id.clone(), growing.kept.len() <= growing.made);
-                if !same {
-                    return Err(self.made_otherwise(&name).await);
-                }
-                if !growing.complete {
-                    worker.in_one(async |tx| publish::complete(tx, lease, now, &id, bandwidth).await).await?;
-                }
+                let Growing { id, peak } = self.rendition(&name)?;
+                let bandwidth = bandwidth.max(*peak);
+                worker.in_one(async |tx| publish::complete(tx, lease, now, id, bandwidth).await).await?;
             }
+            Event::Otherwise { name } => return Err(self.otherwise(&name).await),
             Event::Storyboard { image, vtt } => {
                 let image_key = keys::storyboard(&self.version, attempt);
                 let vtt_key = keys::storyboard_vtt(&self.version, attempt);
@@ -171,45 +161,26 @@ impl<'a> Press<'a> {
         Ok(())
     }
 
-    fn rendition(&mut self, name: &str) -> Result<&mut Growing, Trouble> {
-        let found = self.renditions.get_mut(name);
-        found.ok_or_else(|| Trouble::Child(format!("more of {name}, which did not begin")))
+    fn rendition(&self, name: &str) -> Result<&Growing, Trouble> {
+        self.renditions.get(name).ok_or_else(|| Trouble::Child(format!("more of {name}, which did not begin")))
     }
 
-    /// What an earlier attempt published of this rendition, if it begins with the same head. Segments lean on nothing but
-    /// that and are cut at the same moments, so those that follow continue it, though an encoder with two threads never
-    /// gives quite the same bits back. Whoever watches it goes on watching, and nothing is stored twice.
-    async fn left_behind(
-        &mut self,
-        name: &str,
-        size: (i64, i64),
-        codecs: &str,
-        head: &str,
-    ) -> Result<Option<Growing>, Trouble> {
-        let (worker, lease) = (self.worker, self.lease);
-        let Some(kept) = worker.in_one(async |tx| publish::kept(tx, lease, name).await).await? else { return Ok(None) };
-        let len = self.len(head).await?;
-        if ((kept.width, kept.height), kept.codecs.as_str(), kept.init_bytes) != (size, codecs, len as i64) {
-            return Ok(None);
+    /// Whether what the child makes of a rendition begins with the same head as what is published of it. Segments lean on
+    /// nothing but that and are cut at the same moments, so those that follow continue it, though an encoder with two
+    /// threads never gives quite the same bits back. Whoever watches it goes on watching, and nothing is stored twice.
+    async fn goes_on(&self, kept: &KeptRendition, size: (i64, i64), codecs: &str, head: &str) -> Result<bool, Trouble> {
+        let same = (kept.width, kept.height) == size && kept.codecs == codecs;
+        let mine = read_plain(&self.folder.join(head), kept.init_bytes as u64).await;
+        match self.worker.storage.get(&kept.init_key).await {
+            Ok(theirs) => Ok(same && mine.as_deref() == Some(&*theirs)),
+            Err(StorageError::NotFound | StorageError::Damaged(_)) => Ok(false),
+            Err(error) => Err(error.into()),
         }
-        let mine = read_plain(&self.folder.join(head), len).await;
-        match worker.storage.get(&kept.init_key).await {
-            Ok(theirs) if mine.as_deref() == Some(&*theirs) => {}
-            Ok(_) | Err(StorageError::NotFound | StorageError::Damaged(_)) => return Ok(None),
-            Err(error) => return Err(error.into()),
-        }
-        self.discard(head).await;
-        tracing::info!(job = %lease.job, name, segments = kept.segments.len(), "goes on behind what is published");
-        Ok(Some(Growing { id: kept.id, kept: kept.segments, made: 0, complete: kept.complete }))
     }
 
-    /// Cut at other moments, as another build may: that does not continue what is there.
-    async fn made_otherwise(&self, name: &str) -> Trouble {
-        let lease = self.lease;
-        match self.worker.in_one(async |tx| job::continue_nothing(tx, lease).await).await {
-            Ok(()) => Trouble::Passing(format!("{name} is made otherwise than by the attempt before")),
-            Err(error) => error.into(),
-        }
+    /// Made in another way, as another build may: that does not continue what is there.
+    async fn otherwise(&self, name: &str) -> Trouble {
+        begin_anew(self.worker, self.lease, format!("{name} is made otherwise than by the attempt before")).await
     }
 
     /// The length of one of the child's files, which counts as stored. A child may name only what lies in its folder.
@@ -263,6 +234,52 @@ impl<'a> Press<'a> {
         self.discard(file).await;
         Ok(len as i64)
     }
+}
+
+/// The next attempt makes everything from its beginning.
+async fn begin_anew(worker: &Worker, lease: &Lease, why: String) -> Trouble {
+    match worker.in_one(async |tx| job::continue_nothing(tx, lease).await).await {
+        Ok(()) => Trouble::Passing(why),
+        Err(error) => error.into(),
+    }
+}
+
+fn growing(kept: &KeptRendition) -> Growing {
+    let peak = kept.segments.iter().map(|segment| package::bits_a_second(segment.bytes, segment.duration_ms)).max();
+    Growing { id: kept.id.clone(), peak: peak.unwrap_or(0) }
+}
+
+/// In the child's words.
+pub fn published(kept: &Kept) -> Published {
+    let rung = |kept: &KeptRendition| PublishedRung {
+        name: kept.name.clone(),
+        segments: kept.segments.iter().map(|segment| segment.duration_ms).collect(),
+        complete: kept.complete,
+    };
+    Published { rungs: kept.renditions.iter().map(rung).collect(), film: kept.film }
+}
+
+/// Fetches what is published of the rendition whose film is kept, where that film is still to be made of it.
+pub async fn fetch_pieces(worker: &Worker, lease: &Lease, kept: &Kept, folder: &Path) -> Result<(), Trouble> {
+    let of_film = ladder::first(kept.renditions.iter().map(|rendition| &*rendition.name));
+    let Some(rendition) =
+        of_film.and_then(|n| kept.renditions.get(n)).filter(|rendition| !kept.film && !rendition.segments.is_empty())
+    else {
+        return Ok(());
+    };
+    let no_room = |error| Trouble::Outside(format!("scratch folder: {error}"));
+    let mut pieces = File::create(folder.join(protocol::pieces(&rendition.name))).await.map_err(no_room)?;
+    let segments = rendition.segments.iter().map(|segment| &segment.key);
+    for key in std::iter::once(&rendition.init_key).chain(segments) {
+        match worker.storage.get(key).await {
+            Ok(bytes) => pieces.write_all(&bytes).await.map_err(no_room)?,
+            Err(StorageError::NotFound | StorageError::Damaged(_)) => {
+                return Err(begin_anew(worker, lease, format!("{key} was published and is lost")).await);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    pieces.flush().await.map_err(no_room)
 }
 
 /// A store that stumbles gets some more tries.

@@ -26,11 +26,43 @@ pub enum Task {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Spec {
     pub task: Task,
+    pub published: Published,
     /// Threads for one decoder or encoder.
     pub threads: u32,
     /// How far it steps back for others: 0 to 19.
     pub nice: i32,
     pub limits: Limits,
+}
+
+/// What earlier attempts at the same job have published: that is not made again.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Published {
+    pub rungs: Vec<PublishedRung>,
+    /// The film too. Where it is not, and is to be made of one of these rungs, [`pieces`] has what there is of that.
+    pub film: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublishedRung {
+    pub name: String,
+    /// Milliseconds of each segment.
+    pub segments: Vec<i64>,
+    pub complete: bool,
+}
+
+impl Published {
+    pub fn rung(&self, name: &str) -> Option<&PublishedRung> {
+        self.rungs.iter().find(|rung| rung.name == name)
+    }
+
+    pub fn is_complete(&self, name: &str) -> bool {
+        self.rung(name).is_some_and(|rung| rung.complete)
+    }
+}
+
+/// The file that holds a rendition's head and its segments, one behind the other.
+pub fn pieces(rung: &str) -> String {
+    format!("{rung}.pieces")
 }
 
 /// What the kernel holds the child to.
@@ -103,6 +135,10 @@ pub enum Event {
     Complete {
         name: String,
         bandwidth: i64,
+    },
+    /// What is published of this rendition is cut or coded in another way than this child does it: nothing can follow it.
+    Otherwise {
+        name: String,
     },
     Storyboard {
         image: String,

@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::probe::MAX_DURATION_MS;
-use crate::protocol::{Event, Limits, SPEC, Spec, Task};
+use crate::protocol::{Event, Limits, Published, SPEC, Spec, Task};
 #[cfg(test)]
 pub use output::LONGEST as LONGEST_LINE;
 use output::{LastWords, Lines};
@@ -78,10 +78,11 @@ impl Supervisor {
         &self,
         scratch: &Path,
         task: Task,
+        published: Published,
         interrupted: &CancellationToken,
         mut publish: impl AsyncFnMut(Event) -> Result<(), E>,
     ) -> Result<(), Ended<E>> {
-        let mut child = self.start(scratch, task).map_err(Ended::NotStarted)?;
+        let mut child = self.start(scratch, task, published).map_err(Ended::NotStarted)?;
         let outcome = tokio::select! {
             outcome = self.follow(&mut child, &mut publish) => outcome,
             () = interrupted.cancelled() => Err(Ended::Interrupted),
@@ -91,12 +92,10 @@ impl Supervisor {
         outcome
     }
 
-    fn start(&self, scratch: &Path, task: Task) -> std::io::Result<Child> {
+    fn start(&self, scratch: &Path, task: Task, published: Published) -> std::io::Result<Child> {
         let spec = scratch.join(SPEC);
-        std::fs::write(
-            &spec,
-            serde_json::to_vec(&Spec { task, threads: self.threads, nice: self.nice, limits: self.limits })?,
-        )?;
+        let order = Spec { task, published, threads: self.threads, nice: self.nice, limits: self.limits };
+        std::fs::write(&spec, serde_json::to_vec(&order)?)?;
         Command::new(&self.program)
             .arg("job")
             .arg("--spec")

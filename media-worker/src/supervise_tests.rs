@@ -11,7 +11,7 @@ async fn outcome(script: &str) -> (Result<(), Ended<&'static str>>, Vec<Event>) 
     let (supervisor, folder) = with(script);
     let mut events = Vec::new();
     let ended = supervisor
-        .run(folder.path(), Task::Prepare, &CancellationToken::new(), async |event| {
+        .run(folder.path(), Task::Prepare, Published::default(), &CancellationToken::new(), async |event| {
             events.push(event);
             Ok(())
         })
@@ -58,8 +58,9 @@ async fn a_child_that_dies_or_talks_nonsense_did_not_do_its_job() {
 async fn a_child_that_hangs_is_killed_with_all_it_started() {
     let (mut supervisor, folder) = with("sleep 60 & echo $! > grandchild; wait");
     supervisor.silence = Duration::from_secs(2);
-    let ended: Result<(), Ended<()>> =
-        supervisor.run(folder.path(), Task::Prepare, &CancellationToken::new(), async |_| Ok(())).await;
+    let ended: Result<(), Ended<()>> = supervisor
+        .run(folder.path(), Task::Prepare, Published::default(), &CancellationToken::new(), async |_| Ok(()))
+        .await;
     assert!(matches!(&ended, Err(Ended::Child(why)) if why.contains("no progress")), "{ended:?}");
     is_gone(folder.path()).await;
 }
@@ -70,7 +71,7 @@ async fn an_interruption_ends_it_at_once() {
     let interrupted = CancellationToken::new();
     interrupted.cancel();
     let ended: Result<(), Ended<()>> =
-        supervisor.run(folder.path(), Task::Prepare, &interrupted, async |_| Ok(())).await;
+        supervisor.run(folder.path(), Task::Prepare, Published::default(), &interrupted, async |_| Ok(())).await;
     assert!(matches!(ended, Err(Ended::Interrupted)));
 }
 
@@ -91,8 +92,9 @@ async fn what_it_leaves_behind_is_killed_and_holds_nothing_up() {
     let began = std::time::Instant::now();
     let script = "sleep 60 & echo $! > grandchild; echo sorry >&2; exit 3";
     let (supervisor, folder) = with(script);
-    let ended: Result<(), Ended<()>> =
-        supervisor.run(folder.path(), Task::Prepare, &CancellationToken::new(), async |_| Ok(())).await;
+    let ended: Result<(), Ended<()>> = supervisor
+        .run(folder.path(), Task::Prepare, Published::default(), &CancellationToken::new(), async |_| Ok(()))
+        .await;
     assert!(matches!(&ended, Err(Ended::Child(why)) if why.contains("sorry")), "{ended:?}");
     is_gone(folder.path()).await;
     // In a session of its own, where no kill of a group reaches it: its pipes are left alone after a while.

@@ -9,7 +9,7 @@ use weijia_core::{caption, text};
 use crate::plan::Size;
 use crate::plan::ladder;
 use crate::probe::MAX_DURATION_MS;
-use crate::protocol::{CaptionFile, Event, Task, Warning};
+use crate::protocol::{CaptionFile, Event, Published, PublishedRung, Task, Warning};
 use crate::signals;
 
 /// A picture's side, as far as anything here reads one.
@@ -52,6 +52,8 @@ pub struct Vet {
 
 #[derive(Default)]
 struct Rung {
+    /// This child has said that it makes it.
+    told: bool,
     segments: i64,
     complete: bool,
 }
@@ -61,6 +63,14 @@ impl Vet {
     pub fn new(source_bytes: u64, known: Option<(Size, i64)>) -> Vet {
         let (shown, duration_ms) = known.map_or((None, 0), |(size, ms)| (Some(size), ms));
         Vet { source_bytes, stored: 0, shown, duration_ms, rungs: HashMap::new(), warned: Vec::new() }
+    }
+
+    /// Of a child that goes on behind what earlier attempts have published.
+    pub fn behind(self, published: &Published) -> Vet {
+        let rung = |rung: &PublishedRung| {
+            (rung.name.clone(), Rung { told: false, segments: rung.segments.len() as i64, complete: rung.complete })
+        };
+        Vet { rungs: published.rungs.iter().map(rung).collect(), ..self }
     }
 
     /// The event, if it can be one of an honest child, with sentences of ours in place of its warnings.
@@ -82,6 +92,9 @@ impl Vet {
             }
             Event::Segment { name, n, duration_ms, .. } => self.segment(name, *n, *duration_ms)?,
             Event::Complete { name, bandwidth } => self.complete(name, *bandwidth)?,
+            Event::Otherwise { name } if !self.rungs.contains_key(name) => {
+                return breach(format!("{} otherwise than nothing", short(name)));
+            }
             Event::Refused { codec: Some(codec), .. } if !is_codec(codec) => {
                 return breach(format!("a codec {}", short(codec)));
             }
@@ -91,6 +104,7 @@ impl Vet {
             Event::Jail { .. } => return breach("a job that looks at the jail"),
             Event::Poster { .. }
             | Event::Mp4 { .. }
+            | Event::Otherwise { .. }
             | Event::Storyboard { .. }
             | Event::Waveform { .. }
             | Event::Progress { .. }
@@ -125,7 +139,7 @@ impl Vet {
         if !(0..=2 * MAX_DURATION_MS).contains(&duration_ms) {
             return breach(format!("a duration of {duration_ms} ms"));
         }
-        if self.shown.is_some_and(|before| before != shown) && !self.rungs.is_empty() {
+        if self.shown.is_some_and(|before| before != shown) && self.rungs.values().any(|rung| rung.told) {
             return breach("a picture that changed its size");
         }
         let mut detail = detail.clone();
@@ -153,7 +167,7 @@ impl Vet {
         if !is_planned(name, shown) {
             return breach(format!("a rendition named {}", short(name)));
         }
-        if self.rungs.contains_key(name) {
+        if self.rungs.get(name).is_some_and(|rung| rung.told || rung.complete) {
             return breach(format!("{name} twice"));
         }
         if !fits(size, shown) {
@@ -164,12 +178,15 @@ impl Vet {
             return breach(format!("codecs {}", short(codecs)));
         }
         rate(bandwidth)?;
-        self.rungs.insert(name.to_owned(), Rung::default());
+        self.rungs.entry(name.to_owned()).or_default().told = true;
         Ok(())
     }
 
     fn segment(&mut self, name: &str, n: i64, duration_ms: i64) -> Result<()> {
         let rung = self.growing(name)?;
+        if !rung.told {
+            return breach(format!("a segment of {name}, which did not begin"));
+        }
         if n != rung.segments || n >= MAX_SEGMENTS {
             return breach(format!("segment {n} of {name} after {}", rung.segments));
         }

@@ -13,7 +13,7 @@ use weijia_core::storage::{Storage, StorageError};
 use weijia_core::time::{At, Millis};
 use weijia_core::{Error, Result};
 
-use crate::press::Press;
+use crate::press::{self, Press};
 use crate::protocol::{SOURCE, Task};
 use crate::scratch::Scratch;
 use crate::supervise::{Ended, Supervisor};
@@ -142,7 +142,10 @@ impl Worker {
         if got != source.bytes as u64 {
             return Err(Trouble::Passing(format!("{} of {} bytes came from the store", got, source.bytes)));
         }
-        let mut press = Press::new(self, lease, &source, folder);
+        let kept = self.in_one(async |tx| publish::kept(tx, lease).await).await?;
+        press::fetch_pieces(self, lease, &kept, folder).await?;
+        let published = press::published(&kept);
+        let mut press = Press::new(self, lease, &source, kept, folder);
         let child = self.supervisor.for_clip(source.shown.map_or(0, |(_, _, ms)| ms));
         let (task, child) = match lease.kind {
             JobKind::Prepare => (Task::Prepare, child),
@@ -150,7 +153,7 @@ impl Worker {
             JobKind::OtherRungs => (Task::OtherRungs, child.behind_others()),
         };
         let publish = async |event| press.publish(event).await;
-        let ended = child.run(folder, task, interrupted, publish).await;
+        let ended = child.run(folder, task, published, interrupted, publish).await;
         match ended {
             Ok(()) if press.settled => Ok(()),
             Ok(()) => Err(Trouble::Child("the child came to no end".into())),

@@ -118,7 +118,8 @@ pub fn one(clip: &Path, task: &str, walls: Walls) -> Outcome<Made> {
     std::fs::copy(clip, folder.path().join("source")).map_err(|e| format!("{}: {e}", clip.display()))?;
     let limits =
         json!({"address_space": 4_u64 << 30, "cpu_seconds": 4 * 3600, "file_size": 4_u64 << 30, "open_files": 64});
-    let spec = json!({"task": task, "threads": threads(), "nice": 0, "limits": limits});
+    let published = json!({"rungs": [], "film": false});
+    let spec = json!({"task": task, "published": published, "threads": threads(), "nice": 0, "limits": limits});
     let path = folder.path().join("spec.json");
     std::fs::write(&path, spec.to_string()).map_err(|e| e.to_string())?;
     let mut command = Command::new(program("weijia-media"));

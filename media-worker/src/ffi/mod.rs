@@ -285,6 +285,12 @@ pub fn extradata(parameters: &ff::codec::Parameters) -> Vec<u8> {
     }
 }
 
+/// How many pictures an encoder's output may be decoded before they are shown.
+pub fn decodes_ahead(context: &ff::codec::Context) -> i64 {
+    // SAFETY: reads a field of a context that is valid as long as the borrow.
+    i64::from(unsafe { (*context.as_ptr()).has_b_frames })
+}
+
 /// How many samples an opened encoder of sound wants at a time.
 pub fn frame_size(context: &ff::codec::Context) -> u32 {
     // SAFETY: reads a plain field.

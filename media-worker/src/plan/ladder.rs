@@ -42,6 +42,12 @@ pub fn rungs(shown: Size) -> Vec<Rung> {
     if rungs.is_empty() { vec![rung(shown.scaled_to_short(shown.short()).short(), SMALL_KBPS)] } else { rungs }
 }
 
+/// Of these rungs, the largest first, the one that is made first and whose film is kept: 480 plays everywhere, over a thin
+/// line too.
+pub fn first<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Option<usize> {
+    names.clone().position(|name| name == "480").or(names.count().checked_sub(1))
+}
+
 /// What is encoded of a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ladder {
@@ -82,9 +88,9 @@ impl Ladder {
         None
     }
 
-    /// The rung that is made first, and whose film is kept: 480 plays everywhere, over a thin line too.
+    /// The rung that is made first, and whose film is kept.
     pub fn first(&self) -> usize {
-        self.rungs.iter().position(|r| r.name == "480").unwrap_or(self.rungs.len().saturating_sub(1))
+        first(self.rungs.iter().map(|rung| &*rung.name)).unwrap_or_default()
     }
 
     /// How much of their caps the pictures may take, each rung stored once and the first one's film besides.

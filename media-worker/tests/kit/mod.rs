@@ -7,7 +7,7 @@ pub mod surgery;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -68,7 +68,7 @@ pub fn all(source: &Path) -> Made {
 /// With what was left for other jobs. The first rendition's film takes the place of a copy.
 pub fn gone_on(mut made: Made) -> Made {
     while let Some(task) = made.left().map(str::to_owned) {
-        let then = run_in(made.folder, &task);
+        let then = run_in(made.folder, &task, nothing_published());
         let (events, took) = ([made.events, then.events].concat(), made.took + then.took);
         made = Made { events, took, said: made.said + &then.said, folder: then.folder };
     }
@@ -77,15 +77,44 @@ pub fn gone_on(mut made: Made) -> Made {
 
 /// Runs the child as the worker does; it must end well.
 pub fn run(source: &Path, task: &str) -> Made {
-    let folder = tempfile::tempdir().expect("a folder");
-    std::fs::copy(source, folder.path().join("source")).expect("room");
-    run_in(folder, task)
+    run_behind(source, task, nothing_published(), None)
 }
 
-fn run_in(folder: tempfile::TempDir, task: &str) -> Made {
+fn nothing_published() -> Value {
+    json!({"rungs": [], "film": false})
+}
+
+/// As another attempt, behind what is published. `pieces`: a file's name, and what is in it.
+pub fn run_behind(source: &Path, task: &str, published: Value, pieces: Option<(&str, Vec<u8>)>) -> Made {
+    let folder = with(source);
+    if let Some((name, bytes)) = pieces {
+        std::fs::write(folder.path().join(name), bytes).expect("room");
+    }
+    run_in(folder, task, published)
+}
+
+/// The same, and it may come to a bad end.
+pub fn try_behind(source: &Path, task: &str, published: Value) -> (ExitStatus, Made) {
+    end_in(with(source), task, published)
+}
+
+fn with(source: &Path) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::copy(source, folder.path().join("source")).expect("room");
+    folder
+}
+
+fn run_in(folder: tempfile::TempDir, task: &str, published: Value) -> Made {
+    let (status, made) = end_in(folder, task, published);
+    assert!(status.success(), "{task}: {status}: {}", made.said);
+    made
+}
+
+fn end_in(folder: tempfile::TempDir, task: &str, published: Value) -> (ExitStatus, Made) {
     let limits = json!({"address_space": 4_u64 << 30, "cpu_seconds": 600, "file_size": 1 << 30, "open_files": 64});
     let spec = folder.path().join("spec.json");
-    std::fs::write(&spec, json!({"task": task, "threads": 2, "nice": 0, "limits": limits}).to_string()).expect("room");
+    let order = json!({"task": task, "published": published, "threads": 2, "nice": 0, "limits": limits});
+    std::fs::write(&spec, order.to_string()).expect("room");
     let began = Instant::now();
     let mut child = Command::new(PROGRAM)
         .args(["job", "--spec"])
@@ -107,9 +136,8 @@ fn run_in(folder: tempfile::TempDir, task: &str) -> Made {
     child.stdout.take().expect("stdout").read_to_string(&mut out).expect("text");
     let status = child.wait().expect("an end");
     let said = listener.join().unwrap_or_default();
-    assert!(status.success(), "{task}: {status}: {said}");
     let events = out.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
-    Made { events, took: began.elapsed(), said, folder }
+    (status, Made { events, took: began.elapsed(), said, folder })
 }
 
 pub fn ffmpeg(arguments: &[&str]) -> Result<(), String> {

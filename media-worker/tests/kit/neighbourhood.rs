@@ -115,7 +115,9 @@ fn how_it_ended(status: ExitStatus, said: &str, words: &str) -> Ended {
 pub fn started(scratch: &Path, task: &str) -> Child {
     let limits = json!({"address_space": 4_u64 << 30, "cpu_seconds": 5, "file_size": 1 << 30, "open_files": 64});
     let spec = scratch.join("spec.json");
-    std::fs::write(&spec, json!({"task": task, "threads": 2, "nice": 0, "limits": limits}).to_string()).unwrap();
+    let published = json!({"rungs": [], "film": false});
+    let order = json!({"task": task, "published": published, "threads": 2, "nice": 0, "limits": limits});
+    std::fs::write(&spec, order.to_string()).unwrap();
     let mut command = Command::new(PROGRAM);
     command.args(["job", "--spec"]).arg(&spec).env_clear().env("MALLOC_ARENA_MAX", "2");
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()

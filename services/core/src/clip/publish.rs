@@ -14,7 +14,7 @@ pub use captions::{NewCaption, captions};
 
 use crate::caption;
 use crate::clip::refusal::RefusalCode;
-use crate::clip::{self, MediaState};
+use crate::clip::{self, MediaState, Segment};
 use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::ids::{ClipId, RenditionId, VersionId};
@@ -56,27 +56,26 @@ pub struct NewRendition {
     pub init_bytes: i64,
 }
 
+/// What earlier attempts at the same job have published: the next one makes the rest.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewSegment {
-    pub n: i64,
-    pub duration_ms: i64,
-    pub bytes: i64,
-    pub key: String,
+pub struct Kept {
+    pub renditions: Vec<KeptRendition>,
+    /// The film is there.
+    pub film: bool,
 }
 
-/// What an earlier attempt of the same job has published of a rendition: the next one goes on behind it.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
-pub struct Kept {
+pub struct KeptRendition {
     pub id: RenditionId,
+    pub name: String,
     pub width: i64,
     pub height: i64,
     pub codecs: String,
     pub init_key: String,
     pub init_bytes: i64,
     pub complete: bool,
-    /// Milliseconds of each segment.
     #[sqlx(skip)]
-    pub segments: Vec<i64>,
+    pub segments: Vec<Segment>,
 }
 
 /// The version that this lease is about. A subject that is no version id was never written by us.
@@ -171,24 +170,28 @@ pub async fn rendition(tx: &mut Tx, lease: &Lease, new: &NewRendition) -> Result
     Ok(id)
 }
 
-/// What the last attempt before this one left of a rendition of that name.
-pub async fn kept(tx: &mut Tx, lease: &Lease, name: &str) -> Result<Option<Kept>> {
+/// What the attempts before this one left, since the job was last asked for.
+pub async fn kept(tx: &mut Tx, lease: &Lease) -> Result<Kept> {
     let version = fenced(tx, lease).await?;
-    let kept: Option<Kept> = on!(&mut *tx, c => sqlx::query_as(
-            "select id, width, height, codecs, init_key, init_bytes, complete from renditions
-             where version_id = $1 and name = $2 and attempt < $3
-               and attempt > (select anew_after from jobs where id = $4)
-             order by attempt desc limit 1")
-        .bind(&version).bind(name).bind(lease.attempt).bind(&lease.job).fetch_optional(c).await)?;
-    let Some(mut kept) = kept else { return Ok(None) };
-    kept.segments = on!(tx, c => sqlx::query_scalar(
-            "select duration_ms from rendition_segments where rendition_id = $1 order by n")
-        .bind(&kept.id).fetch_all(c).await)?;
-    Ok(Some(kept))
+    let mut renditions: Vec<KeptRendition> = on!(&mut *tx, c => sqlx::query_as(
+            "select id, name, width, height, codecs, init_key, init_bytes, complete from renditions r
+             where version_id = $1 and attempt = (select max(n.attempt) from renditions n
+                                                  where n.version_id = $1 and n.name = r.name and n.attempt < $2)
+               and attempt > (select anew_after from jobs where id = $3)
+             order by width desc")
+        .bind(&version).bind(lease.attempt).bind(&lease.job).fetch_all(c).await)?;
+    for rendition in &mut renditions {
+        rendition.segments = clip::sql::segments(tx, &rendition.id).await?;
+    }
+    let (film, anew_after): (Option<String>, i64) = on!(tx, c => sqlx::query_as(
+            "select v.mp4_key, j.anew_after from clip_versions v, jobs j where v.id = $1 and j.id = $2")
+        .bind(&version).bind(&lease.job).fetch_one(c).await)?;
+    let ours = |key: &String| (anew_after + 1..lease.attempt).any(|n| key.starts_with(&keys::attempt(&version, n)));
+    Ok(Kept { renditions, film: film.as_ref().is_some_and(ours) })
 }
 
 /// One more segment that plays.
-pub async fn segment(tx: &mut Tx, lease: &Lease, now: At, rendition: &RenditionId, new: &NewSegment) -> Result<()> {
+pub async fn segment(tx: &mut Tx, lease: &Lease, now: At, rendition: &RenditionId, new: &Segment) -> Result<()> {
     let version = fenced(tx, lease).await?;
     on!(tx, c => sqlx::query("insert into rendition_segments (rendition_id, n, duration_ms, bytes, key) values ($1, $2, $3, $4, $5)")
         .bind(rendition).bind(new.n).bind(new.duration_ms).bind(new.bytes).bind(&new.key).execute(c).await.map(drop))?;

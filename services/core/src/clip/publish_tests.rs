@@ -77,7 +77,7 @@ async fn grow(db: &Db, lease: &Lease, segments: i64) -> RenditionId {
     };
     let id = rendition(&mut tx, lease, &new).await.unwrap();
     for n in 0..segments {
-        let new = NewSegment { n, duration_ms: 2000, bytes: 9, key: format!("{attempt}/{n}") };
+        let new = Segment { n, duration_ms: 2000, bytes: 9, key: format!("{attempt}/{n}") };
         segment(&mut tx, lease, NOW, &id, &new).await.unwrap();
     }
     tx.commit().await.unwrap();
@@ -192,7 +192,7 @@ both_databases! {
         let new = grow(&db, &second, 1).await;
         assert_eq!(column(&db, SEGMENTS).await, ["1/0", "1/1", "2/0"], "what plays stays");
         let mut tx = db.write().await.unwrap();
-        let more = NewSegment { n: 1, duration_ms: 2000, bytes: 9, key: "2/1".into() };
+        let more = Segment { n: 1, duration_ms: 2000, bytes: 9, key: "2/1".into() };
         segment(&mut tx, &second, NOW, &new, &more).await.unwrap();
         poster(&mut tx, &second, NOW, "poster2", 9).await.unwrap();
         tx.commit().await.unwrap();
@@ -224,31 +224,37 @@ both_databases! {
         let version = received(&db).await;
         let first = begin(&db).await;
         let mut tx = db.write().await.unwrap();
-        assert_eq!(kept(&mut tx, &first, "480").await.unwrap(), None);
+        assert_eq!(kept(&mut tx, &first).await.unwrap(), Kept { renditions: Vec::new(), film: false });
         tx.commit().await.unwrap();
         let id = grow(&db, &first, 2).await;
         try_again(&db, &first).await;
         let second = begin(&db).await;
         let mut tx = db.write().await.unwrap();
-        let left = kept(&mut tx, &second, "480").await.unwrap().unwrap();
-        assert_eq!((&left.id, left.init_key.as_str(), left.complete), (&id, "1/init", false));
-        assert_eq!(left.segments, [2000, 2000]);
-        assert_eq!(kept(&mut tx, &second, "720").await.unwrap(), None);
+        let left = kept(&mut tx, &second).await.unwrap();
+        let [rendition] = &*left.renditions else { panic!("{left:?}") };
+        assert_eq!((&rendition.id, rendition.init_key.as_str(), rendition.complete), (&id, "1/init", false));
+        let keys: Vec<_> = rendition.segments.iter().map(|segment| segment.key.as_str()).collect();
+        assert_eq!((keys, left.film), (vec!["1/0", "1/1"], false));
         // It goes on under the row that is there, with keys of its own.
-        let more = NewSegment { n: 2, duration_ms: 2000, bytes: 9, key: "2/2".into() };
+        let more = Segment { n: 2, duration_ms: 2000, bytes: 9, key: "2/2".into() };
         segment(&mut tx, &second, NOW, &id, &more).await.unwrap();
         complete(&mut tx, &second, NOW, &id, 9).await.unwrap();
         tx.commit().await.unwrap();
         assert_eq!(column(&db, SEGMENTS).await, ["1/0", "1/1", "2/2"]);
         let mut tx = db.write().await.unwrap();
-        assert!(kept(&mut tx, &second, "480").await.unwrap().unwrap().complete);
+        let all = kept(&mut tx, &second).await.unwrap();
+        assert!(all.renditions.iter().all(|rendition| rendition.complete && rendition.segments.len() == 3), "{all:?}");
+        mp4(&mut tx, &second, NOW, &keys::mp4(&version, second.attempt, "mp4"), 9).await.unwrap();
+        assert!(!kept(&mut tx, &second).await.unwrap().film, "its own");
+        let next = Lease { attempt: second.attempt + 1, ..second.clone() };
+        assert!(kept(&mut tx, &next).await.unwrap().film);
         go_on(&mut tx, &second, NOW, JobKind::OtherRungs).await.unwrap();
         // Asked for anew, all of it is made anew.
         assert!(make_again(&mut tx, NOW, &version, &second.owner).await.unwrap());
         tx.commit().await.unwrap();
         let third = begin(&db).await;
         let mut tx = db.write().await.unwrap();
-        assert_eq!(kept(&mut tx, &third, "480").await.unwrap(), None);
+        assert_eq!(kept(&mut tx, &third).await.unwrap(), Kept { renditions: Vec::new(), film: false });
         tx.commit().await.unwrap();
     }
 
@@ -264,7 +270,7 @@ both_databases! {
         try_again(&db, &second).await;
         let third = begin(&db).await;
         let mut tx = db.write().await.unwrap();
-        assert_eq!(kept(&mut tx, &third, "480").await.unwrap(), None);
+        assert_eq!(kept(&mut tx, &third).await.unwrap(), Kept { renditions: Vec::new(), film: false });
         tx.commit().await.unwrap();
         grow(&db, &third, 1).await;
         assert_eq!(column(&db, SEGMENTS).await, ["1/0", "1/1", "3/0"]);
@@ -297,7 +303,7 @@ both_databases! {
         assert!(storyboard(&mut tx, &first, NOW, ("late", 9), ("late", 9)).await.is_err());
         assert!(go_on(&mut tx, &first, NOW, JobKind::Ladder).await.is_err());
         assert!(go_on(&mut tx, &first, NOW, JobKind::OtherRungs).await.is_err());
-        assert!(kept(&mut tx, &first, "480").await.is_err());
+        assert!(kept(&mut tx, &first).await.is_err());
         assert!(ready(&mut tx, &first, NOW).await.is_err());
         assert!(refused(&mut tx, &first, NOW, RefusalCode::Empty, None).await.is_err());
         tx.commit().await.unwrap();

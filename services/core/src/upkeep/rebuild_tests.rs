@@ -5,8 +5,9 @@ use super::tests::{NOW, clip_of, job, received, run, version_of};
 use crate::account::{self, Keys, Phone};
 use crate::both_databases;
 use crate::caption;
+use crate::clip::Segment;
 use crate::clip::create::{self, Draft};
-use crate::clip::publish::{self, Facts, NewCaption, NewRendition, NewSegment};
+use crate::clip::publish::{self, Facts, NewCaption, NewRendition};
 use crate::clip::sidecar::{self, Sidecar, Stored};
 use crate::clip::testing::version as row;
 use crate::clip::{ClipEvent, ClipState, MediaState, sql as clips};
@@ -76,7 +77,7 @@ async fn made(db: &Db) -> Upload {
     };
     let rendition = publish::rendition(&mut tx, &lease, &new).await.unwrap();
     for n in 0..2 {
-        let segment = NewSegment { n, duration_ms: 2_000, bytes: 13, key: format!("s{n}") };
+        let segment = Segment { n, duration_ms: 2_000, bytes: 13, key: format!("s{n}") };
         publish::segment(&mut tx, &lease, NOW, &rendition, &segment).await.unwrap();
     }
     publish::complete(&mut tx, &lease, NOW, &rendition, 900_000).await.unwrap();
