@@ -14,6 +14,7 @@ mod ffi;
 mod gate;
 mod graph;
 mod jail;
+mod joints;
 mod matroska;
 mod package;
 mod passthrough;

@@ -364,7 +364,7 @@ pub fn copy(mut source: Source, path: &Path) -> Result<()> {
     let head = ffi::extradata(&source.video.parameters);
     let picture = (source.video.index, source.origin_us.rescale(MICROSECONDS, source.video.time_base));
     let sound = source.audio.as_ref().map(|a| (a.index, source.origin_us.rescale(MICROSECONDS, a.time_base)));
-    let mut end_us = 0;
+    let (mut end_us, mut last_decoded) = (0, i64::MIN);
     loop {
         let mut whole = ff::Packet::empty();
         match whole.read(&mut source.input) {
@@ -386,6 +386,10 @@ pub fn copy(mut source: Source, path: &Path) -> Result<()> {
                 source.audio.as_ref().map_or(MICROSECONDS, |a| a.time_base)
             };
             end_us = end_us.max(probe::moment(at.saturating_add(whole.duration()), base, source.origin_us));
+        }
+        let decoded = whole.dts().unwrap_or(i64::MIN);
+        if is_picture && std::mem::replace(&mut last_decoded, decoded) > decoded {
+            return Err(MediaError::Other("a clock that goes back"));
         }
         if is_picture && (ffi::is_cut_away(&whole) || ffi::has_new_head(&whole)) {
             return Err(MediaError::Other("pictures that are not shown, or of another head"));

@@ -14,6 +14,7 @@ pub use sound::Sound;
 use crate::encode::PictureEncoder;
 use crate::ffi::{self, MediaError};
 use crate::graph::Graph;
+use crate::joints::Joints;
 use crate::package::{self, Begin, Fragments};
 use crate::plan::Size;
 use crate::plan::filters::Output;
@@ -180,8 +181,8 @@ pub fn run(source: &mut Source, order: Order<'_>, emit: &mut Emit<'_>) -> Result
         told: Instant::now(),
     };
     let origin = source.origin_us;
-    let mut packet = ff::Packet::empty();
-    while probe::next_packet(&mut source.input, &mut packet) {
+    let mut joints = Joints::of(source);
+    while let Some(packet) = joints.next(&mut source.input) {
         if packet.stream() == source.video.index {
             // A packet that cannot be decoded costs its picture, not the film.
             let _ = decoder.send_packet(&packet);

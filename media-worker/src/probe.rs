@@ -8,6 +8,7 @@ use weijia_core::clip::refusal::RefusalCode;
 
 use crate::ffi::{self, MediaError, PictureHeader};
 use crate::gate;
+use crate::joints::Joints;
 use crate::plan::filters::Decoded;
 use crate::plan::{self, Colours, Orientation, Size};
 
@@ -292,8 +293,8 @@ pub fn moment(at: i64, base: ff::Rational, origin_us: i64) -> i64 {
 fn scan(source: &mut Source) -> (i64, f64) {
     let (mut pictures, mut last, mut first) = (0_i64, i64::MIN, i64::MAX);
     let (index, base) = (source.video.index, source.video.time_base);
-    let mut packet = ff::Packet::empty();
-    while next_packet(&mut source.input, &mut packet) {
+    let mut joints = Joints::of(source);
+    while let Some(packet) = joints.next(&mut source.input) {
         if packet.stream() == index
             && let Some(at) = packet.pts().or(packet.dts())
         {

@@ -92,3 +92,31 @@ fn a_broadcast_that_begins_in_the_middle_of_a_packet_is_read() {
     std::fs::write(&within, &bytes[100..]).unwrap();
     assert_eq!(run(&within, "prepare").refusal(), None);
 }
+
+/// Recordings of so many seconds, one behind the other in the file, whose clocks all begin at nought.
+fn end_to_end(picture: &str, seconds: &[u32], name: &str, codec: &[&str]) -> PathBuf {
+    let part = |seconds: &u32| remade(&film(picture, Some(kit::BEEP), *seconds, &AVC), name, codec);
+    let files: Vec<_> = seconds.iter().map(part).collect();
+    let all: Vec<u8> = files.iter().flat_map(|file| std::fs::read(file).unwrap()).collect();
+    let path = files[0].with_file_name(format!("all-{name}"));
+    std::fs::write(&path, all).unwrap();
+    path
+}
+
+#[test]
+fn recordings_laid_end_to_end_are_shown_one_after_the_other() {
+    let avc = [&AVC[..], &["-c:a", "aac"]].concat();
+    let browser = ["-c:v", "libvpx", "-deadline", "realtime", "-c:a", "libopus", "-live", "1"];
+    for (name, codec) in [("a.ts", &avc[..]), ("a.webm", &browser)] {
+        let made = all(&end_to_end(&counter("30"), &[5, 4, 3], name, codec));
+        assert_eq!(made.refusal(), None, "{name}");
+        let expected: Vec<i64> = [150, 120, 90].into_iter().flat_map(|pictures| 0..pictures).collect();
+        assert_eq!(numbers(&made.rendition("240")), expected, "{name}");
+        let facts = made.facts();
+        assert!((facts["duration_ms"].as_i64().unwrap() - 12_000).abs() < 300, "{name}: {facts}");
+        assert_eq!(facts["detail"]["cut"], false, "{name}");
+        let together = all(&end_to_end(kit::FLASH, &[4, 3, 3], name, codec));
+        let apart = kit::apart(&together.rendition("240"));
+        assert!(apart.len() >= 8 && apart.iter().all(|by| by.abs() <= 0.04), "{name}: {apart:?}");
+    }
+}

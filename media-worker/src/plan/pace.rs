@@ -8,7 +8,7 @@ const MOST: f64 = 30.2;
 const LONGEST: i64 = TICKS;
 /// A picture just before the next one is not worth repeating.
 const TOO_LATE: i64 = TICKS / 10;
-/// A first picture that stands for longer is followed by itself at once, and a last one goes before its end.
+/// A last picture that stands for longer is sent again just before its end.
 const WIDE: i64 = TICKS / 5;
 /// As many pictures as may be decoded after the one that is shown last, and as many as decoding runs ahead.
 const CLOSING: i64 = 6;
@@ -119,14 +119,10 @@ impl Cuts {
     /// The moments at which a picture is sent again while it stands from `last` to `next`: once a second, so that a
     /// player that seeks finds something near, and wherever a segment is cut.
     pub fn repeats(&self, last: i64, next: i64) -> impl Iterator<Item = i64> {
-        // Decoding runs ahead of showing by as much as the first three pictures are apart, and not every player undoes
-        // that.
-        let begins = last == 0 && next > WIDE;
-        let first = [TICKS / 30, TICKS / 15].into_iter().filter(move |_| begins);
         let after = |at: i64| (at + LONGEST).min(self.next(at));
         let stands = next.saturating_sub(last) > LONGEST;
         let more = std::iter::successors(stands.then(|| after(last)), move |at| Some(after(*at)));
-        first.chain(more.take_while(move |at| *at <= next - TOO_LATE))
+        more.take_while(move |at| *at <= next - TOO_LATE)
     }
 
     /// The moments at which the last picture is sent again just before its end. Players let the picture that is shown last
@@ -269,8 +265,6 @@ mod tests {
         assert_eq!(at(1.5, 2.7), [2.0]);
         assert_eq!(at(0.5, 5.0), [1.5, 2.0, 3.0, 4.0]);
         assert!(at(0.1, 1.15).is_empty(), "the next one is near");
-        assert!(at(0.0, 0.15).is_empty());
-        assert_eq!(at(0.0, 0.5), [1.0 / 30.0, 1.0 / 15.0], "the start");
     }
 
     #[test]
