@@ -260,10 +260,8 @@ fn facts(source: &Source, told_ms: i64, cut: bool, made: Option<Made>) -> Event 
         if cut || probe::ends_early(told_ms, m.duration_ms) { m.duration_ms } else { told_ms.max(m.duration_ms) }
     });
     let cut_at = made.as_ref().filter(|m| cut || probe::ends_early(told_ms, m.reached_ms)).map(|m| m.duration_ms);
-    let warnings = match &made {
-        Some(made) => signals::warnings(audio.is_some(), made.silent, made.black, cut_at),
-        None => signals::warnings(audio.is_some(), false, false, None),
-    };
+    let (silent, black) = made.as_ref().map_or((false, false), |made| (made.silent, made.black));
+    let warnings = signals::warnings(signals::Sound::of(source, silent), black, cut_at);
     let detail = json!({
         "video": {
             "codec": video.codec,

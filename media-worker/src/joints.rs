@@ -94,7 +94,9 @@ impl Joints {
                     continue;
                 }
                 match self.moment(n, packet) {
-                    Some(next) if (at - BACK_US..at.saturating_add(NEAR_US)).contains(&next) && self.is_back(n, next) => {
+                    Some(next)
+                        if (at - BACK_US..at.saturating_add(NEAR_US)).contains(&next) && self.is_back(n, next) =>
+                    {
                         agree += 1;
                     }
                     _ => return false,

@@ -32,6 +32,8 @@ pub struct Source {
     pub input: ff::format::context::Input,
     pub video: Video,
     pub audio: Option<Audio>,
+    /// There is sound, and nothing here that reads it.
+    pub is_unheard: bool,
     /// The moment in the file that is moment zero of the clip, in microseconds.
     pub origin_us: i64,
     pub duration_ms: i64,
@@ -114,9 +116,11 @@ pub fn open(path: &Path, cut: bool) -> Result<Source> {
         found => found?,
     };
     let audio = best_audio(&input);
+    let has_sound = input.streams().any(|stream| stream.parameters().medium() == ff::media::Type::Audio);
+    let is_unheard = audio.is_none() && has_sound;
     let origin_us = origin(&input, &video, audio.as_ref());
     let bytes = std::fs::metadata(path)?.len();
-    let mut source = Source { input, video, audio, origin_us, duration_ms: 0, bytes };
+    let mut source = Source { input, video, audio, is_unheard, origin_us, duration_ms: 0, bytes };
     let told = told_duration(&source);
     let frames = source.input.stream(source.video.index).map_or(0.0, |s| f64::from(s.avg_frame_rate()));
     source.duration_ms = told.unwrap_or(0);

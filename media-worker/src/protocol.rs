@@ -90,6 +90,8 @@ pub enum Warning {
     },
     Black,
     NoSound,
+    /// There is sound that nothing here reads.
+    UnreadableSound,
     Silent,
 }
 

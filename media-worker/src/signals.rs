@@ -3,6 +3,7 @@
 use ffmpeg_next as ff;
 use weijia_signals::{Luma, Measures, Pictures};
 
+use crate::probe::Source;
 use crate::protocol::Warning;
 
 /// Looks at one picture in so many.
@@ -61,12 +62,34 @@ fn is_black(luma: &[u8], stride: usize, width: u32, height: u32) -> bool {
     dark * 1000 >= all * 998
 }
 
+/// What there is to hear.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sound {
+    None,
+    Unreadable,
+    Silent,
+    Heard,
+}
+
+impl Sound {
+    /// `silent`: what was heard of it was nothing.
+    pub fn of(source: &Source, silent: bool) -> Sound {
+        match &source.audio {
+            None if source.is_unheard => Sound::Unreadable,
+            None => Sound::None,
+            Some(_) if silent => Sound::Silent,
+            Some(_) => Sound::Heard,
+        }
+    }
+}
+
 /// What to tell her about a clip that plays and still is not as she meant it.
-pub fn warnings(has_sound: bool, silent: bool, black: bool, cut_at_ms: Option<i64>) -> Vec<Warning> {
-    let sound = match (has_sound, silent) {
-        (false, _) => Some(Warning::NoSound),
-        (true, true) => Some(Warning::Silent),
-        (true, false) => None,
+pub fn warnings(sound: Sound, black: bool, cut_at_ms: Option<i64>) -> Vec<Warning> {
+    let sound = match sound {
+        Sound::None => Some(Warning::NoSound),
+        Sound::Unreadable => Some(Warning::UnreadableSound),
+        Sound::Silent => Some(Warning::Silent),
+        Sound::Heard => None,
     };
     let cut = cut_at_ms.map(|kept_ms| Warning::Cut { kept_ms });
     cut.into_iter().chain(black.then_some(Warning::Black)).chain(sound).collect()
@@ -78,6 +101,7 @@ pub fn code(warning: Warning) -> &'static str {
         Warning::Cut { .. } => "cut",
         Warning::Black => "black",
         Warning::NoSound => "no_sound",
+        Warning::UnreadableSound => "unreadable_sound",
         Warning::Silent => "silent",
     }
 }
@@ -91,6 +115,9 @@ pub fn sentence(warning: Warning) -> String {
         }
         Warning::Black => "这条画面一直是黑的。看看镜头是不是挡住了，再拍一条。".into(),
         Warning::NoSound => "这条没有声音。要是该有人声，打开麦克风再录一遍。".into(),
+        Warning::UnreadableSound => {
+            "这条的声音放不出来，只看得到画面。用手机自带的相机录，或者导出时把声音选成 AAC，再传一次。".into()
+        }
         Warning::Silent => "这条听不到声音。手机离近一尺，再说一遍试试。".into(),
     }
 }
@@ -112,8 +139,8 @@ mod tests {
 
     #[test]
     fn warnings_say_what_to_do() {
-        assert!(warnings(true, false, false, None).is_empty());
-        let all: Vec<String> = warnings(false, true, true, Some(1_960)).into_iter().map(sentence).collect();
+        assert!(warnings(Sound::Heard, false, None).is_empty());
+        let all: Vec<String> = warnings(Sound::None, true, Some(1_960)).into_iter().map(sentence).collect();
         assert_eq!(all.len(), 3);
         assert!(all[0].contains("前面 2 秒") && all.iter().all(|s| s.ends_with('。')));
     }

@@ -112,4 +112,7 @@ fn sound_that_claims_a_crowd_of_channels_is_left_out() {
     std::fs::write(&source, film).unwrap();
     let made = prepare(&source);
     assert_eq!((made.refusal(), streams(&made.rendition("240")).len()), (None, 1));
+    assert_eq!(made.facts()["detail"]["warnings"], serde_json::json!([{"code": "unreadable_sound"}]));
+    let mute = prepare(&kit::film(PICTURE, None, 1, &QUICK));
+    assert_eq!(mute.facts()["detail"]["warnings"], serde_json::json!([{"code": "no_sound"}]));
 }

@@ -1,6 +1,8 @@
 //! Every figure that the media worker is held to. "CLI" is FFmpeg's own command with the same settings of x264.
 
-use super::MediaScenario::{self, Jail, Overhead, Passthrough, Playable, PlayableReencoded, Quality, Reencode, Sync};
+use super::MediaScenario::{
+    self, Jail, Overhead, Passthrough, Playable, PlayableInAQueue, PlayableReencoded, Quality, Reencode, Sync,
+};
 use crate::bar::Goal::AtMost;
 use crate::bar::{Row, row};
 
@@ -33,5 +35,6 @@ pub const BAR: &[Row<MediaScenario>] = &[
     row("playable_p95", "传完到能放，手机拍的 H.264：第 95 百分位", "s", AtMost(2.5), Playable),
     row("playable_reencoded_p50", "传完到能放，要先重新编码的：中位数", "s", AtMost(3.0), PlayableReencoded),
     row("playable_reencoded_p95", "传完到能放，要先重新编码的：第 95 百分位", "s", AtMost(8.0), PlayableReencoded),
+    row("playable_in_a_queue_p95", "传完到能放，别人排着五百条：第 95 百分位", "s", AtMost(5.0), PlayableInAQueue),
     row("jail_wall", "隔离着做要多少时间，比不隔离", "x", AtMost(1.03), Jail),
 ];

@@ -35,6 +35,8 @@ pub enum MediaScenario {
     Playable,
     /// The same for 30 clips that no browser plays as they are.
     PlayableReencoded,
+    /// The same while another has five hundred clips in line.
+    PlayableInAQueue,
     /// What the jail costs.
     Jail,
 }
@@ -52,6 +54,7 @@ impl Scenario for MediaScenario {
             MediaScenario::Sync => sync::sync(),
             MediaScenario::Playable => playable::playable(&options).await,
             MediaScenario::PlayableReencoded => playable::playable_reencoded(&options).await,
+            MediaScenario::PlayableInAQueue => playable::playable_in_a_queue(&options).await,
             MediaScenario::Jail => jail::jail(&options),
         }
     }

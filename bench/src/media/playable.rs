@@ -14,6 +14,8 @@ use crate::report::Findings;
 use crate::{Options, Outcome};
 
 const CLIPS: usize = 30;
+/// What another has in line.
+const QUEUED: usize = 500;
 /// As long as clips are that people send.
 const SECONDS: [u32; 6] = [10, 15, 20, 30, 45, 60];
 const ASK_EVERY: Duration = Duration::from_millis(10);
@@ -53,6 +55,33 @@ pub async fn playable_reencoded(options: &Options) -> Outcome<Findings> {
         let waits = waits.iter().skip(n).step_by(Foreign::ALL.len());
         found.sample(format!("{}: last byte to playable", kind.name()), "s", waits.copied());
     }
+    Ok(found)
+}
+
+/// Somebody else has hundreds of clips in line: hers is not made to wait for them.
+pub async fn playable_in_a_queue(options: &Options) -> Outcome<Findings> {
+    let clips = Clips::new()?;
+    let (crowd, phone) = (clips.app()?, clips.phone()?);
+    let films = (0..count(options)).map(|n| clips.lasting(&phone, SECONDS[n % SECONDS.len()]));
+    let films: Vec<PathBuf> = films.collect::<Outcome<_>>()?;
+    let server = TestServer::start_at(Places::default(), &["--demo"]);
+    let (eager, patient) = (server.sign_in("trainee", 5).await, server.sign_in("trainee", 6).await);
+    for _ in 0..if options.quick { QUEUED / 10 } else { QUEUED } {
+        eager.upload(&crowd, &About::file(&crowd, "bench")).await;
+    }
+    let mut waits = Vec::new();
+    for (n, film) in films.iter().enumerate() {
+        let wait = wait(&patient, film).await.map_err(|why| format!("{why}\n{}", server.log()))?;
+        eprintln!("{} of {}: {} {wait:.2} s", n + 1, films.len(), film.display());
+        waits.push(wait);
+    }
+    if server.count("select count(*) from jobs where kind = 'prepare' and state = $1", "ready").await == 0 {
+        return Err("the queue came to its end before the last clip".into());
+    }
+    server.end().await;
+    let mut found = Findings::default();
+    found.value("playable_in_a_queue_p95", percentile(&waits, 95));
+    found.sample("behind a queue of another: last byte to playable", "s", waits.into_iter());
     Ok(found)
 }
 
