@@ -9,7 +9,7 @@ use serde_json::json;
 use weijia_core::clip::refusal::RefusalCode;
 
 use crate::ffi::{self, MediaError};
-use crate::package::{self, write_whole};
+use crate::package::write_whole;
 use crate::passthrough::Passed;
 use crate::pipeline::{self, Made, Order};
 use crate::plan::Size;
@@ -18,7 +18,7 @@ use crate::plan::pace::Cuts;
 use crate::probe::{self, Failure, Result, Source};
 use crate::protocol::{CaptionFile, Event, SOURCE, Spec, Task};
 use crate::thumbnail::{self, Storyboard};
-use crate::{captions, damage, gate, jail, passthrough, signals};
+use crate::{captions, damage, film, gate, jail, passthrough, signals};
 
 const FILM: &str = "video.mp4";
 
@@ -147,11 +147,12 @@ fn prepare(scratch: &Path, order: &Spec) -> Result<Option<Task>> {
         return Ok(Some(Task::Ladder));
     }
     // The last packet of a cut file may be half a picture, at which players stop.
-    if !cut && package::may_copy(&source) {
-        if published.film && published.rungs.is_empty() {
+    // Where a rendition is published, it was not copied.
+    if !cut && published.rungs.is_empty() && film::may_copy(&source) {
+        if published.film {
             return Ok(Some(Task::Ladder));
         }
-        match package::copy(source, &scratch.join(FILM)) {
+        match film::copy(source, &scratch.join(FILM)) {
             Ok(()) => {
                 emit(Event::Mp4 { file: FILM.into() })?;
                 return Ok(Some(Task::Ladder));

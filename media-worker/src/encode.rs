@@ -19,8 +19,9 @@ pub struct PictureEncoder {
     decoded: VecDeque<i64>,
 }
 
-/// As many pictures as decoding runs ahead lie this far apart before the first one, whatever follows: so the heads of all
-/// that is made of a film are alike, from wherever in it they are made.
+/// Each picture is decoded when the one is shown that comes so many before it. Before the first of a segment there are
+/// none: it is as if they lay this far apart, whatever goes before. So a segment is the same from wherever in the film the
+/// encoder began.
 const AHEAD: i64 = TICKS / 30;
 
 fn x264(rung: &Rung, threads: u32) -> [(&'static str, String); 10] {
@@ -73,12 +74,13 @@ impl PictureEncoder {
 
     /// The picture for one moment, in ticks, each later than the one before; `key` where a segment is cut.
     pub fn push(&mut self, frame: &mut ff::frame::Video, at: i64, key: bool) -> Result<()> {
-        match self.last.replace(at) {
-            Some(last) => drop(self.lengths.insert(last, at - last)),
-            None => {
-                let ahead = ffi::decodes_ahead(&self.encoder);
-                self.decoded.extend((1..=ahead).rev().map(|n| at - n * AHEAD));
-            }
+        if let Some(last) = self.last.replace(at) {
+            self.lengths.insert(last, at - last);
+        }
+        if key {
+            let ahead = ffi::decodes_ahead(&self.encoder);
+            self.decoded.truncate(self.decoded.len().saturating_sub(ahead as usize));
+            self.decoded.extend((1..=ahead).rev().map(|n| at - n * AHEAD));
         }
         self.decoded.push_back(at);
         frame.set_pts(Some(at));

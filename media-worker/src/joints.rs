@@ -13,6 +13,9 @@ const BACK_US: i64 = 1_000_000;
 /// So many packets of one track that agree about it are another film, and fewer a broken clock.
 const AGREE: usize = 3;
 const NEAR_US: i64 = 10_000_000;
+/// How far is read to find out: a few seconds of any clip.
+const MOST_AHEAD: usize = 1_000;
+const MOST_AHEAD_BYTES: usize = 16 << 20;
 /// How long a picture lasts that does not say so.
 const PICTURE_US: i64 = 33_333;
 
@@ -22,12 +25,14 @@ struct Track {
     base: ff::Rational,
     /// When the last one is decoded.
     last_us: Option<i64>,
+    /// It is in the film that is being read. Another may still lag behind, in the one before.
+    is_over: bool,
 }
 
 /// Reads a source's pictures and sound, by one clock.
 pub struct Joints {
     tracks: Vec<Track>,
-    /// By how much the film that is being read is late, and the one before it: a track may lag behind.
+    /// By how much the film that is being read is late, and the one before it.
     shift_us: i64,
     shift_before_us: i64,
     end_us: i64,
@@ -39,7 +44,7 @@ impl Joints {
     pub fn of(source: &Source) -> Joints {
         let picture = (source.video.index, source.video.time_base);
         let sound = source.audio.as_ref().map(|audio| (audio.index, audio.time_base));
-        let track = |(index, base)| Track { index, base, last_us: None };
+        let track = |(index, base)| Track { index, base, last_us: None, is_over: true };
         Joints {
             tracks: std::iter::once(picture).chain(sound).map(track).collect(),
             shift_us: 0,
@@ -66,6 +71,9 @@ impl Joints {
                     let begins = first.pts().map_or(at, |at| at.rescale(self.tracks[n].base, MICROSECONDS));
                     self.shift_before_us = self.shift_us;
                     self.shift_us = self.end_us.saturating_sub(begins);
+                    for (other, track) in self.tracks.iter_mut().enumerate() {
+                        track.is_over = other == n;
+                    }
                 }
                 continue;
             }
@@ -79,7 +87,7 @@ impl Joints {
     }
 
     fn is_back(&self, n: usize, at: i64) -> bool {
-        self.tracks[n].last_us.is_some_and(|last| at.saturating_add(self.shift_us) < last - BACK_US)
+        self.tracks[n].last_us.is_some_and(|last| at.saturating_add(self.shift_us) < last.saturating_sub(BACK_US))
     }
 
     /// Reads on until it is clear whether this track's clock began anew at that moment.
@@ -95,7 +103,8 @@ impl Joints {
                 }
                 match self.moment(n, packet) {
                     Some(next)
-                        if (at - BACK_US..at.saturating_add(NEAR_US)).contains(&next) && self.is_back(n, next) =>
+                        if (at.saturating_sub(BACK_US)..at.saturating_add(NEAR_US)).contains(&next)
+                            && self.is_back(n, next) =>
                     {
                         agree += 1;
                     }
@@ -105,6 +114,10 @@ impl Joints {
                     return true;
                 }
             }
+            let bytes: usize = self.ahead.iter().map(|(packet, _)| packet.size()).sum();
+            if self.ahead.len() > MOST_AHEAD || bytes > MOST_AHEAD_BYTES {
+                return false;
+            }
             let Some(packet) = read(input) else { return false };
             self.ahead.push_back((packet, false));
         }
@@ -112,9 +125,10 @@ impl Joints {
 
     fn shifted(&mut self, n: usize, mut packet: ff::Packet, at: i64) -> ff::Packet {
         let last = self.tracks[n].last_us;
-        let by = |shift: i64| last.map_or(0, |last| at.saturating_add(shift).saturating_sub(last).abs());
-        let is_late = by(self.shift_us) > BACK_US && by(self.shift_before_us) < BACK_US;
-        let shift_us = if is_late { self.shift_before_us } else { self.shift_us };
+        let far = |shift: i64| last.map_or(0, |last| at.saturating_add(shift).abs_diff(last));
+        let lags = far(self.shift_us) > BACK_US as u64 && far(self.shift_before_us) < BACK_US as u64;
+        self.tracks[n].is_over |= !lags;
+        let shift_us = if self.tracks[n].is_over { self.shift_us } else { self.shift_before_us };
         let base = self.tracks[n].base;
         let shift = shift_us.rescale(MICROSECONDS, base);
         packet.set_pts(packet.pts().map(|at| at.saturating_add(shift)));

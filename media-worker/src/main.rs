@@ -11,6 +11,7 @@ mod child;
 mod damage;
 mod encode;
 mod ffi;
+mod film;
 mod gate;
 mod graph;
 mod jail;

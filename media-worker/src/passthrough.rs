@@ -6,7 +6,8 @@ use ffmpeg_next as ff;
 
 use crate::avc;
 use crate::ffi::{self, MediaError, WithoutMessages};
-use crate::package::{self, Begin, Fragments};
+use crate::film;
+use crate::package::{Fed, Fragments};
 use crate::pipeline::{Emit, Sound};
 use crate::plan::ladder::{self, Rung};
 use crate::plan::pace::{self, Cuts, Pace, TICKS, milliseconds, ticks};
@@ -52,7 +53,7 @@ pub fn look(path: &Path, cut: bool, source: &Source) -> Result<Option<Passed>> {
 fn could_pass(source: &Source) -> bool {
     let video = &source.video;
     let colours = &video.header.colours;
-    package::may_copy(source)
+    film::may_copy(source)
         && video.orientation.is_upright()
         && video.shown == video.header.size
         && video.average <= MOST_RATE
@@ -149,16 +150,15 @@ pub fn run(
     if published.is_complete(&passed.top.name) {
         return Ok(());
     }
-    let behind = published.rung(&passed.top.name).map_or(0, |rung| rung.segments.len());
-    // Copying is no work: all of it goes through the same muxer.
-    let begin = Begin { at: 0, behind };
     let open = |audio| Sound::open(audio, source.origin_us, source.duration_ms, sound_kbps, false);
     let mut sound = source.audio.as_ref().map(open).transpose()?;
     let track = sound.as_ref().map(Sound::track).transpose()?;
     let track = track.as_ref().map(|(parameters, base)| (parameters, *base));
     let base = ff::Rational(1, TICKS as i32);
     let mut quiet = WithoutMessages::new(&source.video.parameters, source.video.time_base)?;
-    let mut fragments = Fragments::new(scratch, &passed.top, (&quiet.parameters()?, base), track, begin)?;
+    let behind = published.rung(&passed.top.name).map_or(&[][..], |rung| &rung.segments);
+    // Copying is no work: all of it goes through the same muxer.
+    let mut fragments = Fragments::new(scratch, &passed.top, (&quiet.parameters()?, base), track, behind, Fed::All)?;
     let (mut last, mut end_us, mut before) = (0, 0, None);
     loop {
         let mut packet = ff::Packet::empty();

@@ -13,15 +13,16 @@ pub use sound::Sound;
 
 use crate::encode::PictureEncoder;
 use crate::ffi::{self, MediaError};
+use crate::film;
 use crate::graph::Graph;
 use crate::joints::Joints;
-use crate::package::{self, Begin, Fragments};
+use crate::package::{Fed, Fragments};
 use crate::plan::Size;
 use crate::plan::filters::Output;
 use crate::plan::ladder::{Ladder, Rung};
 use crate::plan::pace::{self, Clock, Cuts, Pace, TICKS, milliseconds};
 use crate::probe::{self, Failure, MAX_DURATION_MS, Result, Source, Video};
-use crate::protocol::{self, Event, Published, PublishedRung};
+use crate::protocol::{self, Event, Published};
 use crate::signals::Signals;
 use crate::thumbnail::Storyboard;
 
@@ -35,7 +36,7 @@ pub struct Order<'a> {
     /// Of a ladder those that are still to be made; none only where there is a storyboard to be made.
     pub ladder: &'a Ladder,
     pub cuts: &'a Cuts,
-    /// Also write the first of them as one film to this path.
+    /// Also write the one that is made first to this path, as one film.
     pub film: Option<&'a Path>,
     pub published: &'a Published,
     pub storyboard: Option<&'a mut Storyboard>,
@@ -60,8 +61,6 @@ pub struct Made {
 struct Line {
     encoder: PictureEncoder,
     fragments: Fragments,
-    /// What is published of it.
-    behind: PublishedRung,
 }
 
 impl Line {
@@ -72,20 +71,18 @@ impl Line {
         sound: Option<(&ff::codec::Parameters, ff::Rational)>,
         pieces: Option<&Path>,
     ) -> Result<Option<Line>> {
-        let nothing = || PublishedRung { name: rung.name.clone(), segments: Vec::new(), complete: false };
-        let behind = order.published.rung(&rung.name).cloned().unwrap_or_else(nothing);
-        if behind.complete {
+        if order.published.is_complete(&rung.name) {
             return Ok(None);
         }
         let encoder = PictureEncoder::open(rung, order.threads)?;
         let pictures = encoder.parameters()?;
-        let published = behind.segments.len();
-        let begin = Begin { at: published, behind: published };
-        let mut fragments = Fragments::new(order.scratch, rung, (&pictures, encoder.time_base()), sound, begin)?;
+        let pictures = (&pictures, encoder.time_base());
+        let behind = order.published.rung(&rung.name).map_or(&[][..], |rung| &rung.segments);
+        let mut fragments = Fragments::new(order.scratch, rung, pictures, sound, behind, Fed::Rest)?;
         if let Some(path) = pieces {
             fragments.keep_pieces(path)?;
         }
-        Ok(Some(Line { encoder, fragments, behind }))
+        Ok(Some(Line { encoder, fragments }))
     }
 }
 
@@ -120,9 +117,8 @@ struct Run<'a, 'e> {
     shown: Option<i64>,
     /// The moment that the encoders had last.
     put: Option<i64>,
-    /// Which segment is being made, and when it began.
+    /// Which segment is being made.
     segment: usize,
-    opened: i64,
     signals: Signals,
     /// Where the last picture ends.
     end_us: i64,
@@ -174,7 +170,6 @@ pub fn run(source: &mut Source, order: Order<'_>, emit: &mut Emit<'_>) -> Result
         shown: None,
         put: None,
         segment: 0,
-        opened: 0,
         signals: Signals::new(order_measures),
         end_us: 0,
         duration_ms: source.duration_ms,
@@ -308,9 +303,7 @@ impl Run<'_, '_> {
     fn put(&mut self, pictures: &[ff::frame::Video], at: i64) -> Result<()> {
         let is_first = self.put.is_none();
         let key = self.order.cuts.opens_segment(at, self.put.replace(at));
-        if key && !is_first {
-            self.opens_another(at)?;
-        }
+        self.segment += usize::from(key && !is_first);
         let segment = self.segment;
         let each = pictures.iter().map(|picture| ffi::share(picture).map(Some)).collect::<ffi::Result<_>>()?;
         let mut pictures = Held { each, at, key, segment };
@@ -327,19 +320,6 @@ impl Run<'_, '_> {
         if is_out || held_many { self.let_go() } else { Ok(()) }
     }
 
-    /// What is published was cut at the same moments, or nothing can follow it.
-    fn opens_another(&mut self, at: i64) -> Result<()> {
-        let (n, length) = (self.segment, milliseconds(at) - milliseconds(self.opened));
-        for line in self.lines.iter().flatten() {
-            if line.behind.segments.get(n).is_some_and(|published| *published != length) {
-                (self.emit)(Event::Otherwise { name: line.behind.name.clone() })?;
-                return Err(MediaError::Other("what is published was cut otherwise").into());
-            }
-        }
-        (self.segment, self.opened) = (n + 1, at);
-        Ok(())
-    }
-
     fn let_go(&mut self) -> Result<()> {
         self.held.take().into_iter().flatten().try_for_each(|pictures| self.encode(pictures))
     }
@@ -348,8 +328,8 @@ impl Run<'_, '_> {
     fn encode(&mut self, pictures: Held) -> Result<()> {
         for (line, picture) in self.lines.iter_mut().zip(pictures.each) {
             let (Some(line), Some(mut picture)) = (line, picture) else { continue };
-            if pictures.segment < line.behind.segments.len() {
-                line.fragments.skip(pictures.at);
+            if pictures.segment < line.fragments.published() {
+                line.fragments.skip(pictures.at, pictures.key, self.emit)?;
             } else {
                 line.encoder.push(&mut picture, pictures.at, pictures.key)?;
             }
@@ -406,7 +386,13 @@ impl Run<'_, '_> {
             line.fragments.finish(end, self.emit)?;
         }
         if let (Some(film), Some(rung)) = (self.order.film, self.order.ladder.rungs.get(self.main)) {
-            package::film(&self.order.scratch.join(protocol::pieces(&rung.name)), film, end)?;
+            let pieces = self.order.scratch.join(protocol::pieces(&rung.name));
+            if let Err(error) = film::of_pieces(&pieces, film, end) {
+                if self.order.published.rung(&rung.name).is_some() {
+                    (self.emit)(Event::Otherwise { name: rung.name.clone() })?;
+                }
+                return Err(error.into());
+            }
         }
         let duration_ms = milliseconds(end);
         let reached_ms = duration_ms.max(self.end_us / 1000);

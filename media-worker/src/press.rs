@@ -50,13 +50,16 @@ impl<'a> Press<'a> {
             let size = Size { width: u32::try_from(width).ok()?, height: u32::try_from(height).ok()? };
             Some((size, ms))
         });
+        let bytes =
+            |kept: &KeptRendition| kept.init_bytes + kept.segments.iter().map(|segment| segment.bytes).sum::<i64>();
+        let stored = kept.renditions.iter().map(bytes).sum::<i64>() as u64;
         Press {
             worker,
             lease,
             version: source.version.clone(),
             clip: source.clip.clone(),
             folder: folder.to_owned(),
-            vet: Vet::new(source.bytes as u64, known).behind(&published(&kept)),
+            vet: Vet::new(source.bytes as u64, known).behind(&published(&kept), stored),
             renditions: kept.renditions.iter().map(|rendition| (rendition.name.clone(), growing(rendition))).collect(),
             kept,
             settled: false,
@@ -89,8 +92,8 @@ impl<'a> Press<'a> {
             }
             Event::Rendition { name, width, height, bandwidth, codecs, file } => {
                 let (width, height) = (width.into(), height.into());
-                match self.kept.renditions.iter().find(|kept| kept.name == name) {
-                    Some(kept) if self.goes_on(kept, (width, height), &codecs, &file).await? => {
+                match self.kept.renditions.iter().find(|kept| kept.name == name).cloned() {
+                    Some(kept) if self.goes_on(&kept, (width, height), &codecs, &file).await? => {
                         tracing::info!(job = %lease.job, name, segments = kept.segments.len(), "goes on behind what is published");
                         self.discard(&file).await;
                     }
@@ -166,11 +169,18 @@ impl<'a> Press<'a> {
     }
 
     /// Whether what the child makes of a rendition begins with the same head as what is published of it. Segments lean on
-    /// nothing but that and are cut at the same moments, so those that follow continue it, though an encoder with two
-    /// threads never gives quite the same bits back. Whoever watches it goes on watching, and nothing is stored twice.
-    async fn goes_on(&self, kept: &KeptRendition, size: (i64, i64), codecs: &str, head: &str) -> Result<bool, Trouble> {
-        let same = (kept.width, kept.height) == size && kept.codecs == codecs;
-        let mine = read_plain(&self.folder.join(head), kept.init_bytes as u64).await;
+    /// nothing but that, and the child has compared where they are cut: those that it makes continue it, and whoever
+    /// watches goes on watching.
+    async fn goes_on(
+        &mut self,
+        kept: &KeptRendition,
+        size: (i64, i64),
+        codecs: &str,
+        head: &str,
+    ) -> Result<bool, Trouble> {
+        let len = self.len(head).await?;
+        let same = (kept.width, kept.height, kept.init_bytes) == (size.0, size.1, len as i64) && kept.codecs == codecs;
+        let mine = read_plain(&self.folder.join(head), len).await;
         match self.worker.storage.get(&kept.init_key).await {
             Ok(theirs) => Ok(same && mine.as_deref() == Some(&*theirs)),
             Err(StorageError::NotFound | StorageError::Damaged(_)) => Ok(false),
@@ -239,7 +249,7 @@ impl<'a> Press<'a> {
 /// The next attempt makes everything from its beginning.
 async fn begin_anew(worker: &Worker, lease: &Lease, why: String) -> Trouble {
     match worker.in_one(async |tx| job::continue_nothing(tx, lease).await).await {
-        Ok(()) => Trouble::Passing(why),
+        Ok(()) => Trouble::Anew(why),
         Err(error) => error.into(),
     }
 }
@@ -260,10 +270,12 @@ pub fn published(kept: &Kept) -> Published {
 }
 
 /// Fetches what is published of the rendition whose film is kept, where that film is still to be made of it.
+/// [`JobKind::OtherRungs`] makes none.
 pub async fn fetch_pieces(worker: &Worker, lease: &Lease, kept: &Kept, folder: &Path) -> Result<(), Trouble> {
+    let makes_film = !kept.film && lease.kind != JobKind::OtherRungs;
     let of_film = ladder::first(kept.renditions.iter().map(|rendition| &*rendition.name));
     let Some(rendition) =
-        of_film.and_then(|n| kept.renditions.get(n)).filter(|rendition| !kept.film && !rendition.segments.is_empty())
+        of_film.and_then(|n| kept.renditions.get(n)).filter(|rendition| makes_film && !rendition.segments.is_empty())
     else {
         return Ok(());
     };

@@ -38,7 +38,7 @@ pub struct Spec {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Published {
     pub rungs: Vec<PublishedRung>,
-    /// The film too. Where it is not, and is to be made of one of these rungs, [`pieces`] has what there is of that.
+    /// The film too. Where it is not, and is to be made of one of these rungs, [`pieces`] has that one's segments.
     pub film: bool,
 }
 

@@ -65,12 +65,12 @@ impl Vet {
         Vet { source_bytes, stored: 0, shown, duration_ms, rungs: HashMap::new(), warned: Vec::new() }
     }
 
-    /// Of a child that goes on behind what earlier attempts have published.
-    pub fn behind(self, published: &Published) -> Vet {
+    /// Of a child that goes on behind what earlier attempts have published and stored.
+    pub fn behind(self, published: &Published, stored: u64) -> Vet {
         let rung = |rung: &PublishedRung| {
             (rung.name.clone(), Rung { told: false, segments: rung.segments.len() as i64, complete: rung.complete })
         };
-        Vet { rungs: published.rungs.iter().map(rung).collect(), ..self }
+        Vet { rungs: published.rungs.iter().map(rung).collect(), stored, ..self }
     }
 
     /// The event, if it can be one of an honest child, with sentences of ours in place of its warnings.

@@ -221,3 +221,39 @@ fn one_job_follows_the_first_and_none_follows_that() {
         assert!(next(done, Some(left)).is_err(), "for ever: {left:?} after {}", done.as_str());
     }
 }
+
+/// A vet of a later attempt: of 480 two segments are published, and all of 360.
+fn behind() -> Vet {
+    let rung = |name: &str, complete| PublishedRung { name: name.into(), segments: vec![2_000, 2_000], complete };
+    let published = Published { rungs: vec![rung("480", false), rung("360", true)], film: false };
+    Vet::new(1_000, Some((HD, 8_000))).behind(&published, 5_000)
+}
+
+#[test]
+fn a_later_attempt_goes_on_behind_what_is_published() {
+    let mut vet = behind();
+    assert!(vet.admit(segment("480", 2, 2_000)).is_err(), "its head comes first");
+    let mut vet = behind();
+    vet.admit(rendition("480", (480, 854), GOOD)).unwrap();
+    vet.admit(segment("480", 2, 2_000)).unwrap();
+    vet.admit(complete("480")).unwrap();
+    // All of its segments were published, and nobody had said so.
+    behind().admit(complete("480")).unwrap();
+    behind().admit(Event::Otherwise { name: "480".into() }).unwrap();
+    assert!(behind().admit(Event::Otherwise { name: "720".into() }).is_err(), "nothing of it is published");
+    assert!(behind().admit(rendition("360", (360, 640), GOOD)).is_err(), "all of it is there");
+    assert!(behind().admit(complete("360")).is_err());
+    let mut vet = behind();
+    vet.admit(rendition("480", (480, 854), GOOD)).unwrap();
+    for n in [0, 1, 3] {
+        assert!(vet.admit(segment("480", n, 2_000)).is_err(), "{n}");
+    }
+    assert!(vet.admit(rendition("480", (480, 854), GOOD)).is_err(), "twice");
+}
+
+#[test]
+fn what_earlier_attempts_have_stored_counts_too() {
+    let most = allowance(1_000, 8_000);
+    assert!(behind().count(most - 5_000).is_ok());
+    assert!(behind().count(most - 4_999).is_err());
+}

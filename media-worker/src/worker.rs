@@ -115,7 +115,7 @@ impl Worker {
             match self.in_one(async |tx| settle(tx, lease, &trouble, stopping.is_cancelled()).await).await {
                 Ok(()) => return,
                 Err(Error::Conflict(_)) => {
-                    return tracing::warn!(job = %lease.job, "lost the lease: what was made is discarded");
+                    return tracing::warn!(job = %lease.job, "lost the lease: another goes on behind what is published");
                 }
                 Err(error) if error.is_outage() && std::time::Instant::now() < until && !stopping.is_cancelled() => {
                     tracing::debug!(job = %lease.job, %error, "not settled yet");
@@ -143,7 +143,10 @@ impl Worker {
             return Err(Trouble::Passing(format!("{} of {} bytes came from the store", got, source.bytes)));
         }
         let kept = self.in_one(async |tx| publish::kept(tx, lease).await).await?;
-        press::fetch_pieces(self, lease, &kept, folder).await?;
+        tokio::select! {
+            got = press::fetch_pieces(self, lease, &kept, folder) => got?,
+            () = interrupted.cancelled() => return Err(Trouble::Interrupted),
+        }
         let published = press::published(&kept);
         let mut press = Press::new(self, lease, &source, kept, folder);
         let child = self.supervisor.for_clip(source.shown.map_or(0, |(_, _, ms)| ms));
@@ -191,7 +194,7 @@ async fn settle(tx: &mut Tx, lease: &Lease, trouble: &Trouble, stopping: bool) -
         // Where the lease is lost, this is where that shows. Else only its renewal did not come through.
         Trouble::Interrupted => job::postpone(tx, lease, "the lease was not renewed in time").await?,
         Trouble::Nothing => return publish::skipped(tx, lease, At::now()).await,
-        Trouble::Outside(reason) => job::postpone(tx, lease, reason).await?,
+        Trouble::Outside(reason) | Trouble::Anew(reason) => job::postpone(tx, lease, reason).await?,
         Trouble::Passing(reason) => job::fail(tx, lease, reason).await?,
         Trouble::Child(words) => job::died(tx, lease, words).await?,
     };
@@ -245,6 +248,9 @@ pub enum Trouble {
     /// Store, database or disk: the job waits for them, and none of its attempts is spent.
     #[error("{0}")]
     Outside(String),
+    /// What was published before cannot be gone on with. The next attempt begins anew, at no cost: that happens once.
+    #[error("{0}")]
+    Anew(String),
     /// About this clip, and worth another attempt.
     #[error("{0}")]
     Passing(String),

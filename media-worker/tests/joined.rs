@@ -120,3 +120,43 @@ fn recordings_laid_end_to_end_are_shown_one_after_the_other() {
         assert!(apart.len() >= 8 && apart.iter().all(|by| by.abs() <= 0.04), "{name}: {apart:?}");
     }
 }
+
+/// The sound of the second recording stops for five seconds, as long as the first recording was.
+#[test]
+fn a_gap_behind_a_joint_is_a_gap() {
+    let avc = [&AVC[..], &["-c:a", "aac"]].concat();
+    let first = remade(&film(kit::FLASH, Some(kit::BEEP), 5, &AVC), "a.ts", &avc);
+    let gap = [&avc[..], &["-bsf:a", "noise=drop='between(n\\,129\\,344)'"]].concat();
+    let second = remade(&film(kit::FLASH, Some(kit::BEEP), 12, &AVC), "b.ts", &gap);
+    let both = [std::fs::read(&first).unwrap(), std::fs::read(&second).unwrap()].concat();
+    let source = first.with_file_name("gap.ts");
+    std::fs::write(&source, both).unwrap();
+    let made = all(&source);
+    let path = made.rendition("240");
+    assert!(kit::loudness(&path, 8.5, 12.5) < 0.05 && kit::loudness(&path, 14.0, 16.9) > 0.3);
+    for at in [14.0, 15.0, 16.0] {
+        assert!(kit::loudness(&path, at - 0.3, at - 0.05) < 0.1 && kit::loudness(&path, at, at + 0.1) > 0.3, "{at}");
+    }
+}
+
+/// One moment in a film that no film has: nothing of it is lost but that.
+#[test]
+fn a_clock_at_the_end_of_all_numbers_breaks_nothing() {
+    let codec = ["-c:v", "libvpx", "-deadline", "realtime", "-f", "webm", "-live", "1", "-cluster_time_limit", "1000"];
+    let source = film("testsrc2=size=320x240:rate=30", None, 6, &codec);
+    let whole = std::fs::read(&source).unwrap();
+    let clusters: Vec<usize> =
+        (0..whole.len() - 4).filter(|at| whole[*at..].starts_with(&[0x1f, 0x43, 0xb6, 0x75])).collect();
+    assert!(clusters.len() > 3);
+    for (n, cluster) in clusters.iter().enumerate().take(4) {
+        // The cluster's first element is its time: make it eight bytes long where there is room, else leave it.
+        let place = (*cluster..*cluster + 16).find(|at| whole[*at] == 0xe7).expect("its time");
+        let mut odd = whole[..place].to_vec();
+        odd.extend([0xe7, 0x88, 0x00, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]);
+        odd.extend(&whole[place + 2 + usize::from(whole[place + 1] & 0x7f)..]);
+        let path = source.with_file_name(format!("odd{n}.webm"));
+        std::fs::write(&path, odd).unwrap();
+        let (status, made) = kit::try_behind(&path, "prepare", serde_json::json!({"rungs": [], "film": false}));
+        assert!(status.success(), "cluster {n}: {}", made.said);
+    }
+}
