@@ -119,7 +119,7 @@ fn pictures_in_bursts_and_sound_in_lumps_are_gone_on_with() {
     let uneven = [FOREIGN, &["-fps_mode", "passthrough", "-enc_time_base", "1/1000"]].concat();
     goes_on(&film(&picture, Some(BEEP), 8, &uneven), "bursts", &[(1, 2), (3, 1)]);
     let source = counted("30", 8, FOREIGN);
-    let lumps = remade(&source, "lumps.mov", &["-c", "copy", "-chunk_duration", "1000000"]);
+    let lumps = remade(&source, "lumps.mov", &["-c", "copy", "-chunk_duration", "900000"]);
     goes_on(&lumps, "lumps", &[(1, 2)]);
 }
 

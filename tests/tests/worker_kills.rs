@@ -184,6 +184,9 @@ impl Stage {
         let kinds = self.texts("select kind from jobs where subject = $1 order by kind", version).await;
         let all = if film == Copied { ["ladder", "prepare"] } else { ["other_rungs", "prepare"] };
         assert_eq!(kinds, all, "{place}");
+        let anew = "select count(*) from job_attempts a join jobs j on j.id = a.job_id
+                    where j.subject = $1 and a.words like '%otherwise%'";
+        assert_eq!(self.count(anew, version).await, 0, "{place}: made anew, and not gone on with");
         let open = "select count(*) from job_attempts a join jobs j on j.id = a.job_id
                     where j.subject = $1 and a.ended_at is null";
         assert_eq!(self.count(open, version).await, 0, "{place}: an attempt that goes on for ever");
