@@ -7,24 +7,25 @@ use ffmpeg_next as ff;
 use weijia_core::clip::refusal::RefusalCode;
 use weijia_signals::{Measures, Waveform};
 
+mod line;
 mod sound;
 
 pub use sound::Sound;
 
-use crate::encode::PictureEncoder;
 use crate::ffi::{self, MediaError};
 use crate::film;
 use crate::graph::Graph;
 use crate::joints::Joints;
-use crate::package::{Fed, Fragments};
 use crate::plan::Size;
 use crate::plan::filters::Output;
-use crate::plan::ladder::{Ladder, Rung};
+use crate::plan::ladder::Ladder;
 use crate::plan::pace::{self, Clock, Cuts, Pace, TICKS, milliseconds};
 use crate::probe::{self, Failure, MAX_DURATION_MS, Result, Source, Video};
 use crate::protocol::{self, Event, Published};
 use crate::signals::Signals;
 use crate::thumbnail::Storyboard;
+
+use line::{Held, Line, MOST_HELD};
 
 pub type Emit<'a> = dyn FnMut(Event) -> ffi::Result<()> + 'a;
 
@@ -33,7 +34,7 @@ pub struct Order<'a> {
     pub scratch: &'a Path,
     /// Whether it is to be measured as well.
     pub measure: bool,
-    /// Of a ladder those that are still to be made; none only where there is a storyboard to be made.
+    /// Those of a ladder that this job makes; none only where there is a storyboard to be made.
     pub ladder: &'a Ladder,
     pub cuts: &'a Cuts,
     /// Also write the one that is made first to this path, as one film.
@@ -55,47 +56,6 @@ pub struct Made {
     pub measures: Option<Measures>,
     /// The same, of a clip with sound.
     pub waveform: Option<Waveform>,
-}
-
-/// One rendition in the making.
-struct Line {
-    encoder: PictureEncoder,
-    fragments: Fragments,
-}
-
-impl Line {
-    /// `pieces`: the file that takes all there is of it.
-    fn open(
-        order: &Order<'_>,
-        rung: &Rung,
-        sound: Option<(&ff::codec::Parameters, ff::Rational)>,
-        pieces: Option<&Path>,
-    ) -> Result<Option<Line>> {
-        if order.published.is_complete(&rung.name) {
-            return Ok(None);
-        }
-        let encoder = PictureEncoder::open(rung, order.threads)?;
-        let pictures = encoder.parameters()?;
-        let pictures = (&pictures, encoder.time_base());
-        let behind = order.published.rung(&rung.name).map_or(&[][..], |rung| &rung.segments);
-        let mut fragments = Fragments::new(order.scratch, rung, pictures, sound, behind, Fed::Rest)?;
-        if let Some(path) = pieces {
-            fragments.keep_pieces(path)?;
-        }
-        Ok(Some(Line { encoder, fragments }))
-    }
-}
-
-/// Of sound that begins late, a segment waits for seconds; the pictures don't.
-const MOST_HELD: usize = 130;
-
-/// One picture for each line, or none where it had its own.
-struct Held {
-    each: Vec<Option<ff::frame::Video>>,
-    at: i64,
-    /// They open their segment.
-    key: bool,
-    segment: usize,
 }
 
 struct Run<'a, 'e> {

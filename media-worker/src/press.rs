@@ -39,6 +39,8 @@ pub struct Press<'a> {
     /// What earlier attempts have published.
     kept: Kept,
     renditions: HashMap<String, Growing>,
+    /// How many segments are published, by this attempt and those before.
+    pub segments: usize,
     /// The job is done, in the database too.
     pub settled: bool,
 }
@@ -61,6 +63,7 @@ impl<'a> Press<'a> {
             folder: folder.to_owned(),
             vet: Vet::new(source.bytes as u64, known).behind(&published(&kept), stored),
             renditions: kept.renditions.iter().map(|rendition| (rendition.name.clone(), growing(rendition))).collect(),
+            segments: kept.renditions.iter().map(|kept| kept.segments.len()).sum(),
             kept,
             settled: false,
         }
@@ -114,6 +117,7 @@ impl<'a> Press<'a> {
                 let bytes = self.store(&key, "video/iso.segment", &file).await?;
                 let new = Segment { n, duration_ms, bytes, key };
                 worker.in_one(async |tx| publish::segment(tx, lease, now, &id, &new).await).await?;
+                self.segments += 1;
             }
             Event::Complete { name, bandwidth } => {
                 let Growing { id, peak } = self.rendition(&name)?;

@@ -167,7 +167,10 @@ impl Worker {
             Err(Ended::Child(words)) if has_little_room(folder) => {
                 Err(Trouble::Outside(format!("hardly any room in the scratch folder: {words}")))
             }
-            Err(Ended::Child(words)) => Err(Trouble::Child(words)),
+            // Who came further than before did not die of the same.
+            Err(Ended::Child(words)) => {
+                Err(Trouble::Child(format!("{words} (segments published: {})", press.segments)))
+            }
             Err(Ended::Publish(trouble)) => Err(trouble),
         }
     }

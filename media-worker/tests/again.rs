@@ -123,6 +123,16 @@ fn pictures_in_bursts_and_sound_in_lumps_are_gone_on_with() {
     goes_on(&lumps, "lumps", &[(1, 2)]);
 }
 
+/// Silence is made ten seconds behind the pictures, of what is published too.
+#[test]
+fn sound_that_ends_early_or_begins_late_is_not_laid_twice() {
+    let mute = film(&heavy("15"), None, 15, FOREIGN);
+    for (name, voice) in [("early.mp4", "sine=duration=1"), ("late.mp4", "sine=duration=2,asetpts=PTS+13/TB")] {
+        let with = ["-f", "lavfi", "-i", voice, "-c:v", "copy", "-c:a", "aac"];
+        goes_on(&remade(&mute, name, &with), name, &[(6, 5)]);
+    }
+}
+
 /// The last cut comes while the encoder still looks ahead.
 #[test]
 fn a_last_segment_of_a_few_pictures_is_gone_on_with() {

@@ -202,7 +202,8 @@ pub async fn fail(tx: &mut Tx, lease: &Lease, reason: &str) -> Result<Outcome> {
     give_up_lease(tx, lease, now, outcome, "failed", reason).await
 }
 
-/// What worked on it died on it, with these last words. Who dies twice with the same words will die so again.
+/// What worked on it died on it, with these last words. Who dies twice with the same words will die so again: they tell
+/// how far it came.
 pub async fn died(tx: &mut Tx, lease: &Lease, words: &str) -> Result<Outcome> {
     let (outcome, now) = after_failure(tx, lease).await?;
     let outcome = if attempts::died_before(tx, lease, words).await? { Outcome::Dead } else { outcome };
@@ -214,7 +215,9 @@ async fn after_failure(tx: &mut Tx, lease: &Lease) -> Result<(Outcome, At)> {
     let now = tx.clock().await?;
     let (attempt, max): (i64, i64) = on!(tx, c => sqlx::query_as("select attempt, max_attempts from jobs where id = $1")
         .bind(&lease.job).fetch_one(c).await)?;
-    Ok((outcome(attempt, max, now + backoff(attempt)), now))
+    // Of all that begun, those that count: neither another job's of this subject, nor what was handed back or postponed.
+    let tries = attempt - (max - MAX_ATTEMPTS);
+    Ok((outcome(attempt, max, now + backoff(tries)), now))
 }
 
 /// Something outside the job is away or full, and the job waits for it. That does not count against the job, but it is

@@ -161,6 +161,33 @@ both_databases! {
         }
     }
 
+    what_another_job_of_the_subject_has_spent_does_not_make_this_one_wait(db) {
+        let owner = UserId::new();
+        add(&db, &owner, "a", JobKind::Prepare).await;
+        for _ in 1..MAX_ATTEMPTS {
+            let lease = take(&db).await.unwrap();
+            let mut tx = db.write().await.unwrap();
+            fail(&mut tx, &lease, "x").await.unwrap();
+            tx.commit().await.unwrap();
+            let_time_pass(&db).await;
+        }
+        let lease = take(&db).await.unwrap();
+        let mut tx = db.write().await.unwrap();
+        finish(&mut tx, &lease, At(2)).await.unwrap();
+        enqueue(&mut tx, At(2), JobKind::OtherRungs, "a", &owner).await.unwrap();
+        tx.commit().await.unwrap();
+        for wait in [2_000, 8_000] {
+            let lease = take(&db).await.unwrap();
+            assert!(lease.attempt > MAX_ATTEMPTS);
+            let mut tx = db.write().await.unwrap();
+            let now = tx.clock().await.unwrap();
+            let outcome = fail(&mut tx, &lease, "x").await.unwrap();
+            assert!(matches!(outcome, Outcome::RetryAt(at) if (at.0 - now.0 - wait).abs() < 500), "{outcome:?}");
+            tx.commit().await.unwrap();
+            let_time_pass(&db).await;
+        }
+    }
+
     an_outage_costs_no_attempt_and_ends_after_a_day(db) {
         add(&db, &UserId::new(), "a", JobKind::Prepare).await;
         for n in 1..=4 * MAX_ATTEMPTS {

@@ -399,6 +399,11 @@ both_databases! {
         }
         let v = row(&db, &version).await;
         assert_eq!((v.state, v.reason_code, v.playable_at), (MediaState::Ready, None, Some(NOW)));
+        // Who mends what was the matter can have the rest made after all.
+        let mut tx = db.write().await.unwrap();
+        assert_eq!(retry(&mut tx, NOW, &v.clip_id).await.unwrap(), 1);
+        assert_eq!(retry(&mut tx, NOW, &v.clip_id).await.unwrap(), 0);
+        tx.commit().await.unwrap();
     }
 
     a_version_that_was_given_up_is_skipped(db) {

@@ -93,11 +93,15 @@ pub async fn make_again(tx: &mut Tx, now: At, version: &VersionId, owner: &UserI
     Ok(rows == 1)
 }
 
-/// Makes what we did not get done of a clip once more, and answers how many versions that is.
+/// Makes what we did not get done of a clip once more, and answers how many versions that is. Of one that plays, something
+/// may be missing all the same.
 pub async fn retry(tx: &mut Tx, now: At, clip: &ClipId) -> Result<usize> {
     let owner = sql::lock(tx, clip).await?.owner_id;
     let not_done: Vec<VersionId> = on!(&mut *tx, c => sqlx::query_scalar(
-            "select id from clip_versions where clip_id = $1 and state = 'failed' and reason_code = $2 order by n")
+            "select id from clip_versions v where clip_id = $1
+                 and ((state = 'failed' and reason_code = $2)
+                      or (state = 'ready' and exists (select 1 from jobs where subject = v.id and state = 'dead')))
+             order by n")
         .bind(clip).bind(RefusalCode::ProcessingFailed.code()).fetch_all(c).await)?;
     let mut again = 0;
     for version in not_done {
