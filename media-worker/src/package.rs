@@ -281,10 +281,10 @@ impl Fragments {
         self.sound_ended = true;
         match self.lead {
             Some(lead) => {
+                end_by(&mut self.pictures, end, end - lead);
                 self.close(Some(end - lead));
                 self.cut(emit)?;
-                let mut pictures = std::mem::take(&mut self.pictures);
-                end_by(&mut pictures, end);
+                let pictures = std::mem::take(&mut self.pictures);
                 let sound: Vec<ff::Packet> = self.sound.drain(..).collect();
                 self.segment(pictures, sound, end, true, emit)?;
             }
@@ -313,14 +313,14 @@ pub fn until(mut packet: ff::Packet, next: i64) -> ff::Packet {
 }
 
 /// Players take the time until the next picture is decoded for the time that this one is shown, and wait at the end of the
-/// film for all of the last one's. So that one gives way to the next before it would go beyond the end: the next is
-/// decoded earlier.
-fn end_by(pictures: &mut [ff::Packet], end: i64) {
-    let shown = |packet: &ff::Packet| packet.pts().unwrap_or(i64::MIN);
-    let Some(last) = (0..pictures.len()).max_by_key(|n| shown(&pictures[*n])) else { return };
-    let latest = pictures[last].dts().map(|decoded| decoded + (end - shown(&pictures[last])).max(1));
-    if let Some(next) = pictures.get_mut(last + 1) {
-        next.set_dts(next.dts().min(latest));
+/// film for all of it. So who would go beyond the end by that is decoded later. `next`: when what follows would be.
+fn end_by(pictures: &mut [ff::Packet], end: i64, next: i64) {
+    let mut next = next;
+    for packet in pictures.iter_mut().rev() {
+        let (Some(shown), Some(decoded)) = (packet.pts(), packet.dts()) else { return };
+        let decoded = decoded.max(next - (end - shown).max(1));
+        packet.set_dts(Some(decoded));
+        next = decoded;
     }
 }
 
