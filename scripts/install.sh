@@ -82,6 +82,14 @@ ensure_rust_lints() {
   rustup component add rustfmt clippy >&2 || die "rustfmt、clippy 没装上。请装好这两样，再运行一次。"
 }
 
+# Any release of the last years runs these tests; the one named here is what a machine without gets.
+ensure_nextest() {
+  cargo nextest --version >/dev/null 2>&1 && return
+  say "编译 cargo-nextest（并着跑测试；只有第一次，要几分钟）"
+  cargo install cargo-nextest --version 0.9.143 --locked >&2 ||
+    die "cargo-nextest 没有编译成，上面是 cargo 的原话；解决后再运行一次。"
+}
+
 node_is_enough() {
   have node && have npm && version_at_least "$NODE_NEEDED" "$(node --version 2>/dev/null)"
 }
@@ -123,5 +131,6 @@ ensure_rust
 ensure_node
 if [ "${1:-run}" = test ]; then
   ensure_rust_lints
+  ensure_nextest
   ensure_browser
 fi

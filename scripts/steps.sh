@@ -48,16 +48,20 @@ tests() {
   fi
 }
 
-# Reads the closing lines of cargo test (`test result: ok. 7 passed; 0 failed; ...`), of vitest
+# Reads the closing lines of nextest (`Summary [ 9.1s] 9 tests run: 7 passed (2 slow), 2 failed, 1 skipped`), of vitest
 # (`Tests  1 failed | 6 passed (7)`) and of node's test runner (`# pass 7`, `ℹ fail 0`).
 count() {
   sed 's/\x1b\[[0-9;]*m//g' | awk '
     function before(word,   i) { for (i = 2; i <= NF; i++) if ($i ~ "^" word "[;,]?$") return $(i - 1); return 0 }
-    /^test result: / || /^ *Tests  / { ok += before("passed"); bad += before("failed") }
+    /^ *Summary \[/ || /^ *Tests  / { ok += before("passed"); bad += before("failed") }
     /^(#|ℹ) pass [0-9]+$/ { ok += $3 }
     /^(#|ℹ) fail [0-9]+$/ { bad += $3 }
     END { print ok + 0, bad + 0 }'
 }
+
+# The Rust tests that the arguments of nextest choose, from all binaries at once: one after another they would take twice
+# as long.
+nextest() { cargo nextest run --locked --workspace --no-fail-fast "$@"; }
 
 # The last line: `N passed, N failed`.
 finish() {

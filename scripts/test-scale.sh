@@ -17,16 +17,6 @@ SUMMARY=${CARGO_TARGET_DIR:-target}/test-scale-summary
 # shellcheck source=scripts/steps.sh
 source scripts/steps.sh
 
-# The suites by the names of their files.
-suite() {
-  local files=() name
-  for name in "$@"; do
-    [ "$name" != -- ] || break
-    files+=(--test "$name")
-  done
-  cargo test --locked --workspace --no-fail-fast "${files[@]}" "${@:$((${#files[@]} / 2 + 1))}"
-}
-
 # Nothing can run that was not built.
 step "编译" scripts/build.sh test || finish
 step "准备 Garage" garage_install || finish
@@ -37,15 +27,9 @@ garage_start
 WEIJIA_CHROMIUM=$(scripts/browser.sh)
 export WEIJIA_CHROMIUM
 
-tests "存储" suite probe || true
-tests "上传" suite uploads || true
-tests "上传时什么都可能出错" suite faults || true
-tests "全程" suite journey -- postgres || true
-tests "数据库和桶对账" suite fsck -- postgres || true
-tests "别人写的客户端" suite clients || true
-tests "断电" suite kills || true
-tests "几台一起跑" suite nodes -- --ignored || true
-tests "改坏两千条片子" suite mutants -- --ignored || true
+tests "存储、上传、全程、对账、别人写的客户端、断电" nextest \
+  -E 'binary(/^(probe|uploads|faults|clients|kills)$/) or (binary(/^(journey|fsck)$/) and test(postgres))' || true
+tests "几台一起跑，和改坏了的两千条片子" nextest --run-ignored only -E 'binary(/^(nodes|mutants)$/)' || true
 
 say "全部做完"
 finish

@@ -17,7 +17,6 @@ SUMMARY=${CARGO_TARGET_DIR:-target}/test-summary
 source scripts/steps.sh
 
 clippy() { cargo clippy --locked --workspace --all-targets -- -D warnings; }
-rust_tests() { cargo test --locked --workspace --no-fail-fast; }
 
 step "检查 Rust 代码格式" cargo fmt --all --check || true
 # Nothing can run that was not built.
@@ -29,7 +28,7 @@ say "启动一个测试用的 PostgreSQL"
 postgres_start
 WEIJIA_CHROMIUM=$(scripts/browser.sh)
 export WEIJIA_CHROMIUM
-tests "Rust 测试：规则、两种数据库、全程、断电、浏览器" rust_tests || true
+tests "Rust 测试：规则、两种数据库、全程、断电、浏览器" nextest || true
 
 say "全部做完"
 finish

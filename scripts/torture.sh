@@ -18,16 +18,14 @@ SUMMARY=$target/torture-summary
 # shellcheck source=scripts/steps.sh
 source scripts/steps.sh
 
-torture() { cargo test --locked --workspace "$@"; }
-
 kills() {
   local round
   for ((round = 1; round <= ${TORTURE_KILLS:-10}; round++)); do
-    torture --test faults_kills --test faults_disk --test worker_kills || return
+    nextest -E 'binary(/^(faults_kills|faults_disk|worker_kills)$/)' || return
   done
 }
 
-mutants() { MUTANTS=${MUTANTS:-10000} torture --test mutants -- --ignored --nocapture; }
+mutants() { MUTANTS=${MUTANTS:-10000} nextest --run-ignored only --no-capture -E 'binary(mutants)'; }
 
 # The offset as the sum of the parts, whether or not they touch: the same uploads that pass here have to fail there.
 broken_build() {
@@ -51,10 +49,10 @@ broken_build() {
 step "编译" scripts/build.sh test || finish
 postgres_start
 step "在每一步断掉" kills || true
-step "存储在写的时候断二百次" torture --test kill_9 -- --ignored --exact torture_two_hundred_kills --nocapture || true
+step "存储在写的时候断二百次" nextest --run-ignored only --no-capture -E 'test(=torture_two_hundred_kills)' || true
 step "故意做坏的一版要被看出来" broken_build || true
 step "改坏一万条片子" mutants || true
-step "随机的坏日子" torture --test torture -- --ignored --nocapture || true
+step "随机的坏日子" nextest --run-ignored only --no-capture -E 'binary(torture)' || true
 
 say "全部做完"
 finish
