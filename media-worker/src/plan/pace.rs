@@ -1,9 +1,15 @@
 //! When pictures are shown: at the moments of the source, thinned where there are too many, held where there are none.
 
+use std::collections::VecDeque;
+
 /// Moments of pictures are counted in these, so many a second: every usual rate is a whole number of them.
 pub const TICKS: i64 = 90_000;
 /// Pictures a second at most, with room for a clock that runs a little fast.
 const MOST: f64 = 30.2;
+/// How far is looked back to see how many there are just now.
+const LATELY: i64 = TICKS / 4;
+/// One that comes so long after the one before it is not one too many. Clocks of phones round.
+const RARE: i64 = TICKS / 30 - TICKS / 1800;
 /// A picture that stands for longer is sent again.
 const LONGEST: i64 = TICKS;
 /// A picture just before the next one is not worth repeating.
@@ -35,50 +41,79 @@ fn rescaled(value: i64, to: i64, from: i64) -> i64 {
 /// Keeps pictures with their own moments, and drops those that are more than thirty a second before they cost anything.
 #[derive(Debug, Clone)]
 pub struct Pace {
-    /// From one picture to the next when they are thinned.
-    step: i64,
-    /// How far before its turn a picture may come.
-    early: i64,
+    /// How many pictures a second the source has.
+    average: f64,
+    /// It was seen to have more or fewer for a while: phones that record sixty a second take thirty in the dark.
+    varies: bool,
+    /// The moments of the pictures that came lately, kept or not.
+    lately: VecDeque<i64>,
     due: i64,
     last: Option<i64>,
 }
 
 impl Pace {
-    /// `average` is how many pictures a second the source has: one with few keeps them all, however unevenly they come.
+    /// A source with a low `average` keeps all its pictures, however unevenly they come.
     pub fn new(average: f64) -> Pace {
-        let (step, early) = if average.is_finite() && average > MOST {
-            // Every second or third picture moves more smoothly than three of four; below film's 24, four in five do.
-            let even = average / (average / MOST).ceil();
-            let kept = if even >= 23.9 { even } else { 30.0 };
-            (TICKS as f64 / kept, TICKS as f64 / average / 2.0)
-        } else {
-            // The average may be a guess. A second's worth of pictures at once is no reason to lose any.
-            (TICKS as f64 / MOST, TICKS as f64)
-        };
-        Pace { step: step.round() as i64, early: early as i64, due: 0, last: None }
+        Pace { average, varies: false, lately: VecDeque::new(), due: 0, last: None }
     }
 
     /// The moment of a picture, in ticks; none when it is one too many or does not come after the one before. The
     /// first picture fills the time before it.
     pub fn take(&mut self, us: i64) -> Option<i64> {
-        let at = match self.last {
-            None => 0,
-            Some(last) => {
-                let at = ticks(us);
-                if at <= last || at < self.due.saturating_sub(self.early) {
-                    return None;
-                }
-                at
-            }
-        };
+        let own = ticks(us);
+        let at = if self.last.is_none() { 0 } else { own };
+        let before = self.lately.back().copied();
+        if self.last.is_some_and(|last| at <= last) || before.is_some_and(|before| own <= before) {
+            return None;
+        }
+        self.lately.push_back(own);
+        self.lately.retain(|seen| own.saturating_sub(*seen) <= LATELY);
+        let Thinning { step, early } = self.thinning();
+        let is_rare = self.varies && before.is_some_and(|before| own.saturating_sub(before) >= RARE);
+        if !is_rare && at < self.due.saturating_sub(early) {
+            return None;
+        }
         // A picture that comes late does not push its followers back.
-        self.due = self.due.max(at - self.step / 2) + self.step;
+        self.due = self.due.max(at - step / 2) + step;
         self.last = Some(at);
         Some(at)
     }
 
+    fn thinning(&mut self) -> Thinning {
+        if !self.average.is_finite() || self.average <= MOST {
+            return Thinning::NONE;
+        }
+        let span = self.lately.back().zip(self.lately.front()).map_or(0, |(last, first)| last - first);
+        if span > LATELY / 2 {
+            let rate = (self.lately.len() - 1) as f64 * TICKS as f64 / span as f64;
+            self.varies |= (rate / self.average - 1.0).abs() > 0.15;
+            if self.varies {
+                return if rate < MOST * 1.05 { Thinning::NONE } else { Thinning::of(rate, 30.0) };
+            }
+        }
+        // Every second or third picture moves more smoothly than three of four; below film's 24, four in five do.
+        let even = self.average / (self.average / MOST).ceil();
+        Thinning::of(self.average, if even >= 23.9 { even } else { 30.0 })
+    }
+
     pub fn last(&self) -> Option<i64> {
         self.last
+    }
+}
+
+struct Thinning {
+    /// From one picture to the next.
+    step: i64,
+    /// How far before its turn a picture may come.
+    early: i64,
+}
+
+impl Thinning {
+    /// The average may be a guess. A second's worth of pictures at once is no reason to lose any.
+    const NONE: Thinning = Thinning { step: (TICKS as f64 / MOST) as i64, early: TICKS };
+
+    fn of(rate: f64, kept: f64) -> Thinning {
+        Thinning { step: (TICKS as f64 / kept).round() as i64, early: (TICKS as f64 / rate / 2.0) as i64 }
     }
 }
 
@@ -233,6 +268,32 @@ mod tests {
         }
         let n = kept(40.0, steady(40.0, 4_000)).len();
         assert!(n.abs_diff(3_000) <= 2, "three of four: {n}");
+    }
+
+    #[test]
+    fn where_sixty_fall_to_thirty_for_the_dark_no_picture_of_the_thirty_is_lost() {
+        let ms = |us: i64| us / 1000 * 1000;
+        for (fast, slow, seconds) in [(60.0, 30.0, 2), (60.0, 24.0, 5), (59.94, 29.97, 1), (240.0, 30.0, 3), (120.0, 15.0, 4)] {
+            for moments in [steady, uneven] {
+                // Fast for a while, slow for as long, and fast again.
+                let (a, b) = (moments(fast, (fast * seconds as f64) as i64), moments(slow, (slow * seconds as f64) as i64));
+                let at = |part: i64, us: &i64| ms(part * seconds * 1_000_000 + us.max(&0));
+                let mut all: Vec<i64> = a.iter().map(|us| at(0, us)).collect();
+                all[0] = -150_000;
+                let from = all.len();
+                all.extend(b.iter().map(|us| at(1, us)));
+                let to = all.len();
+                all.extend(a.iter().map(|us| at(2, us)));
+                all.sort_unstable();
+                let average = all.len() as f64 / (3 * seconds) as f64;
+                let kept = kept(average, all.iter().copied());
+                let slow_kept = kept.iter().filter(|n| (from..to).contains(n)).count();
+                assert!(to - from <= slow_kept + 1, "{fast} {slow}: {slow_kept} of {}", to - from);
+                let fast_kept = kept.len() - slow_kept;
+                let most = 2 * seconds * 30;
+                assert!((most - 12..=most + 8).contains(&(fast_kept as i64)), "{fast} {slow}: {fast_kept} of {most}");
+            }
+        }
     }
 
     #[test]
