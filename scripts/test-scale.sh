@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Proves the project as a province runs it: a PostgreSQL and a Garage (an S3 cluster) of the tests' own, the same upload
-# and storage suites on them that test.sh runs on SQLite and the embedded store, and several servers side by side; and
-# two thousand films that were spoiled.
+# and storage suites on them that test.sh runs on SQLite and the embedded store, and several servers side by side; films of
+# ten minutes, and two thousand that were spoiled.
 # The last line is `N passed, N failed`.
 
 # shellcheck disable=SC2317 # functions are called through `step`
@@ -29,7 +29,7 @@ export WEIJIA_CHROMIUM
 
 tests "存储、上传、全程、对账、别人写的客户端、断电" nextest \
   -E 'binary(/^(probe|uploads|faults|clients|kills)$/) or (binary(/^(journey|fsck)$/) and test(postgres))' || true
-tests "几台一起跑，和改坏了的两千条片子" nextest --run-ignored only -E 'binary(/^(nodes|mutants)$/)' || true
+tests "几台一起跑，十分钟的片子，改坏了的两千条片子" nextest --run-ignored only -E 'binary(/^(nodes|long|mutants)$/)' || true
 
 say "全部做完"
 finish

@@ -96,33 +96,40 @@ fn open(scratch: &Path) -> Result<(Source, bool)> {
 }
 
 /// What a source becomes.
-struct Plan {
-    /// Where its own pictures are the top rendition.
-    passed: Option<Passed>,
-    /// What is encoded.
-    ladder: Ladder,
+enum Plan {
+    /// Its own pictures are the top rendition, with others below.
+    Passed(Passed, Ladder),
+    /// The copy of it stays, and is all there is: it takes so few bits that renditions would take as many, and show less.
+    Copied,
+    /// Every rendition is encoded.
+    Encoded(Ladder),
 }
 
 impl Plan {
     fn of(path: &Path, cut: bool, source: &Source) -> Result<Plan> {
         let passed = passthrough::look(path, cut, source)?;
-        match passed.and_then(|passed| Some((passed, below(source, true)?))) {
-            Some((passed, ladder)) => Ok(Plan { passed: Some(passed), ladder }),
-            None => Ok(Plan { passed: None, ladder: encoded(source)? }),
-        }
+        Ok(match passed.and_then(|passed| Some((passed, below(source, true)?))) {
+            Some((passed, ladder)) => Plan::Passed(passed, ladder),
+            None if !cut && passthrough::could_pass(source) && below(source, false).is_none() => Plan::Copied,
+            None => Plan::Encoded(encoded(source)),
+        })
     }
 }
 
 /// Where every rung is encoded.
-fn encoded(source: &Source) -> Result<Ladder> {
-    Ok(below(source, false).ok_or(MediaError::Other("a ladder without a rung"))?)
+fn encoded(source: &Source) -> Ladder {
+    let least = |weight| Ladder::least(source.video.shown, weight, source.audio.is_some());
+    below(source, false).unwrap_or_else(|| least(weight(source)))
 }
 
 /// What is encoded, below the source's own pictures or without them.
 fn below(source: &Source, passed: bool) -> Option<Ladder> {
-    let seconds = source.duration_ms as f64 / 1000.0;
-    let weight = Some(Weight { bytes: source.bytes, seconds }).filter(|_| seconds > 0.0);
+    let weight = Some(weight(source)).filter(|weight| weight.seconds > 0.0);
     Ladder::new(source.video.shown, weight, source.audio.is_some(), passed)
+}
+
+fn weight(source: &Source) -> Weight {
+    Weight { bytes: source.bytes, seconds: source.duration_ms as f64 / 1000.0 }
 }
 
 /// Answers, as the other two do, what is left to be done.
@@ -141,9 +148,8 @@ fn prepare(scratch: &Path, order: &Spec) -> Result<Option<Task>> {
 
     let plan = Plan::of(&path, cut, &source)?;
     let mut source = probe::open(&path, cut)?;
-    if let Some(passed) = &plan.passed {
-        let sound_kbps = plan.ladder.sound_kbps;
-        passthrough::run(&mut source, passed, sound_kbps, scratch, published, &mut |event| emit(event))?;
+    if let Plan::Passed(passed, Ladder { sound_kbps, .. }) = &plan {
+        passthrough::run(&mut source, passed, *sound_kbps, scratch, published, &mut |event| emit(event))?;
         return Ok(Some(Task::Ladder));
     }
     // The last packet of a cut file may be half a picture, at which players stop.
@@ -162,25 +168,29 @@ fn prepare(scratch: &Path, order: &Spec) -> Result<Option<Task>> {
         }
         source = probe::open(&path, cut)?;
     }
-    first_rung(scratch, order, &mut source, cut, &plan.ladder)?;
+    first_rung(scratch, order, &mut source, cut)?;
     Ok(Some(Task::OtherRungs))
 }
 
 /// The first rendition, and the film that is kept of it.
-fn first_rung(scratch: &Path, order: &Spec, source: &mut Source, cut: bool, ladder: &Ladder) -> Result<()> {
+fn first_rung(scratch: &Path, order: &Spec, source: &mut Source, cut: bool) -> Result<()> {
     let told_ms = source.duration_ms;
-    let ladder = Ladder { rungs: vec![ladder.rungs[ladder.first()].clone()], ..ladder.clone() };
+    let mut ladder = encoded(source);
+    ladder.rungs = vec![ladder.rungs.swap_remove(ladder.first())];
     let made = make_with_film(scratch, order, source, &ladder, &Cuts::Even, None)?;
     measured(source, told_ms, cut, made)
 }
 
-/// Something plays already, so nobody waits, and one decode costs less than two. The film that is kept takes the place
-/// of a copy.
+/// Something plays already, so nobody waits, and one decode costs less than two. Where renditions are made, the film that
+/// is kept takes the place of a copy.
 fn ladder(scratch: &Path, order: &Spec) -> Result<Option<Task>> {
     let (mut source, cut) = open(scratch)?;
     let told_ms = source.duration_ms;
-    let Plan { passed, ladder } = Plan::of(&scratch.join(SOURCE), cut, &source)?;
-    let cuts = passed.map_or(Cuts::Even, |passed| passed.cuts);
+    let (ladder, cuts) = match Plan::of(&scratch.join(SOURCE), cut, &source)? {
+        Plan::Passed(passed, ladder) => (ladder, passed.cuts),
+        Plan::Encoded(ladder) => (ladder, Cuts::Even),
+        Plan::Copied => (Ladder::nothing(), Cuts::Even),
+    };
     let mut storyboard = Storyboard::new(source.video.shown, told_ms);
     let made = make_with_film(scratch, order, &mut source, &ladder, &cuts, Some(&mut storyboard))?;
     let length_ms = made.duration_ms;
@@ -190,7 +200,7 @@ fn ladder(scratch: &Path, order: &Spec) -> Result<Option<Task>> {
 
 fn other_rungs(scratch: &Path, order: &Spec) -> Result<Option<Task>> {
     let (mut source, _) = open(scratch)?;
-    let mut ladder = encoded(&source)?;
+    let mut ladder = encoded(&source);
     ladder.rungs.remove(ladder.first());
     let mut storyboard = Storyboard::new(source.video.shown, source.duration_ms);
     let (published, threads) = (&order.published, order.threads);
@@ -201,7 +211,7 @@ fn other_rungs(scratch: &Path, order: &Spec) -> Result<Option<Task>> {
     extras(scratch, &source, storyboard, made.duration_ms)
 }
 
-/// All of a ladder, measured, and the film of its first rung.
+/// All of a ladder, measured, and the film of its first rung if it has one.
 fn make_with_film(
     scratch: &Path,
     order: &Spec,
@@ -212,7 +222,7 @@ fn make_with_film(
 ) -> Result<Made> {
     let film = scratch.join(FILM);
     let (published, threads) = (&order.published, order.threads);
-    let film = Some(&*film).filter(|_| !published.film);
+    let film = Some(&*film).filter(|_| !published.film && !ladder.rungs.is_empty());
     let order = Order { scratch, measure: true, ladder, cuts, film, published, storyboard, threads };
     let made = pipeline::run(source, order, &mut |event| emit(event))?;
     if film.is_some() {

@@ -12,6 +12,7 @@ mod damage;
 mod encode;
 mod ffi;
 mod film;
+mod flv;
 mod gate;
 mod graph;
 mod jail;

@@ -49,8 +49,8 @@ pub fn look(path: &Path, cut: bool, source: &Source) -> Result<Option<Passed>> {
     Ok(judge(look, &source))
 }
 
-/// As far as the heads of the streams tell.
-fn could_pass(source: &Source) -> bool {
+/// Whether every phone shows its pictures as they are, as far as the heads of the streams tell.
+pub fn could_pass(source: &Source) -> bool {
     let video = &source.video;
     let colours = &video.header.colours;
     film::may_copy(source)
@@ -58,7 +58,9 @@ fn could_pass(source: &Source) -> bool {
         && video.shown == video.header.size
         && video.average <= MOST_RATE
         && !colours.is_hdr()
+        && colours.wide.is_empty()
         && !colours.full_range
+        && ladder::is_small(video.shown)
         // With lengths before its units, as files have it.
         && ffi::extradata(&video.parameters).first() == Some(&1)
 }

@@ -34,7 +34,7 @@ pub struct Order<'a> {
     pub scratch: &'a Path,
     /// Whether it is to be measured as well.
     pub measure: bool,
-    /// Those of a ladder that this job makes; none only where there is a storyboard to be made.
+    /// Those of a ladder that this job makes, if any.
     pub ladder: &'a Ladder,
     pub cuts: &'a Cuts,
     /// Also write the one that is made first to this path, as one film.
@@ -92,7 +92,7 @@ pub fn run(source: &mut Source, order: Order<'_>, emit: &mut Emit<'_>) -> Result
     let mut sound = source
         .audio
         .as_ref()
-        .filter(|_| !order.ladder.rungs.is_empty())
+        .filter(|_| order.measure || !order.ladder.rungs.is_empty())
         .map(|a| Sound::open(a, source.origin_us, source.duration_ms, order.ladder.sound_kbps, order.measure))
         .transpose()?;
     let sound_track = sound.as_ref().map(Sound::track).transpose()?;
@@ -104,7 +104,7 @@ pub fn run(source: &mut Source, order: Order<'_>, emit: &mut Emit<'_>) -> Result
         lines.push(Line::open(&order, rung, sound_track, pieces.as_deref())?);
     }
     let outputs = if order.ladder.rungs.is_empty() {
-        vec![video.shown.scaled_to_short(video.shown.short().min(360))]
+        vec![video.shown.scaled_to_short(video.shown.short().min(if order.measure { 480 } else { 360 }))]
     } else {
         order.ladder.rungs.iter().map(|r| r.size).collect()
     };
@@ -186,7 +186,10 @@ impl Run<'_, '_> {
             self.end_us = self.end_us.max(us.saturating_add(length));
             self.tell(us)?;
             let Some(at) = self.pace.take(us) else { continue };
-            if self.lines.is_empty() && !self.order.storyboard.as_ref().is_some_and(|s| s.wants(milliseconds(at))) {
+            if self.lines.is_empty()
+                && !self.order.measure
+                && !self.order.storyboard.as_ref().is_some_and(|s| s.wants(milliseconds(at)))
+            {
                 continue;
             }
             self.upright(&mut frame, video, at)?;

@@ -116,6 +116,8 @@ pub fn shown_size(coded: Size, sar: (u32, u32), orientation: Orientation) -> Siz
 /// What ffmpeg knows about a picture's colours, by ffmpeg's names; empty where the source is silent.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Colours {
+    /// Primaries that reach further than those of BT.709.
+    pub wide: String,
     pub matrix: String,
     pub transfer: String,
     pub full_range: bool,
@@ -128,6 +130,9 @@ impl Colours {
 
     /// Pictures without a word about their colours are as the container says.
     pub fn or_told(mut self, told: &Colours) -> Colours {
+        if self.wide.is_empty() {
+            self.wide.clone_from(&told.wide);
+        }
         if self.matrix.is_empty() {
             self.matrix.clone_from(&told.matrix);
         }

@@ -125,8 +125,8 @@ pub fn open(path: &Path, cut: bool) -> Result<Source> {
     let frames = source.input.stream(source.video.index).map_or(0.0, |s| f64::from(s.avg_frame_rate()));
     source.duration_ms = told.unwrap_or(0);
     source.video.average = frames;
-    // What a file that was cut off tells is how long it was to be.
-    if told.is_none() || cut {
+    // What a file that was cut off tells is how long it was to be; and one wrong length makes hours of a minute.
+    if cut || told.is_none_or(|told_ms| told_ms > MAX_DURATION_MS + GRACE_MS) {
         (source.duration_ms, source.video.average) = scan(&mut source);
         // Read to its end: open it afresh.
         source.input = ffi::open(path)?;
@@ -293,7 +293,8 @@ pub fn moment(at: i64, base: ff::Rational, origin_us: i64) -> i64 {
     at.rescale(base, MICROSECONDS).saturating_sub(origin_us)
 }
 
-/// Reads all packets without decoding any: the end of the last, and how many pictures a second there are.
+/// Reads all packets without decoding any, as far as a clip may go: the end of the last, and how many pictures a second
+/// there are.
 fn scan(source: &mut Source) -> (i64, f64) {
     let (mut pictures, mut last, mut first) = (0_i64, i64::MIN, i64::MAX);
     let (index, base) = (source.video.index, source.video.time_base);
@@ -306,6 +307,9 @@ fn scan(source: &mut Source) -> (i64, f64) {
             pictures += 1;
             first = first.min(at);
             last = last.max(at);
+            if last > MAX_DURATION_MS + GRACE_MS {
+                break;
+            }
         }
     }
     if pictures == 0 {

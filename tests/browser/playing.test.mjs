@@ -83,7 +83,8 @@ for (const { id, name } of clips) {
   test(`${name}: every rendition, and the film`, async () => {
     const { media } = await phone.evaluate(async (id) => (await fetch(`/api/v1/clips/${id}`)).json(), id)
     const seconds = media.duration_ms / 1000
-    const all = await renditions(media.hls)
+    const all = media.hls ? await renditions(media.hls) : []
+    assert.ok(all.length > 0 || media.mp4, 'there is something to play')
     assert.equal(all.length, media.renditions.length, 'as many as there are')
     const shown = []
     for (const { list, type, size } of all) {
@@ -91,10 +92,10 @@ for (const { id, name } of clips) {
       toItsEnd(how, size.join('x'), seconds, size)
       shown.push(how.pictures)
     }
-    assert.ok(Math.min(...shown) >= 0.9 * Math.max(...shown), `each shows as many pictures: ${shown}`)
+    if (all.length) assert.ok(Math.min(...shown) >= 0.9 * Math.max(...shown), `each shows as many pictures: ${shown}`)
     const film = (src) => phone.evaluate((src) => window.play((video) => ((video.src = src), null)), src)
     if (media.mp4) toItsEnd(await film(media.mp4), 'the film', seconds)
     const reads = await phone.evaluate(() => !!document.createElement('video').canPlayType('application/vnd.apple.mpegurl'))
-    if (reads) toItsEnd(await film(media.hls), 'the playlist', seconds)
+    if (reads && media.hls) toItsEnd(await film(media.hls), 'the playlist', seconds)
   })
 }

@@ -93,6 +93,25 @@ pub fn recorded(seconds: u32) -> PathBuf {
     )
 }
 
+/// Pictures that stand, and a voice: of so few bits that no rendition of it would be smaller.
+pub fn slides() -> PathBuf {
+    make(
+        "slides.mp4",
+        &[
+            "-f",
+            "lavfi",
+            "-i",
+            "testsrc2=size=480x854:rate=15,fps=1/8,fps=15",
+            "-f",
+            "lavfi",
+            "-i",
+            "sine=frequency=440",
+        ],
+        32,
+        &["-c:v", "libx264", "-preset", "veryfast", "-crf", "30", "-g", "150", "-c:a", "aac", "-b:a", "32k"],
+    )
+}
+
 /// Upright and heavy: noise does not compress, so a few seconds are many bytes.
 pub fn heavy(seconds: u32) -> PathBuf {
     make(

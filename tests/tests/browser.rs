@@ -126,6 +126,7 @@ async fn every_rendition_plays_to_its_end() {
         ("ten bits and HLG", media::hlg(3)),
         ("of a browser, without a length", media::recorded(3)),
         ("silent", silent),
+        ("slides of few bits, as they are", media::slides()),
     ];
     let mut clips = Vec::new();
     for (name, file) in films {

@@ -177,6 +177,7 @@ pub fn picture_header(parameters: &ff::codec::Parameters) -> PictureHeader {
             profile: (*p).profile,
             interlaced: number((&raw const (*p).field_order).cast()) > AVFieldOrder::AV_FIELD_PROGRESSIVE as i32,
             colours: colours(
+                number((&raw const (*p).color_primaries).cast()),
                 number((&raw const (*p).color_space).cast()),
                 number((&raw const (*p).color_trc).cast()),
                 number((&raw const (*p).color_range).cast()),
@@ -191,6 +192,7 @@ pub fn picture_colours(frame: &ff::frame::Video) -> Colours {
         let f = frame.as_ptr();
         let number = |field: *const i32| field.read();
         let mut colours = colours(
+            number((&raw const (*f).color_primaries).cast()),
             number((&raw const (*f).colorspace).cast()),
             number((&raw const (*f).color_trc).cast()),
             number((&raw const (*f).color_range).cast()),
@@ -242,7 +244,13 @@ fn pixel_format_name(format: i32) -> String {
 }
 
 /// Numbers as ITU-T H.273 assigns them.
-fn colours(matrix: i32, transfer: i32, range: i32) -> Colours {
+fn colours(primaries: i32, matrix: i32, transfer: i32, range: i32) -> Colours {
+    let wide = match primaries {
+        9 => "bt2020",
+        11 => "smpte431",
+        12 => "smpte432",
+        _ => "",
+    };
     let matrix = match matrix {
         1 => "bt709",
         4 => "fcc",
@@ -258,7 +266,8 @@ fn colours(matrix: i32, transfer: i32, range: i32) -> Colours {
         18 => "arib-std-b67",
         _ => "",
     };
-    Colours { matrix: matrix.to_owned(), transfer: transfer.to_owned(), full_range: range == 2 }
+    let [wide, matrix, transfer] = [wide, matrix, transfer].map(str::to_owned);
+    Colours { wide, matrix, transfer, full_range: range == 2 }
 }
 
 /// What a muxer has to know about a stream that this encoder makes.
@@ -330,9 +339,11 @@ mod tests {
 
     #[test]
     fn numbers_of_colours_are_understood() {
-        assert!(colours(9, 18, 1).is_hdr());
-        assert_eq!(colours(1, 1, 2), Colours { matrix: "bt709".into(), transfer: String::new(), full_range: true });
-        assert_eq!(colours(-5, 9999, 77), Colours::default());
+        assert!(colours(9, 9, 18, 1).is_hdr());
+        let full = Colours { matrix: "bt709".into(), full_range: true, ..Default::default() };
+        assert_eq!(colours(1, 1, 1, 2), full);
+        assert_eq!(colours(12, 1, 1, 2), Colours { wide: "smpte432".into(), ..full });
+        assert_eq!(colours(77, -5, 9999, 77), Colours::default());
         assert_eq!(pixel_format_name(-1), "");
         assert_eq!(pixel_format_name(0), "yuv420p");
     }

@@ -70,21 +70,35 @@ impl Decoded {
     fn scaled(&self, w: u32, h: u32, output: Output) -> String {
         let (matrix, out_range, pixels) = output.names();
         let in_range = if self.colours.full_range { "pc" } else { "tv" };
+        let in_matrix = self.colours.matrix_or_assumed(self.size);
+        // Light, not code values, is what may be compressed or brought into other primaries: to linear, to the small gamut,
+        // and back. zscale has to be told what it is given.
+        let to_screen = format!(
+            "zscale=t=709:m=709:r=tv,format=yuv420p,scale=in_color_matrix=bt709:in_range=tv:\
+             out_color_matrix={matrix}:out_range={out_range},format={pixels}"
+        );
         if self.colours.is_hdr() {
-            // Light, not code values, is what may be compressed: to linear, to the small gamut, tone map, back. Recorders
-            // that name only the transfer mean BT.2020 with it, and zscale has to be told.
+            // Recorders that name only the transfer mean BT.2020 with it. Up to a bright face all is as it was filmed; what
+            // is brighter is compressed.
             let transfer = &self.colours.transfer;
             return format!(
                 "setparams=color_primaries=bt2020:color_trc={transfer}:colorspace=bt2020nc:range={in_range},\
                  zscale=w={w}:h={h}:min=2020_ncl:pin=2020:tin={transfer}:rin={in_range}:t=linear:npl=203:f=bicubic,\
-                 format=gbrpf32le,zscale=p=709,tonemap=tonemap=mobius:desat=0,zscale=t=709:m=709:r=tv,format=yuv420p,\
-                 scale=in_color_matrix=bt709:in_range=tv:out_color_matrix={matrix}:out_range={out_range},format={pixels}",
+                 format=gbrpf32le,zscale=p=709,tonemap=tonemap=mobius:param=0.6:desat=0,{to_screen}",
+            );
+        }
+        if !self.colours.wide.is_empty() {
+            let wide = &self.colours.wide;
+            let (named, told) = if in_matrix == "bt2020" { ("bt2020nc", "2020_ncl") } else { (in_matrix, in_matrix) };
+            return format!(
+                "setparams=color_primaries={wide}:color_trc=bt709:colorspace={named}:range={in_range},\
+                 zscale=w={w}:h={h}:min={told}:pin={wide}:tin=bt709:rin={in_range}:t=linear:f=bicubic,\
+                 format=gbrpf32le,zscale=p=709,{to_screen}",
             );
         }
         if output == Output::Video && self.is_as_made() {
             return format!("{NAMED},{}", resized(w, h));
         }
-        let in_matrix = self.colours.matrix_or_assumed(self.size);
         format!(
             "scale={w}:{h}:flags=bicubic:in_color_matrix={in_matrix}:in_range={in_range}:\
              out_color_matrix={matrix}:out_range={out_range},format={pixels}"

@@ -58,3 +58,19 @@ fn light_that_is_brighter_than_a_screen_is_mapped() {
     assert!(graph.contains("tonemap"));
     assert!(graph.starts_with("[in]setparams=color_primaries=bt2020:color_trc=arib-std-b67:"), "{graph}");
 }
+
+#[test]
+fn colours_that_a_screen_does_not_have_are_brought_into_it() {
+    let graph = |matrix: &str, output| {
+        let colours = Colours { wide: "smpte432".into(), matrix: matrix.into(), ..Default::default() };
+        Decoded { colours, ..decoded(1920, 1080) }.made_upright(&[size(1280, 720)], output)
+    };
+    let video = graph("bt709", Output::Video);
+    assert!(
+        video.contains(":min=bt709:pin=smpte432:tin=bt709:rin=tv:t=linear:") && !video.contains("tonemap"),
+        "{video}"
+    );
+    let still = graph("bt2020nc", Output::Jpeg);
+    assert!(still.contains("colorspace=bt2020nc") && still.contains(":min=2020_ncl:"), "{still}");
+    assert!(still.contains("out_color_matrix=smpte170m:out_range=pc,format=yuvj420p"), "{still}");
+}

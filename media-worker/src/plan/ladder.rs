@@ -65,8 +65,8 @@ pub struct Weight {
 }
 
 impl Ladder {
-    /// `weight`: unless nobody knows it. `passed`: the source's own pictures are the top rung. None: then there is no
-    /// room for another one.
+    /// `weight`: unless nobody knows it. `passed`: the source's own pictures are the top rung. None: there is no room for
+    /// a rung that is worth making.
     pub fn new(shown: Size, weight: Option<Weight>, has_sound: bool, passed: bool) -> Option<Ladder> {
         let mut all = rungs(shown);
         if passed {
@@ -79,13 +79,28 @@ impl Ladder {
         while !all.is_empty() {
             let ladder = Ladder { sound_kbps: sound_kbps(room), rungs: all.clone() };
             let share = ladder.share_of_caps(room, weight.seconds, has_sound);
-            if share >= WORTH_MAKING || (all.len() == 1 && !passed) {
+            if share >= WORTH_MAKING {
                 return Some(ladder.scaled(share));
             }
             // The largest takes the most bits; beside what is passed through the smallest helps most, alone 480 does.
             all.remove(if passed || all[0].name == "720" { 0 } else { all.len() - 1 });
         }
         None
+    }
+
+    /// What is made where no rung is worth it, and nothing else can be shown.
+    pub fn least(shown: Size, weight: Weight, has_sound: bool) -> Ladder {
+        let mut rungs = rungs(shown);
+        let n = first(rungs.iter().map(|rung| &*rung.name)).unwrap_or_default();
+        let room = weight.room_kbps(STORED_SHARE);
+        let ladder = Ladder { rungs: vec![rungs.swap_remove(n)], sound_kbps: sound_kbps(room) };
+        let share = ladder.share_of_caps(room, weight.seconds, has_sound);
+        ladder.scaled(share)
+    }
+
+    /// Where pictures are decoded only to be measured.
+    pub fn nothing() -> Ladder {
+        Ladder { rungs: Vec::new(), sound_kbps: sound_kbps(0.0) }
     }
 
     /// The rung that is made first, and whose film is kept.
@@ -127,11 +142,16 @@ fn sound_kbps(room: f64) -> u32 {
     }
 }
 
+/// Whether every phone has a decoder for pictures of this size.
+pub fn is_small(shown: Size) -> bool {
+    shown.short() <= LARGEST_PASSED.0 && shown.width.max(shown.height) <= 1920
+}
+
 /// Whether a source of this size may show its own pictures, which take so many bits.
 pub fn may_pass(shown: Size, picture_kbps: f64) -> bool {
-    let (long, short) = (shown.width.max(shown.height), shown.short());
+    let short = shown.short();
     let cap = [LARGEST_PASSED].into_iter().chain(RUNGS).find(|(rung, _)| *rung <= short).map_or(0, |(_, kbps)| kbps);
-    short <= LARGEST_PASSED.0 && long <= 1920 && picture_kbps <= f64::from(cap) * PASSED_SHARE
+    is_small(shown) && picture_kbps <= f64::from(cap) * PASSED_SHARE
 }
 
 #[cfg(test)]

@@ -55,13 +55,24 @@ fn what_is_stored_of_a_well_packed_source_is_in_proportion_to_it() {
 fn the_rung_that_is_worth_least_is_left_out_first() {
     assert_eq!(names(HD, 1_400, false), ["720", "480", "360"]);
     assert_eq!(names(HD, 800, false), ["480", "360"]);
-    assert_eq!(names(HD, 300, false), ["480"]);
-    assert_eq!(names(HD, 60, false), ["480"], "something is always made");
+    assert_eq!(names(HD, 450, false), ["480"]);
+    assert_eq!(names(HD, 400, false), Vec::<String>::new(), "none is worth making");
     assert_eq!(names(HD, 4_400, true), ["480", "360"]);
     assert_eq!(names(HD, 1_200, true), ["360"]);
     assert_eq!(names(HD, 500, true), Vec::<String>::new(), "no room beside it");
     assert_eq!(names(Size { width: 854, height: 480 }, 1_300, true), ["360"]);
     assert_eq!(names(Size { width: 640, height: 360 }, 700, true), Vec::<String>::new());
+}
+
+#[test]
+fn where_none_is_worth_making_one_is_made_of_what_cannot_be_copied() {
+    let least = |shown, kbps| {
+        let ladder = Ladder::least(shown, weight(kbps, 60).unwrap(), true);
+        (ladder.rungs.iter().map(|rung| (rung.name.clone(), rung.max_kbps)).collect::<Vec<_>>(), ladder.sound_kbps)
+    };
+    assert_eq!(least(HD, 300), (vec![("480".to_owned(), 155)], 64));
+    assert_eq!(least(HD, 20), (vec![("480".to_owned(), 60)], 32), "below that nothing is to be seen");
+    assert_eq!(least(Size { width: 176, height: 144 }, 20).0, [("144".to_owned(), 60)]);
 }
 
 #[test]

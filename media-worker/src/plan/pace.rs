@@ -273,10 +273,13 @@ mod tests {
     #[test]
     fn where_sixty_fall_to_thirty_for_the_dark_no_picture_of_the_thirty_is_lost() {
         let ms = |us: i64| us / 1000 * 1000;
-        for (fast, slow, seconds) in [(60.0, 30.0, 2), (60.0, 24.0, 5), (59.94, 29.97, 1), (240.0, 30.0, 3), (120.0, 15.0, 4)] {
+        for (fast, slow, seconds) in
+            [(60.0, 30.0, 2), (60.0, 24.0, 5), (59.94, 29.97, 1), (240.0, 30.0, 3), (120.0, 15.0, 4)]
+        {
             for moments in [steady, uneven] {
                 // Fast for a while, slow for as long, and fast again.
-                let (a, b) = (moments(fast, (fast * seconds as f64) as i64), moments(slow, (slow * seconds as f64) as i64));
+                let (a, b) =
+                    (moments(fast, (fast * seconds as f64) as i64), moments(slow, (slow * seconds as f64) as i64));
                 let at = |part: i64, us: &i64| ms(part * seconds * 1_000_000 + us.max(&0));
                 let mut all: Vec<i64> = a.iter().map(|us| at(0, us)).collect();
                 all[0] = -150_000;

@@ -42,6 +42,39 @@ fn pictures_come_unevenly() {
     }
 }
 
+/// Phones that record sixty a second take thirty in the dark.
+#[test]
+fn no_picture_is_lost_where_sixty_a_second_fall_to_thirty() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("film.mp4").to_string_lossy().into_owned();
+    // The first three seconds at sixty, the next three at thirty: of those, each picture with its own number.
+    let counter = format!("{},select='lt(t,3)+not(mod(n,2))'", kit::counter("60"));
+    let encoded = ["-t", "6", "-fps_mode", "passthrough", "-c:v", "libx264", "-preset", "veryfast", &path];
+    kit::ffmpeg(&[&["-f", "lavfi", "-i", &counter][..], &encoded].concat()).expect("a film");
+    let made = kit::prepare(path.as_ref());
+    let numbers = kit::numbers(&made.rendition("240"));
+    let late: Vec<i64> = numbers.iter().copied().filter(|n| *n >= 180).collect();
+    assert_eq!(late, (90..180).map(|n| 2 * n).collect::<Vec<_>>());
+    let early = numbers.len() - late.len();
+    assert!((88..=92).contains(&early), "{early} of 180 in three seconds");
+}
+
+#[test]
+fn one_wrong_length_does_not_make_hours_of_a_minute() {
+    let with_a_long_last_picture = |table: &[u8]| {
+        let number = |at: usize| u32::from_be_bytes(table[at..at + 4].try_into().expect("four bytes"));
+        let (pictures, length) = (number(8), number(12));
+        let entries = [2, pictures - 1, length, 1, length.saturating_mul(100_000)];
+        [&[0; 4][..], &entries.map(u32::to_be_bytes).concat()].concat()
+    };
+    Film::new("an hour at the end", "mp4", AVC).mute().plays_after(|path| {
+        let film = std::fs::read(&path).expect("a film");
+        let change = |kind: &kit::surgery::Kind, body: &[u8]| (kind == b"stts").then(|| with_a_long_last_picture(body));
+        std::fs::write(&path, kit::surgery::rewritten(&film, &change)).expect("room");
+        path
+    });
+}
+
 #[test]
 fn a_film_begins_where_its_edit_list_says() {
     // Cut by an app that keeps what is before: the pictures from the last key frame on are there, and not shown.

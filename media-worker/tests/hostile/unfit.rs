@@ -56,7 +56,22 @@ fn a_codec_that_is_not_on_the_list_is_named_and_never_opened() {
         unknown("H.266", b"vvc1"),
         unknown("one that is not invented yet", b"zzzz"),
         unknown("letters that are none", b"\x01\x02\xfe\xff"),
+        ("HEVC of a live encoder", flash_of(12), Refused("unreadable_codec")),
+        ("AV1 of a live encoder", flash_of(13), Refused("unreadable_codec")),
     ]);
+}
+
+/// A film for Flash whose pictures bear another codec's number.
+fn flash_of(codec: u8) -> Vec<u8> {
+    let mut film = make("flv", "testsrc2=size=320x240:rate=25", "-an -c:v libx264 -pix_fmt yuv420p");
+    let mut at = 13;
+    while let Some([kind, a, b, c]) = film.get(at..at + 4).map(|head| [head[0], head[1], head[2], head[3]]) {
+        if kind == 9 {
+            film[at + 11] = film[at + 11] & 0xf0 | codec;
+        }
+        at += 15 + u32::from_be_bytes([0, a, b, c]) as usize;
+    }
+    film
 }
 
 #[test]

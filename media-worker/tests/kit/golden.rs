@@ -51,13 +51,6 @@ pub fn off_colour(source: &Path, made: &Path, reference: &str) -> u8 {
     is.iter().zip(&should).map(|(a, b)| a.abs_diff(*b)).max().unwrap_or_default()
 }
 
-/// The mean colour of the first picture: red, green, blue.
-pub fn mean(film: &Path) -> [f64; 3] {
-    let colours = colours(film, "null");
-    let mean = |first| colours.iter().skip(first).step_by(3).map(|c| f64::from(*c)).sum::<f64>() / 64.0;
-    [mean(0), mean(1), mean(2)]
-}
-
 /// How many of the source's pictures come one after the other, when every `step`th is taken.
 pub fn pictures(source: &Path, step: i64) -> i64 {
     (moments(source).len() as i64 + step - 1) / step

@@ -63,6 +63,10 @@ async fn try_again(db: &Db, lease: &Lease) -> Outcome {
     outcome
 }
 
+async fn set_clips(tx: &mut Tx, state: &str) {
+    on!(tx, c => sqlx::query("update clips set state = $1").bind(state).execute(c).await.map(drop)).unwrap();
+}
+
 async fn grow(db: &Db, lease: &Lease, segments: i64) -> RenditionId {
     let attempt = lease.attempt;
     let mut tx = db.write().await.unwrap();
@@ -399,8 +403,11 @@ both_databases! {
         }
         let v = row(&db, &version).await;
         assert_eq!((v.state, v.reason_code, v.playable_at), (MediaState::Ready, None, Some(NOW)));
-        // Who mends what was the matter can have the rest made after all.
+        // Who mends what was the matter can have the rest made after all, unless she has taken it back.
         let mut tx = db.write().await.unwrap();
+        set_clips(&mut tx, "withdrawn").await;
+        assert_eq!(retry(&mut tx, NOW, &v.clip_id).await.unwrap(), 0);
+        set_clips(&mut tx, "draft").await;
         assert_eq!(retry(&mut tx, NOW, &v.clip_id).await.unwrap(), 1);
         assert_eq!(retry(&mut tx, NOW, &v.clip_id).await.unwrap(), 0);
         tx.commit().await.unwrap();
@@ -409,7 +416,7 @@ both_databases! {
     a_version_that_was_given_up_is_skipped(db) {
         let version = received(&db).await;
         let mut tx = db.write().await.unwrap();
-        on!(&mut tx, c => sqlx::query("update clips set state = 'withdrawn'").execute(c).await.map(drop)).unwrap();
+        set_clips(&mut tx, "withdrawn").await;
         tx.commit().await.unwrap();
         let lease = take(&db).await;
         let mut tx = db.write().await.unwrap();

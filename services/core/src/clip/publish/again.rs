@@ -79,13 +79,15 @@ pub(crate) async fn let_go_of_all(tx: &mut Tx, now: At, clip: &ClipId, version: 
 }
 
 /// Has everything made anew of a version whose file is there, also of one that we did not get done. What plays goes on
-/// playing until the new catches up. `false`: there is nothing to make it from, or it was refused for what it is.
+/// playing until the new catches up. `false`: there is nothing to make it from, or it was refused for what it is, or taken
+/// back.
 pub async fn make_again(tx: &mut Tx, now: At, version: &VersionId, owner: &UserId) -> Result<bool> {
     let rows = on!(tx, c => sqlx::query(
             "update clip_versions set state = 'processing', ready_at = null, failed_at = null, reason_code = null,
                  sidecar_rev = sidecar_rev + 1
              where id = $1 and (state in ('received', 'processing', 'ready') or (state = 'failed' and reason_code = $2))
-               and original_key is not null and original_gone is null")
+               and original_key is not null and original_gone is null
+               and clip_id in (select id from clips where state <> 'withdrawn')")
         .bind(version).bind(RefusalCode::ProcessingFailed.code()).execute(c).await.map(|r| r.rows_affected()))?;
     if rows == 1 {
         job::again(tx, now, JobKind::Prepare, version.as_str(), owner).await?;

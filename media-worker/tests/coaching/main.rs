@@ -1,7 +1,9 @@
 //! The rules of coaching on films that were spoilt on purpose, in one way each, and on the same films unspoilt: how much
 //! of what is said is right (precision), and how much of what is wrong is said (recall).
 
+#[path = "../kit/mod.rs"]
 mod kit;
+mod other;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -64,7 +66,7 @@ fn scenes(folder: &Path) -> Vec<String> {
     let made = std::process::Command::new(PROGRAM).arg("sample").arg(&sample).status().expect("the worker's program");
     assert!(made.success());
     vec![
-        "mandelbrot=size=720x1280:rate=15,scale=400:712".to_owned(),
+        "mandelbrot=size=400x712:rate=15".to_owned(),
         "testsrc2=size=400x712:rate=15".to_owned(),
         format!("movie={}:loop=0,setpts=N/30/TB,fps=15,scale=400:712", sample.display()),
     ]
@@ -87,21 +89,36 @@ fn said(film: &Path) -> Vec<String> {
     coaching::hints(content::coaching(), &measures, &[]).into_iter().map(|hint| hint.code).collect()
 }
 
+/// What is wrong with a film, its pictures and its sound.
+type Labelled = (&'static str, String, String);
+
 #[test]
 fn nine_of_ten_hints_are_right_and_nine_of_ten_faults_are_found() {
     let folder = tempfile::tempdir().unwrap();
     let scenes = scenes(folder.path());
-    let mut films: Vec<(&str, String, String)> = Vec::new();
+    let mut films: Vec<Labelled> = Vec::new();
     for scene in &scenes {
         films.extend(PICTURES.map(|(label, spoilt)| (label, format!("{scene},{spoilt}"), VOICE.to_owned())));
     }
     for scene in &scenes[..2] {
         films.extend(sounds().into_iter().map(|(label, sound)| (label, format!("{scene},{HELD}"), sound)));
     }
+    nine_of_ten(folder.path(), &films);
+}
+
+/// What is wrong here was chosen when the limits stood already, and no limit was moved for it.
+#[test]
+fn the_same_holds_for_films_that_no_limit_was_set_by() {
+    let folder = tempfile::tempdir().unwrap();
+    let films: Vec<Labelled> = other::films();
+    nine_of_ten(folder.path(), &films);
+}
+
+fn nine_of_ten(folder: &Path, films: &[Labelled]) {
     // Of each label: right, said wrongly, missed.
     let mut counts: BTreeMap<String, [u32; 3]> = BTreeMap::new();
-    for (label, picture, sound) in &films {
-        let said = said(&film(folder.path(), picture, sound));
+    for (label, picture, sound) in films {
+        let said = said(&film(folder, picture, sound));
         for code in &said {
             counts.entry(code.clone()).or_default()[usize::from(code != label)] += 1;
         }
@@ -113,6 +130,7 @@ fn nine_of_ten_hints_are_right_and_nine_of_ten_faults_are_found() {
         }
     }
     println!("{} films", films.len());
+    let mut poor = Vec::new();
     for (code, [right, wrong, missed]) in &counts {
         let share = |of: u32| f64::from(*right) / f64::from((right + of).max(1));
         println!(
@@ -120,7 +138,10 @@ fn nine_of_ten_hints_are_right_and_nine_of_ten_faults_are_found() {
             share(*wrong),
             share(*missed)
         );
-        assert!(share(*wrong) >= 0.9 && share(*missed) >= 0.9, "{code}");
+        if share(*wrong) < 0.9 || share(*missed) < 0.9 {
+            poor.push(code);
+        }
     }
+    assert!(poor.is_empty(), "{poor:?}");
     assert_eq!(counts.len(), content::coaching().rules.len(), "every rule was tried");
 }
