@@ -10,7 +10,7 @@ use weijia_core::clip::refusal::RefusalCode;
 
 use crate::ffi::{self, MediaError};
 use crate::package::write_whole;
-use crate::passthrough::Passed;
+use crate::passthrough::{Look, Passed};
 use crate::pipeline::{self, Made, Order};
 use crate::plan::Size;
 use crate::plan::ladder::{Ladder, Weight};
@@ -107,10 +107,13 @@ enum Plan {
 
 impl Plan {
     fn of(path: &Path, cut: bool, source: &Source) -> Result<Plan> {
-        let passed = passthrough::look(path, cut, source)?;
+        let look = passthrough::look(path, cut, source)?;
+        let passed = look.as_ref().and_then(|look| look.passed(source));
         Ok(match passed.and_then(|passed| Some((passed, below(source, true)?))) {
             Some((passed, ladder)) => Plan::Passed(passed, ladder),
-            None if !cut && passthrough::could_pass(source) && below(source, false).is_none() => Plan::Copied,
+            None if look.as_ref().is_some_and(Look::is_sought_quickly) && below(source, false).is_none() => {
+                Plan::Copied
+            }
             None => Plan::Encoded(encoded(source)),
         })
     }

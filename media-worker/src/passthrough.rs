@@ -28,11 +28,16 @@ pub struct Passed {
     top: Rung,
 }
 
+/// So many pictures are decoded at once where somebody seeks, and nobody notices.
+const LONGEST_GROUP: usize = 300;
+
 /// What an honest decoder would find of a source's pictures, from its packets alone.
-struct Look {
-    /// In ticks, in the order of decoding.
+pub struct Look {
+    /// In ticks, in their order.
     shown: Vec<i64>,
     keys: Vec<i64>,
+    /// How many pictures lean on one key frame at most.
+    longest_group: usize,
     last_decoded: i64,
     bytes: u64,
     end_us: i64,
@@ -40,17 +45,15 @@ struct Look {
 }
 
 /// Reads all packets, and decodes none. None: its pictures are to be made anew. `source`: the same, as it is open.
-pub fn look(path: &Path, cut: bool, source: &Source) -> Result<Option<Passed>> {
+pub fn look(path: &Path, cut: bool, source: &Source) -> Result<Option<Look>> {
     if cut || !could_pass(source) {
         return Ok(None);
     }
-    let mut source = probe::open(path, cut)?;
-    let Some(look) = read(&mut source)? else { return Ok(None) };
-    Ok(judge(look, &source))
+    read(&mut probe::open(path, cut)?)
 }
 
 /// Whether every phone shows its pictures as they are, as far as the heads of the streams tell.
-pub fn could_pass(source: &Source) -> bool {
+fn could_pass(source: &Source) -> bool {
     let video = &source.video;
     let colours = &video.header.colours;
     film::may_copy(source)
@@ -69,15 +72,16 @@ pub fn could_pass(source: &Source) -> bool {
 fn read(source: &mut Source) -> Result<Option<Look>> {
     let head = ffi::extradata(&source.video.parameters);
     let (picture, sound) = (source.video.index, source.audio.as_ref().map(|a| (a.index, a.time_base)));
-    let mut look =
-        Look { shown: Vec::new(), keys: Vec::new(), last_decoded: i64::MIN, bytes: 0, end_us: 0, sound_end_us: 0 };
+    let (shown, keys) = (Vec::new(), Vec::new());
+    let mut look = Look { shown, keys, longest_group: 0, last_decoded: i64::MIN, bytes: 0, end_us: 0, sound_end_us: 0 };
+    let mut group = 0;
     let quiet = WithoutMessages::new(&source.video.parameters, source.video.time_base);
     let Ok(mut quiet) = quiet else { return Ok(None) };
     let mut packet = ff::Packet::empty();
     loop {
         match packet.read(&mut source.input) {
             Ok(()) => {}
-            Err(ff::Error::Eof) => return Ok(Some(look)),
+            Err(ff::Error::Eof) => break,
             Err(_) => return Ok(None),
         }
         let heard = sound.filter(|(index, _)| *index == packet.stream());
@@ -105,39 +109,51 @@ fn read(source: &mut Source) -> Result<Option<Look>> {
                 return Ok(None);
             }
             look.keys.push(at);
+            group = 0;
         }
+        group += 1;
+        look.longest_group = look.longest_group.max(group);
         look.last_decoded = decoded;
         look.shown.push(at);
         look.bytes += packet.size() as u64;
         look.end_us = look.end_us.max(moment(shown.saturating_add(packet.duration())));
     }
+    look.shown.sort_unstable();
+    Ok(Some(look))
 }
 
-fn judge(mut look: Look, source: &Source) -> Option<Passed> {
-    look.shown.sort_unstable();
-    let (first, last) = (*look.shown.first()?, *look.shown.last()?);
-    let steady = look.shown.windows(2).all(|two| (1..=LONGEST_STILL).contains(&(two[1] - two[0])));
-    let mut pace = Pace::new(source.video.average);
-    let too_many = look.shown.iter().any(|at| pace.take(milliseconds(*at) * 1000).is_none());
-    let end = pace::end_of_pictures(last, look.end_us, source.duration_ms);
-    let sound_alone_us = look.sound_end_us - look.end_us;
-    if first != 0
-        || look.keys.first() != Some(&0)
-        || !steady
-        || too_many
-        || end - last > LONGEST_LAST
-        || sound_alone_us > LONGEST_SOUND_ALONE_US
-        || probe::ends_early(source.duration_ms, look.end_us.max(look.sound_end_us) / 1000)
-    {
-        return None;
+impl Look {
+    /// Its pictures as the top rendition, if they can be cut where the others are.
+    pub fn passed(&self, source: &Source) -> Option<Passed> {
+        let (first, last) = (*self.shown.first()?, *self.shown.last()?);
+        let steady = self.shown.windows(2).all(|two| (1..=LONGEST_STILL).contains(&(two[1] - two[0])));
+        let mut pace = Pace::new(source.video.average);
+        let too_many = self.shown.iter().any(|at| pace.take(milliseconds(*at) * 1000).is_none());
+        let end = pace::end_of_pictures(last, self.end_us, source.duration_ms);
+        let sound_alone_us = self.sound_end_us - self.end_us;
+        if first != 0
+            || self.keys.first() != Some(&0)
+            || !steady
+            || too_many
+            || end - last > LONGEST_LAST
+            || sound_alone_us > LONGEST_SOUND_ALONE_US
+            || probe::ends_early(source.duration_ms, self.end_us.max(self.sound_end_us) / 1000)
+        {
+            return None;
+        }
+        let kbps = self.bytes as f64 * 8.0 * TICKS as f64 / 1000.0 / end as f64;
+        if !ladder::may_pass(source.video.shown, kbps) {
+            return None;
+        }
+        let size = source.video.shown;
+        let top = Rung { name: size.short().to_string(), size, max_kbps: (kbps * 1.3) as u32 };
+        Some(Passed { cuts: Cuts::at_keys(&self.keys, end)?, top })
     }
-    let kbps = look.bytes as f64 * 8.0 * TICKS as f64 / 1000.0 / end as f64;
-    if !ladder::may_pass(source.video.shown, kbps) {
-        return None;
+
+    /// Whether any moment of a copy is shown as soon as somebody seeks it.
+    pub fn is_sought_quickly(&self) -> bool {
+        self.longest_group <= LONGEST_GROUP
     }
-    let size = source.video.shown;
-    let top = Rung { name: size.short().to_string(), size, max_kbps: (kbps * 1.3) as u32 };
-    Some(Passed { cuts: Cuts::at_keys(&look.keys, end)?, top })
 }
 
 /// Makes the top rendition.

@@ -123,9 +123,11 @@ fn what_takes_few_bits_is_shown_as_it_is() {
     assert_eq!(measures["pictures"].as_array().map(Vec::len), Some(40));
     assert_eq!(measures["sound"].as_array().map(Vec::len), Some(40));
     assert_eq!((made.of("storyboard").count(), made.of("waveform").count()), (1, 1));
-    // What not every phone shows is made anew all the same.
+    // What not every phone shows is made anew all the same, and what nobody could seek in.
     let turned = remade(&source, "turned.mp4", &["-c", "copy", "-metadata:s:v:0", "rotate=90"]);
     assert_eq!(stored(&turned).1, ["480"]);
+    let one_key = film(slides, Some(BEEP), 40, &[&low[..4], &["-g", "9999", "-c:a", "aac", "-b:a", "32k"]].concat());
+    assert_eq!(stored(&one_key).1, ["480"]);
 }
 
 /// The length of everything that is kept in the end.

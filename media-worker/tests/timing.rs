@@ -106,7 +106,8 @@ fn junk_behind_a_film_is_no_cut() {
 #[test]
 fn a_screen_that_stood_still_for_minutes_goes_on() {
     let still = format!("{},setpts='(N+if(gt(N\\,29)\\,2700\\,0))/30/TB'", counter("30"));
-    let codec = ["-c:v", "libx264", "-preset", "ultrafast", "-fps_mode", "passthrough"];
+    // In full range, or so few bits would be shown as they are.
+    let codec = ["-c:v", "libx264", "-preset", "ultrafast", "-fps_mode", "passthrough", "-pix_fmt", "yuvj420p"];
     let source = film(&still, None, 95, &codec);
     for source in [source.clone(), remade(&source, "live.mkv", &["-c", "copy", "-f", "matroska", "-live", "1"])] {
         let made = prepare(&source);
