@@ -22,6 +22,7 @@ pub mod job;
 pub mod person;
 pub mod region;
 pub mod review;
+pub mod sheet;
 pub mod size;
 pub mod star;
 pub mod storage;

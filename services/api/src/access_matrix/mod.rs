@@ -65,6 +65,7 @@ const TABLE: &[(&str, Stranger, &[Who])] = &[
     ("listCohorts", SignIn, ALL),
     ("openCohort", SignIn, STAFF),
     ("addMembers", SignIn, STAFF),
+    ("importRoster", SignIn, STAFF),
     ("getCohortProgress", SignIn, GUIDES),
     ("listCohortClips", SignIn, GUIDES),
     ("listCoachingRules", SignIn, STAFF),
