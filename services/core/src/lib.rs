@@ -30,5 +30,6 @@ pub mod text;
 pub mod time;
 pub mod upkeep;
 pub mod upload;
+pub mod work_calendar;
 
 pub use error::{Error, Result};
