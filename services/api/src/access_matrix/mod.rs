@@ -81,6 +81,7 @@ const TABLE: &[(&str, Stranger, &[Who])] = &[
     ("awardStar", SignIn, STAFF),
     ("releaseReviewTicket", SignIn, MENTOR),
     ("terminateUpload", SignIn, OWN),
+    ("retractClip", SignIn, OWN),
     ("withdrawClip", SignIn, OWN),
 ];
 

@@ -20,10 +20,14 @@ pub async fn open(
 ) -> Result<()> {
     let calendar = content::work_calendar();
     let (due_at, escalates_at) = (promise::due(calendar, now), promise::next(calendar, now, None).map(|(_, at)| at));
-    // One ticket for one version, however often she taps.
+    // One ticket for one version, however often she taps; what she took back and hands in again waits from now on.
     on!(tx, c => sqlx::query(
             "insert into review_tickets (id, clip_id, version_id, cohort_id, assignment_code, state, submitted_at, due_at, escalates_at)
-             values ($1, $2, $3, $4, $5, 'waiting', $6, $7, $8) on conflict (version_id) do nothing")
+             values ($1, $2, $3, $4, $5, 'waiting', $6, $7, $8)
+             on conflict (version_id) do update set state = 'waiting', cohort_id = excluded.cohort_id,
+                 assignment_code = excluded.assignment_code, submitted_at = excluded.submitted_at, due_at = excluded.due_at,
+                 escalated = null, escalates_at = excluded.escalates_at
+             where review_tickets.state = 'cancelled'")
         .bind(TicketId::new()).bind(clip).bind(version).bind(cohort).bind(assignment).bind(now).bind(due_at)
         .bind(escalates_at).execute(c).await.map(drop))?;
     Ok(())

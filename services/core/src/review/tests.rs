@@ -119,6 +119,31 @@ both_databases! {
         assert_eq!(queue::counts(&mut tx, &room.stranger).await.unwrap(), queue::Counts::default());
     }
 
+    what_nobody_has_begun_with_can_be_taken_back_and_handed_in_again(db) {
+        let room = Classroom::open(&db).await;
+        let (clip, id) = submitted(&db, &room).await;
+        let retract = async || act!(db, tx => { let now = At::now(); clips::retract(&mut tx, now, &room.trainee, &clip).await });
+        act!(db, tx => queue::claim(&mut tx, &id, &room.mentor).await).unwrap();
+        assert_eq!(code(retract().await.unwrap_err()), "being_reviewed");
+        act!(db, tx => queue::release(&mut tx, &id, &room.mentor).await).unwrap();
+        for _ in 0..2 {
+            retract().await.unwrap();
+            assert_eq!((state(&db, &clip).await, ticket(&db, &id).await.state), (ClipState::Draft, TicketState::Cancelled));
+        }
+        let mut tx = db.write().await.unwrap();
+        assert_eq!(queue::counts(&mut tx, &room.mentor).await.unwrap().waiting, 0);
+        on!(&mut tx, c => sqlx::query("update review_tickets set submitted_at = 1, due_at = 1, escalated = 'city', escalates_at = null").execute(c).await.map(drop)).unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(code(act!(db, tx => queue::claim(&mut tx, &id, &room.mentor).await).unwrap_err()), "ticket_cancelled");
+        // Her promise begins anew.
+        assert_eq!(submit(&db, &clip).await, id);
+        let again = ticket(&db, &id).await;
+        assert_eq!((again.state, again.escalated), (TicketState::Waiting, None));
+        assert!(again.submitted_at > At(1) && again.due_at > again.submitted_at && again.escalates_at.is_some());
+        act!(db, tx => queue::claim(&mut tx, &id, &room.mentor).await).unwrap();
+        assert_eq!(state(&db, &clip).await, ClipState::Reviewing);
+    }
+
     who_waits_too_long_is_told_of_step_by_step_and_once(db) {
         let room = Classroom::open(&db).await;
         let (_, id) = submitted(&db, &room).await;
