@@ -348,10 +348,14 @@ create table review_tickets (
   lease_until bigint,
   lease_renewals bigint not null default 0,
   sent_at bigint,
+  -- who was told last that it waits, and when the next one is told; each such step is a line in the audit log
+  escalated text check (escalated in ('nudge', 'lead', 'county', 'city')),
+  escalates_at bigint,
   constraint review_ticket_once unique (version_id)
 );
 create index review_tickets_queue on review_tickets (cohort_id, state, due_at);
 create index review_tickets_clip on review_tickets (clip_id, submitted_at);
+create index review_tickets_escalating on review_tickets (escalates_at) where state in ('waiting', 'claimed');
 create index review_tickets_held on review_tickets (holder_id, lease_until) where state = 'claimed';
 
 create table reviews (

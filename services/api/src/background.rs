@@ -13,17 +13,23 @@ const EVERY: Duration = Duration::from_secs(60);
 pub async fn run(state: AppState) {
     // A future that holds all of this itself is nested more deeply than an optimising compiler looks.
     let reconciled = Box::pin(state.uploads.clone().keep_reconciled());
-    tokio::join!(reconciled, keep_leases_swept(&state), upkeep::keep_tidy(&state));
+    tokio::join!(reconciled, keep_the_queue_moving(&state), upkeep::keep_tidy(&state));
     state.uploads.drained().await;
 }
 
-/// A mentor's lease ends also while nobody looks at the queue: the trainee is told how her clip stands.
-async fn keep_leases_swept(state: &AppState) {
+/// A mentor's lease ends also while nobody looks at the queue: the trainee is told how her clip stands. And who waits too
+/// long is told of.
+async fn keep_the_queue_moving(state: &AppState) {
     loop {
         match queue::sweep(&state.db).await {
             Ok(0) => {}
             Ok(swept) => tracing::info!(swept, "tickets are back in the queue"),
             Err(error) => tracing::warn!(%error, "the queue could not be swept, trying again later"),
+        }
+        match queue::escalate(&state.db).await {
+            Ok(0) => {}
+            Ok(steps) => tracing::info!(steps, "clips that wait too long were told of"),
+            Err(error) => tracing::warn!(%error, "what waits too long could not be told of, trying again later"),
         }
         tokio::select! {
             () = state.stopping.cancelled() => return,

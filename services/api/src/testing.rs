@@ -102,6 +102,13 @@ impl School {
     pub async fn post(&self, who: &UserId, path: &str, body: Value) -> Answer {
         self.ask(Some(who), Method::POST, &format!("/api/v1{path}"), Some(body)).await
     }
+    /// A file, as it is.
+    pub async fn post_file(&self, who: &UserId, path: &str, file: &[u8]) -> Answer {
+        let token = session(&self.db, who).await;
+        let request = Request::post(format!("/api/v1{path}")).header(header::COOKIE, format!("weijia={token}"));
+        let request = request.header(header::CONTENT_TYPE, "application/octet-stream").body(Body::from(file.to_vec()));
+        self.send(request.expect("a request")).await
+    }
     /// A POST without any body.
     pub async fn act(&self, who: &UserId, path: &str) -> Answer {
         self.ask(Some(who), Method::POST, &format!("/api/v1{path}"), None).await

@@ -20,6 +20,7 @@ const RUBRIC: &str = include_str!("../../../content/rubric.json");
 const PHRASES: &str = include_str!("../../../content/phrases.json");
 const STAR_RULES: &str = include_str!("../../../content/star_rules.json");
 const COACHING: &str = include_str!("../../../content/coaching.json");
+const WORK_CALENDAR: &str = include_str!("../../../content/work_calendar.json");
 
 #[derive(Debug, Clone, Deserialize)]
 pub struct Course {
@@ -185,6 +186,7 @@ compiled_in! {
     phrases: Vec<Phrase> = PHRASES;
     star_rules: StarRules = STAR_RULES;
     coaching: crate::coaching::Rules = COACHING;
+    work_calendar: crate::work_calendar::WorkCalendar = WORK_CALENDAR;
 }
 
 /// Publishes what is compiled in. Does nothing for versions that are there already.

@@ -22,6 +22,7 @@ pub mod job;
 pub mod person;
 pub mod region;
 pub mod review;
+pub mod sheet;
 pub mod size;
 pub mod star;
 pub mod storage;
@@ -29,5 +30,6 @@ pub mod text;
 pub mod time;
 pub mod upkeep;
 pub mod upload;
+pub mod work_calendar;
 
 pub use error::{Error, Result};

@@ -3,6 +3,27 @@
 //! Control characters do harm (PostgreSQL keeps no NUL), and marks that turn the direction of reading make one name look
 //! like another. Emoji and every script stay whole.
 
+use std::borrow::Cow;
+
+use encoding_rs::{GB18030, UTF_16BE, UTF_16LE};
+
+/// A text file: UTF-8; UTF-16 by its mark, as Notepad writes it; or else GB18030, as Chinese programs on Windows do. None:
+/// it is no text.
+pub fn decoded(bytes: &[u8]) -> Option<Cow<'_, str>> {
+    let utf16 = [(&[0xff, 0xfe][..], UTF_16LE), (&[0xfe, 0xff][..], UTF_16BE)];
+    let decoded = if let Some(rest) = bytes.strip_prefix(b"\xef\xbb\xbf") {
+        std::str::from_utf8(rest).ok().map(Cow::Borrowed)
+    } else if let Some((rest, encoding)) = utf16.iter().find_map(|(mark, e)| Some((bytes.strip_prefix(*mark)?, *e))) {
+        encoding.decode_without_bom_handling_and_without_replacement(rest)
+    } else if let Ok(text) = std::str::from_utf8(bytes) {
+        Some(Cow::Borrowed(text))
+    } else {
+        GB18030.decode_without_bom_handling_and_without_replacement(bytes)
+    };
+    // No text holds a zero; almost everything that is none does.
+    decoded.filter(|text| !text.contains('\0'))
+}
+
 /// A name, a title: one line.
 pub fn one_line(text: &str) -> String {
     let spaced = text.chars().map(|c| if matches!(c, '\n' | '\r' | '\t') { ' ' } else { c });

@@ -102,6 +102,21 @@ impl At {
 pub struct Day(jiff::civil::Date);
 
 impl Day {
+    /// The day in China that a moment belongs to.
+    pub fn of(at: At) -> Day {
+        Day(at.china_date())
+    }
+
+    /// Its first moment in China.
+    pub fn begins(self) -> At {
+        let midnight = self.0.to_zoned(jiff::tz::TimeZone::fixed(jiff::tz::Offset::constant(8)));
+        midnight.map_or(At(0), |midnight| At(midnight.timestamp().as_millisecond()))
+    }
+
+    pub fn is_weekend(self) -> bool {
+        matches!(self.0.weekday(), jiff::civil::Weekday::Saturday | jiff::civil::Weekday::Sunday)
+    }
+
     pub fn days_since(self, earlier: Day) -> i64 {
         let days = jiff::Unit::Day;
         self.0.since((days, earlier.0)).map_or(0, |span| i64::from(span.get_days()))
@@ -172,6 +187,10 @@ mod tests {
         assert_eq!((before + Millis(1)).china_date().to_string(), "2026-01-01");
         assert_eq!((before + Millis(1)).china_midnight(), before + Millis(1));
         assert_eq!(before.china_midnight(), before + Millis(1) - Millis::days(1));
+        let new_year = Day::of(before + Millis(1));
+        assert_eq!((new_year.to_string().as_str(), new_year.begins()), ("2026-01-01", before + Millis(1)));
+        let weekends: Vec<bool> = (0..7).map(|n| new_year.plus_days(n).is_weekend()).collect();
+        assert_eq!(weekends, [false, false, true, true, false, false, false]);
     }
 
     #[test]

@@ -30,6 +30,14 @@ export const listCohorts = () => data(api.GET(`${v}/cohorts`))
 export const openCohort = (body: OpenCohort) => data(api.POST(`${v}/cohorts`, { body }))
 export const addMembers = (id: string, members: NewMember[]) =>
   data(api.POST(`${v}/cohorts/{cohort}/members`, { ...cohort(id), body: { members } }))
+/** A table as offices keep it. `region`: where those live of whom it does not say so. */
+export const importRoster = (id: string, part: 'trainee' | 'mentor', region: string | undefined, file: File) =>
+  data(api.POST(`${v}/cohorts/{cohort}/roster`, {
+    params: { path: { cohort: id }, query: { part, ...(region ? { region } : {}) } },
+    body: file as unknown as string,
+    bodySerializer: () => file,
+    headers: { 'Content-Type': 'application/octet-stream' },
+  }))
 export const getCohortProgress = (id: string) => data(api.GET(`${v}/cohorts/{cohort}/progress`, cohort(id)))
 export type Which = 'waiting' | 'overdue' | 'returned' | 'passed'
 export const listCohortClips = (id: string, which: Which) =>

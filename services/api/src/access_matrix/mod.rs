@@ -65,6 +65,7 @@ const TABLE: &[(&str, Stranger, &[Who])] = &[
     ("listCohorts", SignIn, ALL),
     ("openCohort", SignIn, STAFF),
     ("addMembers", SignIn, STAFF),
+    ("importRoster", SignIn, STAFF),
     ("getCohortProgress", SignIn, GUIDES),
     ("listCohortClips", SignIn, GUIDES),
     ("listCoachingRules", SignIn, STAFF),
@@ -80,6 +81,7 @@ const TABLE: &[(&str, Stranger, &[Who])] = &[
     ("awardStar", SignIn, STAFF),
     ("releaseReviewTicket", SignIn, MENTOR),
     ("terminateUpload", SignIn, OWN),
+    ("retractClip", SignIn, OWN),
     ("withdrawClip", SignIn, OWN),
 ];
 

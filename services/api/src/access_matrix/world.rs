@@ -181,6 +181,7 @@ impl World {
             "listCoachingRules" | "changeCoachingRule" | "resetCoachingRule" => "?region=433130".to_owned(),
             "mayReuseUpload" => "?bytes=9".to_owned(),
             "listCohortClips" => "?which=passed".to_owned(),
+            "importRoster" => "?part=trainee".to_owned(),
             _ => String::new(),
         };
         path + &query
@@ -216,6 +217,7 @@ impl World {
                 json!({"bytes": 9, "root_sha256": "00", "filename": "村口.mp4", "content_type": "video/mp4"})
             }
             "recordSnapshot" => return ("multipart/form-data; boundary=xx", b"--xx--\r\n".to_vec()),
+            "importRoster" => return ("application/octet-stream", "姓名,手机号\n".into()),
             "attachCaption" => return ("text/plain", "00:00:01,000 --> 00:00:02,000\n我是谁".into()),
             "appendUpload" => return ("application/offset+octet-stream", b"ftyp".to_vec()),
             _ => return ("", vec![]),

@@ -5,6 +5,7 @@ mod get_clip;
 mod list_clips;
 mod remove_caption;
 mod rename_clip;
+mod retract_clip;
 mod submit_clip;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ pub fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(list_clips::list_clips))
         .routes(routes!(get_clip::get_clip, rename_clip::rename_clip, withdraw_clip::withdraw_clip))
         .routes(routes!(submit_clip::submit_clip))
+        .routes(routes!(retract_clip::retract_clip))
         .routes(routes!(attach_caption::attach_caption, remove_caption::remove_caption))
 }
 

@@ -1,7 +1,9 @@
 //! Cohorts: opening them, filling them, following them.
 
 mod add_members;
+mod adding;
 mod get_cohort_progress;
+mod import_roster;
 mod list_cohort_clips;
 mod list_cohorts;
 mod open_cohort;
@@ -19,6 +21,7 @@ pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(list_cohorts::list_cohorts, open_cohort::open_cohort))
         .routes(routes!(add_members::add_members))
+        .routes(routes!(import_roster::import_roster))
         .routes(routes!(get_cohort_progress::get_cohort_progress))
         .routes(routes!(list_cohort_clips::list_cohort_clips))
 }

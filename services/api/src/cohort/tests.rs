@@ -71,6 +71,44 @@ async fn a_roster_gives_new_people_a_password_that_works() {
 }
 
 #[tokio::test]
+async fn a_roster_in_a_file_takes_in_who_can_be_read_and_says_why_not() {
+    let school = School::open().await;
+    let (room, path) = (&school.room, format!("/cohorts/{}/roster", school.room.cohort));
+    let import =
+        async |who, query: &str, file: &str| school.post_file(who, &format!("{path}?{query}"), file.as_bytes()).await;
+    let roster = "第49期名单,,,\n姓名,手机号,村（社区）,小组\n彭秀英,138 1234 5678,比耳村,第二组\n田小妹,13812345679,没有这个村,\n\
+                  向大姐,1381234567,比耳村,\n彭秀英,13812345678,比耳村,\n石姐,13812345670,,3\n";
+    let answer = import(&room.staff, "part=trainee", roster).await.ok(200);
+    let added = answer["added"].as_array().unwrap();
+    assert_eq!((added.len(), added[0]["name"].as_str()), (1, Some("彭秀英")));
+    assert!(added[0]["password"].is_string());
+    let wrong: Vec<(i64, &str)> = answer["wrong"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|w| (w["row"].as_i64().unwrap(), w["reason"].as_str().unwrap()))
+        .collect();
+    assert_eq!(wrong.iter().map(|(row, _)| *row).collect::<Vec<_>>(), [4, 5, 6, 7]);
+    let words = ["没找到“没有这个村”", "11 位", "第 3 行一样", "没写是哪个村"];
+    assert!(wrong.iter().zip(words).all(|((_, reason), word)| reason.contains(word)), "{wrong:?}");
+    // Again, and with a place for who has none: nobody is added twice.
+    let again = import(&room.staff, "part=trainee&region=433130105201", roster).await.ok(200);
+    assert_eq!((again["there"].as_i64(), again["added"].as_array().unwrap().len()), (Some(1), 1));
+    assert_eq!(again["added"][0]["name"], "石姐");
+    // A mentor from anywhere; and what is no roster.
+    let mentor = import(&room.staff, "part=mentor&region=43", "姓名,电话\n田老师,13712345678\n").await.ok(200);
+    assert_eq!(mentor["added"][0]["name"], "田老师");
+    for (file, code) in [("姓名,村\n彭秀英,比耳村\n", "roster_no_columns"), ("", "roster_unreadable")] {
+        assert_eq!(import(&room.staff, "part=trainee", file).await.code(422), code);
+    }
+    let many = format!("姓名,手机号\n{}", "谁,1\n".repeat(501));
+    assert_eq!(import(&room.staff, "part=trainee", &many).await.code(422), "roster_too_long");
+    for who in [&room.mentor, &room.trainee, &room.stranger] {
+        assert_eq!(import(who, "part=trainee", roster).await.code(404), "not_found");
+    }
+}
+
+#[tokio::test]
 async fn each_number_of_the_sentence_opens_its_rows() {
     let school = School::open().await;
     let (room, path) = (&school.room, format!("/cohorts/{}", school.room.cohort));

@@ -22,7 +22,7 @@ pub const GUESS_WINDOW: Millis = Millis::minutes(15);
 pub const SESSION_IDLE: Millis = Millis::days(60);
 
 /// A mainland mobile number of eleven digits. Spaces, dashes and +86 are how people write it.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Phone(String);
 
 impl Phone {

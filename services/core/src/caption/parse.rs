@@ -1,13 +1,10 @@
 //! Reads SRT and WebVTT as people have them: in whatever Chinese encoding, with commas or points, without numbers,
 //! without empty lines between. What cannot be understood is named by its line, and nothing of the file is taken.
 
-use std::borrow::Cow;
-
-use encoding_rs::{GB18030, UTF_16BE, UTF_16LE};
-
 use super::markup::References;
 use super::{Cue, CueText, MAX_BYTES, MAX_CUE_CHARS, MAX_CUES};
 use crate::error::Refusal;
+use crate::text;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unreadable {
@@ -76,7 +73,7 @@ pub fn parse(bytes: &[u8], length_ms: i64) -> Result<Vec<Cue>> {
     if bytes.len() > MAX_BYTES {
         return Err(Unreadable::TooLarge);
     }
-    let text = text_of(bytes)?.replace("\r\n", "\n").replace('\r', "\n");
+    let text = text::decoded(bytes).ok_or(Unreadable::NotText)?.replace("\r\n", "\n").replace('\r', "\n");
     let lines: Vec<&str> = text.lines().collect();
     let is_vtt = lines
         .first()
@@ -102,22 +99,6 @@ pub fn parse(bytes: &[u8], length_ms: i64) -> Result<Vec<Cue>> {
     }
     cues.sort_by_key(|cue| (cue.start_ms, cue.end_ms));
     Ok(cues)
-}
-
-/// UTF-8; UTF-16 by its mark, as Notepad writes it; or else GB18030, as Chinese editing programs on Windows do.
-fn text_of(bytes: &[u8]) -> Result<Cow<'_, str>> {
-    let utf16 = [(&[0xff, 0xfe][..], UTF_16LE), (&[0xfe, 0xff][..], UTF_16BE)];
-    let decoded = if let Some(rest) = bytes.strip_prefix(b"\xef\xbb\xbf") {
-        std::str::from_utf8(rest).ok().map(Cow::Borrowed)
-    } else if let Some((rest, encoding)) = utf16.iter().find_map(|(mark, e)| Some((bytes.strip_prefix(*mark)?, *e))) {
-        encoding.decode_without_bom_handling_and_without_replacement(rest)
-    } else if let Ok(text) = std::str::from_utf8(bytes) {
-        Some(Cow::Borrowed(text))
-    } else {
-        GB18030.decode_without_bom_handling_and_without_replacement(bytes)
-    };
-    // No text holds a zero; almost everything that is none does.
-    decoded.filter(|text| !text.contains('\0')).ok_or(Unreadable::NotText)
 }
 
 /// A cue with its lines as they stand in the file.

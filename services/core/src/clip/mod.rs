@@ -34,6 +34,11 @@ pub enum ClipState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClipEvent {
     Submit,
+    /// She takes back what she handed in, and goes on with it.
+    Retract {
+        /// Her mentor answered an earlier version.
+        answered: bool,
+    },
     /// A mentor takes the ticket.
     Claim,
     /// The mentor lets go of it, or her lease ran out.
@@ -53,6 +58,8 @@ impl ClipState {
         use ClipState::*;
         match (self, event) {
             (Draft | Returned, Submit) => Some(Submitted),
+            (Submitted, Retract { answered: false }) => Some(Draft),
+            (Submitted, Retract { answered: true }) => Some(Returned),
             (Submitted, Claim) => Some(Reviewing),
             (Reviewing, HandBack) => Some(Submitted),
             (Reviewing, Return) => Some(Returned),
@@ -246,9 +253,12 @@ mod tests {
     fn a_clip_moves_only_along_its_story() {
         use ClipEvent::*;
         use ClipState::*;
+        let (first, later) = (Retract { answered: false }, Retract { answered: true });
         let legal = [
             (Draft, Submit, Submitted),
             (Returned, Submit, Submitted),
+            (Submitted, first, Draft),
+            (Submitted, later, Returned),
             (Submitted, Claim, Reviewing),
             (Reviewing, HandBack, Submitted),
             (Reviewing, Return, Returned),
@@ -260,7 +270,7 @@ mod tests {
             (Passed, Withdraw, Withdrawn),
         ];
         for state in ClipState::ALL {
-            for event in [Submit, Claim, HandBack, Return, Pass, Withdraw] {
+            for event in [Submit, first, later, Claim, HandBack, Return, Pass, Withdraw] {
                 let expected = legal.iter().find(|(s, e, _)| (*s, *e) == (state, event)).map(|(_, _, to)| *to);
                 assert_eq!(state.after(event), expected, "{state:?} {event:?}");
             }

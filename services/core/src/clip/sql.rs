@@ -206,6 +206,25 @@ pub async fn withdraw(tx: &mut Tx, now: At, actor: &UserId, id: &ClipId) -> Resu
     audit::append(tx, now, Some(actor), "clip.withdrawn", id.as_str(), &detail).await
 }
 
+/// Takes back what she handed in, while no mentor has begun with it: it is hers to change again. Asking again changes
+/// nothing.
+pub async fn retract(tx: &mut Tx, now: At, actor: &UserId, id: &ClipId) -> Result<()> {
+    let clip = lock(tx, id).await?;
+    match clip.state {
+        ClipState::Draft | ClipState::Returned => return Ok(()),
+        ClipState::Submitted => {}
+        ClipState::Reviewing => {
+            return Err(Error::conflict("being_reviewed", "老师已经打开看了", "等她看完，改好再交一版"));
+        }
+        ClipState::Passed | ClipState::Withdrawn => return Err(moved_on()),
+    }
+    let answered: i64 = on!(&mut *tx, c => sqlx::query_scalar("select count(*) from review_tickets where clip_id = $1 and state = 'sent'")
+        .bind(id).fetch_one(c).await)?;
+    advance(tx, now, &clip, ClipEvent::Retract { answered: answered > 0 }).await?;
+    review::queue::cancel_of_clip(tx, id).await?;
+    audit::append(tx, now, Some(actor), "clip.retracted", id.as_str(), &serde_json::json!({})).await
+}
+
 /// Hands the newest version in for an assignment: the clip is submitted and its ticket waits. Asking again while it
 /// waits changes nothing.
 pub async fn submit(

@@ -4,6 +4,7 @@
 //! ([`progress::Which`]). Trainees are listed by group and seat, never ranked.
 
 pub mod progress;
+pub mod roster;
 mod rules;
 mod sql;
 #[cfg(test)]

@@ -115,6 +115,8 @@ pub async fn open(tx: &mut Tx, now: At, by: &UserId, new: NewCohort<'_>) -> Resu
 pub enum Joined {
     /// She is in; `new` when she could not sign in before.
     Added { user: UserId, new: bool },
+    /// She was in already.
+    There,
     /// She is not, and why, for the one who holds the roster.
     Skipped(String),
 }
@@ -187,7 +189,7 @@ pub async fn add_member(
                 "她在这个班里是学员。"
             });
         }
-        Some((_, MemberState::Active | MemberState::Graduated)) => return skipped("已经在班里了。"),
+        Some((_, MemberState::Active | MemberState::Graduated)) => return Ok(Joined::There),
         Some((_, MemberState::Withdrawn)) => {
             let sql = "update memberships set state = 'active', group_no = $3 where cohort_id = $1 and user_id = $2 and state = 'withdrawn'";
             on!(&mut *tx, c => sqlx::query(sql).bind(cohort).bind(&user).bind(new.group_no).execute(c).await.map(drop))?;

@@ -3,13 +3,15 @@
 //! A place is chosen by its code, never by its name: 9,077 village names of Hunan occur more than once, so whatever
 //! is shown to a person carries the whole path of names.
 
+mod places;
 mod rules;
 mod sql;
 #[cfg(test)]
 mod tests;
 
+pub use places::{Found, Place, Places};
 pub use rules::{Merge, clean_query, code_at, display_name, merge_allowed};
-pub use sql::{Names, children, current, get, import, merge, names, path_names, reference, search};
+pub use sql::{Names, children, current, get, import, merge, names, path_names, places_within, reference, search};
 
 /// The levels that have desks, as the length of a path in codes.
 pub const PROVINCE: usize = 1;

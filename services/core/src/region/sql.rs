@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use sha2::{Digest, Sha256};
 
-use super::{COUNTY, Region, RegionRef, rules};
+use super::{COUNTY, Place, Places, Region, RegionRef, rules};
 use crate::db::{Tx, marks};
 use crate::error::{Error, OrNotFound, Result};
 use crate::on;
@@ -134,6 +134,24 @@ pub async fn search(tx: &mut Tx, typed: &str, under: Option<&Region>, limit: i64
     Ok(
         on!(tx, c => sqlx::query_as::<_, Region>(sql).bind(&name).bind(&holds).bind(&beneath).bind(limit).fetch_all(c).await)?,
     )
+}
+
+/// The living places within some regions, to be found by name.
+pub async fn places_within(tx: &mut Tx, paths: &[String]) -> Result<Places> {
+    let (mut places, mut former) = (Vec::new(), Vec::new());
+    for path in paths {
+        let beneath = format!("{path}%");
+        places.extend(on!(&mut *tx, c => sqlx::query_as::<_, Place>(
+                "select code, name, raw_name, level, path from regions
+                 where path like $1 and valid_to is null and successor_code is null order by code")
+            .bind(&beneath).fetch_all(c).await)?);
+        former.extend(on!(&mut *tx, c => sqlx::query_as::<_, (String, String)>(
+                "select a.region_code, a.name from region_aliases a join regions r on r.code = a.region_code
+                 where r.path like $1 order by a.region_code, a.name")
+            .bind(&beneath).fetch_all(c).await)?);
+    }
+    let names = names(tx, paths.iter().map(String::as_str)).await?;
+    Ok(Places::new(places, names.0, former))
 }
 
 /// The names of a path's places, from the province down.

@@ -4,6 +4,7 @@
 //! `queue` keeps the tickets and their leases, `draft` what a mentor is still writing, `sent` what the trainee gets.
 
 pub mod draft;
+pub mod promise;
 pub mod queue;
 pub mod rules;
 pub mod sent;
@@ -16,8 +17,6 @@ use std::collections::BTreeMap;
 use crate::ids::{ClipId, CohortId, ItemId, ReplyId, ReviewId, TicketId, UserId, VersionId};
 use crate::time::{At, Millis};
 
-/// Nobody waits longer than this for an answer.
-pub const PROMISE: Millis = Millis::hours(48);
 /// How long a mentor holds what she took.
 pub const LEASE: Millis = Millis::hours(4);
 /// Writing renews a lease this often.
@@ -41,6 +40,8 @@ macro_rules! words {
 words! {
     TicketState { Waiting "waiting", Claimed "claimed", Sent "sent", Cancelled "cancelled" }
     Outcome { Pass "pass", Return "return" }
+    /// Who is told that a clip waits, one after the other: the mentors, the cohort, the county's desk, the city's.
+    Step { Nudge "nudge", Lead "lead", County "county", City "city" }
     /// What a remark is: well done, better so, a question, or what has to change before anything else.
     Kind { Praise "praise", Fix "fix", Question "question", Must "must" }
     ItemState { Draft "draft", Sent "sent", Heard "heard", Verified "verified", Again "again" }
@@ -62,6 +63,9 @@ pub struct Ticket {
     pub lease_until: Option<At>,
     pub lease_renewals: i64,
     pub sent_at: Option<At>,
+    /// The last step that was taken, and when the next one is.
+    pub escalated: Option<Step>,
+    pub escalates_at: Option<At>,
 }
 
 impl Ticket {

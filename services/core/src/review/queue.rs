@@ -1,13 +1,13 @@
 //! Tickets and who holds them. Leases are granted and judged by the database's clock.
 
-use super::{LEASE, PROMISE, RENEWALS, Ticket, TicketState};
+use super::{LEASE, RENEWALS, Step, Ticket, TicketState, promise};
 use crate::clip::sql::{advance, lock};
 use crate::clip::{Clip, ClipEvent};
 use crate::db::{Db, Tx};
 use crate::error::{Error, OrNotFound, Result};
 use crate::ids::{ClipId, CohortId, TicketId, UserId, VersionId};
 use crate::time::At;
-use crate::{audit, on};
+use crate::{audit, content, on};
 
 /// A version waits for a mentor. Its promise begins now.
 pub async fn open(
@@ -18,12 +18,18 @@ pub async fn open(
     cohort: &CohortId,
     assignment: &str,
 ) -> Result<()> {
-    // One ticket for one version, however often she taps.
+    let calendar = content::work_calendar();
+    let (due_at, escalates_at) = (promise::due(calendar, now), promise::next(calendar, now, None).map(|(_, at)| at));
+    // One ticket for one version, however often she taps; what she took back and hands in again waits from now on.
     on!(tx, c => sqlx::query(
-            "insert into review_tickets (id, clip_id, version_id, cohort_id, assignment_code, state, submitted_at, due_at)
-             values ($1, $2, $3, $4, $5, 'waiting', $6, $7) on conflict (version_id) do nothing")
-        .bind(TicketId::new()).bind(clip).bind(version).bind(cohort).bind(assignment).bind(now).bind(now + PROMISE)
-        .execute(c).await.map(drop))?;
+            "insert into review_tickets (id, clip_id, version_id, cohort_id, assignment_code, state, submitted_at, due_at, escalates_at)
+             values ($1, $2, $3, $4, $5, 'waiting', $6, $7, $8)
+             on conflict (version_id) do update set state = 'waiting', cohort_id = excluded.cohort_id,
+                 assignment_code = excluded.assignment_code, submitted_at = excluded.submitted_at, due_at = excluded.due_at,
+                 escalated = null, escalates_at = excluded.escalates_at
+             where review_tickets.state = 'cancelled'")
+        .bind(TicketId::new()).bind(clip).bind(version).bind(cohort).bind(assignment).bind(now).bind(due_at)
+        .bind(escalates_at).execute(c).await.map(drop))?;
     Ok(())
 }
 
@@ -184,4 +190,39 @@ pub async fn sweep(db: &Db) -> Result<usize> {
         }
     }
     Ok(swept)
+}
+
+/// Takes the steps whose time has come, each once and with a line in the audit log, and says how many.
+pub async fn escalate(db: &Db) -> Result<usize> {
+    let sql = "select id from review_tickets where state in ('waiting', 'claimed') and escalates_at <= $1
+               order by escalates_at limit 100";
+    let mut tx = db.read().await?;
+    let now = tx.clock().await?;
+    let due: Vec<TicketId> = on!(&mut tx, c => sqlx::query_scalar(sql).bind(now).fetch_all(c).await)?;
+    drop(tx);
+    let mut taken = 0;
+    for id in due {
+        let mut tx = db.write().await?;
+        taken += escalate_one(&mut tx, &id).await?;
+        tx.commit().await?;
+    }
+    Ok(taken)
+}
+
+async fn escalate_one(tx: &mut Tx, id: &TicketId) -> Result<usize> {
+    let (clip, ticket) = lock_both(tx, id).await?;
+    if !matches!(ticket.state, TicketState::Waiting | TicketState::Claimed) {
+        return Ok(0);
+    }
+    let (now, calendar) = (tx.clock().await?, content::work_calendar());
+    let steps = promise::steps_due(calendar, ticket.submitted_at, ticket.escalated, now);
+    for step in &steps {
+        let detail = serde_json::json!({ "ticket": id, "step": step });
+        audit::append(tx, now, None, "review.escalated", clip.id.as_str(), &detail).await?;
+    }
+    let taken: Option<Step> = steps.last().copied().or(ticket.escalated);
+    let next = promise::next(calendar, ticket.submitted_at, taken).map(|(_, at)| at);
+    on!(tx, c => sqlx::query("update review_tickets set escalated = $2, escalates_at = $3 where id = $1")
+        .bind(id).bind(taken).bind(next).execute(c).await.map(drop))?;
+    Ok(steps.len())
 }

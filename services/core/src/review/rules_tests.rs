@@ -207,6 +207,8 @@ fn each_ticket_says_why_it_is_here() {
         lease_until: None,
         lease_renewals: 0,
         sent_at: None,
+        escalated: None,
+        escalates_at: None,
     };
     assert_eq!(why(&ticket(now + Millis::hours(40)), 1, now), "第一次交");
     assert_eq!(why(&ticket(now + Millis::hours(40)), 2, now), "改过再交");

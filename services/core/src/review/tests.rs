@@ -113,10 +113,60 @@ both_databases! {
         assert_eq!(submit(&db, &clip).await, first);
         assert_eq!(state(&db, &clip).await, ClipState::Submitted);
         let ticket = ticket(&db, &first).await;
-        assert_eq!(ticket.due_at - ticket.submitted_at, PROMISE);
+        assert_eq!(ticket.due_at, promise::due(content::work_calendar(), ticket.submitted_at));
         let mut tx = db.read().await.unwrap();
         assert_eq!(queue::counts(&mut tx, &room.mentor).await.unwrap(), queue::Counts { waiting: 1, mine: 0, sent: 0 });
         assert_eq!(queue::counts(&mut tx, &room.stranger).await.unwrap(), queue::Counts::default());
+    }
+
+    what_nobody_has_begun_with_can_be_taken_back_and_handed_in_again(db) {
+        let room = Classroom::open(&db).await;
+        let (clip, id) = submitted(&db, &room).await;
+        let retract = async || act!(db, tx => { let now = At::now(); clips::retract(&mut tx, now, &room.trainee, &clip).await });
+        act!(db, tx => queue::claim(&mut tx, &id, &room.mentor).await).unwrap();
+        assert_eq!(code(retract().await.unwrap_err()), "being_reviewed");
+        act!(db, tx => queue::release(&mut tx, &id, &room.mentor).await).unwrap();
+        for _ in 0..2 {
+            retract().await.unwrap();
+            assert_eq!((state(&db, &clip).await, ticket(&db, &id).await.state), (ClipState::Draft, TicketState::Cancelled));
+        }
+        let mut tx = db.write().await.unwrap();
+        assert_eq!(queue::counts(&mut tx, &room.mentor).await.unwrap().waiting, 0);
+        on!(&mut tx, c => sqlx::query("update review_tickets set submitted_at = 1, due_at = 1, escalated = 'city', escalates_at = null").execute(c).await.map(drop)).unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(code(act!(db, tx => queue::claim(&mut tx, &id, &room.mentor).await).unwrap_err()), "ticket_cancelled");
+        // Her promise begins anew.
+        assert_eq!(submit(&db, &clip).await, id);
+        let again = ticket(&db, &id).await;
+        assert_eq!((again.state, again.escalated), (TicketState::Waiting, None));
+        assert!(again.submitted_at > At(1) && again.due_at > again.submitted_at && again.escalates_at.is_some());
+        act!(db, tx => queue::claim(&mut tx, &id, &room.mentor).await).unwrap();
+        assert_eq!(state(&db, &clip).await, ClipState::Reviewing);
+    }
+
+    who_waits_too_long_is_told_of_step_by_step_and_once(db) {
+        let room = Classroom::open(&db).await;
+        let (_, id) = submitted(&db, &room).await;
+        assert_eq!(queue::escalate(&db).await.unwrap(), 0);
+        let mut tx = db.write().await.unwrap();
+        let (long_ago, sql) = (At::now() - Millis::days(30), "update review_tickets set submitted_at = $1, escalates_at = $1");
+        on!(&mut tx, c => sqlx::query(sql).bind(long_ago).execute(c).await.map(drop)).unwrap();
+        tx.commit().await.unwrap();
+        // Several servers look at once, after a night in which none did.
+        let told = futures_util::future::join_all((0..4).map(|_| queue::escalate(&db))).await;
+        assert_eq!(told.into_iter().map(Result::unwrap).sum::<usize>(), 4);
+        let ticket = ticket(&db, &id).await;
+        assert_eq!((ticket.escalated, ticket.escalates_at), (Some(Step::City), None));
+        let mut tx = db.read().await.unwrap();
+        let lines: Vec<String> = on!(&mut tx, c => sqlx::query_scalar("select detail from audit_events where action = 'review.escalated' order by seq").fetch_all(c).await).unwrap();
+        let steps: Vec<&str> = ["nudge", "lead", "county", "city"].into_iter().zip(&lines).filter(|(step, line)| line.contains(step)).map(|(step, _)| step).collect();
+        assert_eq!((lines.len(), steps.len()), (4, 4), "{lines:?}");
+        drop(tx);
+        // Who was answered, or took it back, is not told of any more.
+        let mut tx = db.write().await.unwrap();
+        on!(&mut tx, c => sqlx::query("update review_tickets set state = 'cancelled', escalated = null, escalates_at = 1").execute(c).await.map(drop)).unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(queue::escalate(&db).await.unwrap(), 0);
     }
 
     only_what_plays_and_answers_an_assignment_is_submitted(db) {
