@@ -11,7 +11,7 @@ ROWS ?=
 help:
 	@echo "make run    安装缺少的软件，编译，带演示数据启动（按 Ctrl-C 停）"
 	@echo "make test   检验整个项目：格式、静态检查、单元、两种数据库、全程、浏览器"
-	@echo "make test-scale  同样的上传和存储，在 PostgreSQL 和 S3 集群上检验，几台服务器一起跑"
+	@echo "make test-scale  同样的上传和存储，在 PostgreSQL 和 S3 集群上检验，几台服务器一起跑；十分钟的和改坏的片子"
 	@echo "make torture     几千次上传，存储、网络、电都在坏（一小时；TORTURE_MINUTES=5 短一些）"
 	@echo "make build  只编译"
 	@echo "make bench  测上传、存储和转码的速度和内存，和别家比（一小时；BENCH_QUICK=1 十分钟）"

@@ -82,9 +82,8 @@ ensure_rust_lints() {
   rustup component add rustfmt clippy >&2 || die "rustfmt、clippy 没装上。请装好这两样，再运行一次。"
 }
 
-# Any release of the last years runs these tests; the one named here is what a machine without gets.
 ensure_nextest() {
-  cargo nextest --version >/dev/null 2>&1 && return
+  version_at_least 0.9.100 "$(cargo nextest --version 2>/dev/null | sed -n '1s/cargo-nextest \([0-9.]*\).*/\1/p')" && return
   say "编译 cargo-nextest（并着跑测试；只有第一次，要几分钟）"
   cargo install cargo-nextest --version 0.9.143 --locked >&2 ||
     die "cargo-nextest 没有编译成，上面是 cargo 的原话；解决后再运行一次。"

@@ -48,11 +48,11 @@ broken_build() {
 
 step "编译" scripts/build.sh test || finish
 postgres_start
-step "在每一步断掉" kills || true
-step "存储在写的时候断二百次" nextest --run-ignored only --no-capture -E 'test(=torture_two_hundred_kills)' || true
+tests "在每一步断掉" kills || true
+tests "存储在写的时候断二百次" nextest --run-ignored only --no-capture -E 'test(=torture_two_hundred_kills)' || true
 step "故意做坏的一版要被看出来" broken_build || true
-step "改坏一万条片子" mutants || true
-step "随机的坏日子" nextest --run-ignored only --no-capture -E 'binary(torture)' || true
+tests "改坏一万条片子" mutants || true
+tests "随机的坏日子" nextest --run-ignored only --no-capture -E 'binary(torture)' || true
 
 say "全部做完"
 finish

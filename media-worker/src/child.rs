@@ -9,8 +9,9 @@ use serde_json::json;
 use weijia_core::clip::refusal::RefusalCode;
 
 use crate::ffi::{self, MediaError};
+use crate::gate::Container;
 use crate::package::write_whole;
-use crate::passthrough::{Look, Passed};
+use crate::passthrough::Passed;
 use crate::pipeline::{self, Made, Order};
 use crate::plan::Size;
 use crate::plan::ladder::{Ladder, Weight};
@@ -18,7 +19,7 @@ use crate::plan::pace::Cuts;
 use crate::probe::{self, Failure, Result, Source};
 use crate::protocol::{CaptionFile, Event, SOURCE, Spec, Task};
 use crate::thumbnail::{self, Storyboard};
-use crate::{captions, damage, film, gate, jail, passthrough, signals};
+use crate::{captions, damage, film, flv, gate, jail, passthrough, signals};
 
 const FILM: &str = "video.mp4";
 
@@ -92,7 +93,13 @@ fn open(scratch: &Path) -> Result<(Source, bool)> {
     let mut file = File::open(&path)?;
     let len = file.metadata()?.len();
     let passed = gate::judge(&mut file, len)??;
-    Ok((probe::open(&path, passed.cut)?, passed.cut))
+    match probe::open(&path, passed.cut) {
+        // ffmpeg has no name for it there.
+        Err(Failure::Unreadable(_)) if passed.container == Container::Flv => {
+            Err(Failure::Unreadable(flv::codec(&mut file)?.unwrap_or_default().into()))
+        }
+        opened => Ok((opened?, passed.cut)),
+    }
 }
 
 /// What a source becomes.

@@ -144,6 +144,9 @@ pub fn copy(mut source: Source, path: &Path) -> Result<()> {
     if probe::ends_early(source.duration_ms, end_us / 1000) {
         return Err(MediaError::Other("the file ends before its film"));
     }
+    if probe::ends_early(end_us / 1000, source.duration_ms) {
+        return Err(MediaError::Other("a last picture or sound that would never end"));
+    }
     film.finish()?;
     match source.video.matrix {
         Some(matrix) if !source.video.orientation.is_upright() => turn(path, &matrix),

@@ -1,36 +1,44 @@
-//! FLV, as far as it has to be known before ffmpeg sees it: by which codec its pictures are.
+//! Which codec the pictures of an FLV are in, where ffmpeg has no name for it: live encoders of Chinese makers count on after
+//! Adobe's last number, and enhanced RTMP writes four letters, which FFmpeg reads from 6.1 on.
 
 use std::io::{self, Read, Seek, SeekFrom};
 
-/// The file's own head, and the length of no tag before the first one.
-const HEAD: u64 = 9 + 4;
 /// A tag's head, and behind its body once more how long it was.
 const TAG: u64 = 11 + 4;
 const PICTURES: u8 = 9;
 /// Pictures that have not come by then are not what the film is about.
 const MOST_TAGS: usize = 200;
 
-/// ffmpeg's name of a codec that its reader does not know in this container: live encoders of Chinese makers count on after
-/// Adobe's last number, and enhanced RTMP writes four letters.
-pub fn unknown_codec(file: &mut (impl Read + Seek)) -> io::Result<Option<&'static str>> {
-    let mut at = HEAD;
+/// ffmpeg's name of it. None: it is another one.
+pub fn codec(file: &mut (impl Read + Seek)) -> io::Result<Option<&'static str>> {
+    match first_picture(file) {
+        Ok(Some([what, letters @ ..])) => Ok(match (what & 0x80 != 0, what & 0x0f, &letters) {
+            (false, 12, _) | (true, _, b"hvc1") => Some("hevc"),
+            (false, 13, _) | (true, _, b"av01") => Some("av1"),
+            (true, _, b"vp09") => Some("vp9"),
+            _ => None,
+        }),
+        Ok(None) => Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The first bytes of the first tag with pictures.
+fn first_picture(file: &mut (impl Read + Seek)) -> io::Result<Option<[u8; 5]>> {
+    let mut head = [0; 9];
+    file.seek(SeekFrom::Start(0))?;
+    file.read_exact(&mut head)?;
+    let [.., a, b, c, d] = head;
+    // Before the first tag stands the length of none.
+    let mut at = u64::from(u32::from_be_bytes([a, b, c, d])) + 4;
     for _ in 0..MOST_TAGS {
         file.seek(SeekFrom::Start(at))?;
         let mut tag = [0; 16];
-        match file.read_exact(&mut tag) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
-            Err(error) => return Err(error),
-        }
+        file.read_exact(&mut tag)?;
         let [kind, a, b, c, ..] = tag;
         if kind & 0x1f == PICTURES {
-            let is_enhanced = tag[11] & 0x80 != 0;
-            return Ok(match (is_enhanced, tag[11] & 0x0f, &tag[12..16]) {
-                (false, 12, _) | (true, _, b"hvc1") => Some("hevc"),
-                (false, 13, _) | (true, _, b"av01") => Some("av1"),
-                (true, _, b"vp09") => Some("vp9"),
-                _ => None,
-            });
+            return Ok(tag[11..].try_into().ok());
         }
         at += TAG + u64::from(u32::from_be_bytes([0, a, b, c]));
     }
@@ -47,11 +55,11 @@ mod tests {
     }
     fn found(tags: &[Vec<u8>]) -> Option<&'static str> {
         let film = [&b"FLV\x01\x05\0\0\0\x09\0\0\0\0"[..], &tags.concat()].concat();
-        unknown_codec(&mut io::Cursor::new(film)).unwrap()
+        codec(&mut io::Cursor::new(film)).unwrap()
     }
 
     #[test]
-    fn the_codec_of_the_first_picture_is_named_where_ffmpeg_does_not_know_it() {
+    fn the_codec_of_the_first_picture_is_named() {
         let sound = tag(8, &[0xaf; 300]);
         let notes = tag(18, b"onMetaData");
         for (body, name) in [

@@ -9,7 +9,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use weijia_core::clip::refusal::RefusalCode;
 
 use crate::boxes::{self, Inner, TopBox};
-use crate::{flv, matroska};
+use crate::matroska;
 
 /// 4096 x 4096: more than any phone films, few enough that decoding stays within the child's memory.
 pub const MAX_PIXELS: u64 = 4096 * 4096;
@@ -42,7 +42,7 @@ pub type Judged<Why = RefusalCode> = Result<Passed, Why>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refused {
     For(RefusalCode),
-    /// A container that is not read here, or a codec within one, by ffmpeg's name.
+    /// A container that is not read here, by ffmpeg's name.
     Unreadable(&'static str),
 }
 
@@ -64,11 +64,7 @@ pub fn judge(file: &mut (impl Read + Seek), len: u64) -> io::Result<Judged<Refus
     let judged = match container(&head) {
         Some(Container::IsoMedia) => iso_media(file, len)?,
         Some(Container::Matroska) => matroska::judge(file, len)?,
-        Some(Container::Flv) => match flv::unknown_codec(file)? {
-            Some(codec) => return Ok(Err(Refused::Unreadable(codec))),
-            None => Ok(Passed { container: Container::Flv, cut: false }),
-        },
-        Some(Container::MpegTs) => Ok(Passed { container: Container::MpegTs, cut: false }),
+        Some(other) => Ok(Passed { container: other, cut: false }),
         None => return Ok(Err(other(&head))),
     };
     Ok(judged.map_err(Refused::For))

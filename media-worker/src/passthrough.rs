@@ -63,7 +63,7 @@ fn could_pass(source: &Source) -> bool {
         && !colours.is_hdr()
         && colours.wide.is_empty()
         && !colours.full_range
-        && ladder::is_small(video.shown)
+        && ladder::decodes_everywhere(video.shown)
         // With lengths before its units, as files have it.
         && ffi::extradata(&video.parameters).first() == Some(&1)
 }
@@ -150,9 +150,10 @@ impl Look {
         Some(Passed { cuts: Cuts::at_keys(&self.keys, end)?, top })
     }
 
-    /// Whether any moment of a copy is shown as soon as somebody seeks it.
-    pub fn is_sought_quickly(&self) -> bool {
-        self.longest_group <= LONGEST_GROUP
+    /// Whether a copy of it may be all there is: any moment is shown as soon as somebody seeks it, and it ends.
+    pub fn stands_alone(&self, source: &Source) -> bool {
+        let end_ms = self.end_us.max(self.sound_end_us) / 1000;
+        self.longest_group <= LONGEST_GROUP && !probe::ends_early(end_ms, source.duration_ms)
     }
 }
 

@@ -20,7 +20,7 @@ use crate::plan::Size;
 use crate::plan::filters::Output;
 use crate::plan::ladder::Ladder;
 use crate::plan::pace::{self, Clock, Cuts, Pace, TICKS, milliseconds};
-use crate::probe::{self, Failure, MAX_DURATION_MS, Result, Source, Video};
+use crate::probe::{self, Failure, LONGEST_MS, Result, Source, Video};
 use crate::protocol::{self, Event, Published};
 use crate::signals::Signals;
 use crate::thumbnail::Storyboard;
@@ -179,7 +179,7 @@ impl Run<'_, '_> {
             if !self.clock.accepts(us) {
                 continue;
             }
-            if us > (MAX_DURATION_MS + 2_000) * 1000 {
+            if us > LONGEST_MS * 1000 {
                 return Err(Failure::Refused(RefusalCode::TooLong));
             }
             let length = probe::moment(frame.packet().duration.max(0), video.time_base, 0);

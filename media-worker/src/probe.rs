@@ -14,8 +14,8 @@ use crate::plan::{self, Colours, Orientation, Size};
 
 /// A clip of a lesson or a report is at most this long.
 pub const MAX_DURATION_MS: i64 = 10 * 60 * 1000;
-/// Containers round; nobody is refused for a second.
-const GRACE_MS: i64 = 2_000;
+/// Containers round; nobody is refused for a second or two.
+pub const LONGEST_MS: i64 = MAX_DURATION_MS + 2_000;
 /// Sound that begins this long before the picture belongs to something else.
 const MAX_LEAD_US: i64 = 5_000_000;
 
@@ -126,12 +126,12 @@ pub fn open(path: &Path, cut: bool) -> Result<Source> {
     source.duration_ms = told.unwrap_or(0);
     source.video.average = frames;
     // What a file that was cut off tells is how long it was to be; and one wrong length makes hours of a minute.
-    if cut || told.is_none_or(|told_ms| told_ms > MAX_DURATION_MS + GRACE_MS) {
+    if cut || told.is_none_or(|told_ms| told_ms > LONGEST_MS) {
         (source.duration_ms, source.video.average) = scan(&mut source);
         // Read to its end: open it afresh.
         source.input = ffi::open(path)?;
     }
-    if source.duration_ms > MAX_DURATION_MS + GRACE_MS {
+    if source.duration_ms > LONGEST_MS {
         return Err(Failure::Refused(RefusalCode::TooLong));
     }
     Ok(source)
@@ -293,23 +293,28 @@ pub fn moment(at: i64, base: ff::Rational, origin_us: i64) -> i64 {
     at.rescale(base, MICROSECONDS).saturating_sub(origin_us)
 }
 
-/// Reads all packets without decoding any, as far as a clip may go: the end of the last, and how many pictures a second
-/// there are.
+/// Reads all packets without decoding any, as far as a clip may go: where the last picture ends, and how many pictures a
+/// second there are. Where there is sound beyond what a clip may be, that is how long it is.
 fn scan(source: &mut Source) -> (i64, f64) {
     let (mut pictures, mut last, mut first) = (0_i64, i64::MIN, i64::MAX);
     let (index, base) = (source.video.index, source.video.time_base);
+    let sound_base = source.audio.as_ref().map_or(base, |audio| audio.time_base);
     let mut joints = Joints::of(source);
     while let Some(packet) = joints.next(&mut source.input) {
-        if packet.stream() == index
-            && let Some(at) = packet.pts().or(packet.dts())
-        {
-            let at = moment(at, base, source.origin_us) / 1000;
+        let is_picture = packet.stream() == index;
+        let base = if is_picture { base } else { sound_base };
+        let Some(at) = packet.pts().or(packet.dts()).map(|at| moment(at, base, source.origin_us) / 1000) else {
+            continue;
+        };
+        if is_picture {
             pictures += 1;
             first = first.min(at);
+        }
+        if is_picture || at > LONGEST_MS {
             last = last.max(at);
-            if last > MAX_DURATION_MS + GRACE_MS {
-                break;
-            }
+        }
+        if last > LONGEST_MS {
+            break;
         }
     }
     if pictures == 0 {

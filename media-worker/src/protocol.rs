@@ -15,7 +15,7 @@ pub const SOURCE: &str = "source";
 pub enum Task {
     /// Verdict, poster, and the first thing that plays: the source's own pictures, a copy, or else the first rendition.
     Prepare,
-    /// Of what plays as it came: the renditions, in one decode, and the storyboard.
+    /// Of what plays as it came: the renditions, if any are worth it, in one decode, and the storyboard.
     Ladder,
     /// Of what the first rendition plays: the other renditions and the storyboard.
     OtherRungs,

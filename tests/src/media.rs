@@ -182,10 +182,13 @@ pub fn screenshot() -> PathBuf {
 }
 
 fn make(name: &str, inputs: &[&str], seconds: u32, codec: &[&str]) -> PathBuf {
-    // Tests run side by side; the second one to want a clip waits for the first to make it.
+    // Within one process the second test to want a clip waits for the first to make it; processes of one run may make it
+    // twice, and never show each other half of it.
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(|e| e.into_inner());
-    let folder = std::env::temp_dir().join(format!("weijia-media-{}", std::process::id()));
+    let process = std::process::id();
+    let run = std::env::var("NEXTEST_RUN_ID").unwrap_or_else(|_| process.to_string());
+    let folder = std::env::temp_dir().join(format!("weijia-media-{run}"));
     std::fs::create_dir_all(&folder).expect("a folder for clips");
     let path = folder.join(name);
     if !path.exists() {
@@ -200,7 +203,7 @@ fn make(name: &str, inputs: &[&str], seconds: u32, codec: &[&str]) -> PathBuf {
             command.args(["-movflags", "+faststart"]);
         }
         // Half a clip must not pass for one, whatever ends this.
-        let new = folder.join(format!("new-{name}"));
+        let new = folder.join(format!("new-{process}-{name}"));
         let status = command.args(codec).arg(&new).status();
         assert!(status.expect("ffmpeg is installed").success(), "ffmpeg could not make {name}");
         std::fs::rename(new, &path).expect("a clip");

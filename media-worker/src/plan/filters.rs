@@ -88,11 +88,10 @@ impl Decoded {
             );
         }
         if !self.colours.wide.is_empty() {
-            let wide = &self.colours.wide;
-            let (named, told) = if in_matrix == "bt2020" { ("bt2020nc", "2020_ncl") } else { (in_matrix, in_matrix) };
+            let (wide, matrix) = (&self.colours.wide, number(in_matrix));
             return format!(
-                "setparams=color_primaries={wide}:color_trc=bt709:colorspace={named}:range={in_range},\
-                 zscale=w={w}:h={h}:min={told}:pin={wide}:tin=bt709:rin={in_range}:t=linear:f=bicubic,\
+                "setparams=color_primaries={wide}:color_trc=bt709:range={in_range},\
+                 zscale=w={w}:h={h}:min={matrix}:pin={wide}:tin=bt709:rin={in_range}:t=linear:f=bicubic,\
                  format=gbrpf32le,zscale=p=709,{to_screen}",
             );
         }
@@ -113,6 +112,18 @@ impl Decoded {
             // What zscale asks of a picture whose colours are halved.
             && self.size.width.is_multiple_of(2)
             && self.size.height.is_multiple_of(2)
+    }
+}
+
+/// A matrix as ITU-T H.273 numbers it. ffmpeg's names for zscale are not those of its other filters.
+fn number(matrix: &str) -> u8 {
+    match matrix {
+        "fcc" => 4,
+        "bt470bg" => 5,
+        "smpte170m" => 6,
+        "smpte240m" => 7,
+        "bt2020" => 9,
+        _ => 1,
     }
 }
 

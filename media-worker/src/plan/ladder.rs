@@ -143,7 +143,7 @@ fn sound_kbps(room: f64) -> u32 {
 }
 
 /// Whether every phone has a decoder for pictures of this size.
-pub fn is_small(shown: Size) -> bool {
+pub fn decodes_everywhere(shown: Size) -> bool {
     shown.short() <= LARGEST_PASSED.0 && shown.width.max(shown.height) <= 1920
 }
 
@@ -151,7 +151,7 @@ pub fn is_small(shown: Size) -> bool {
 pub fn may_pass(shown: Size, picture_kbps: f64) -> bool {
     let short = shown.short();
     let cap = [LARGEST_PASSED].into_iter().chain(RUNGS).find(|(rung, _)| *rung <= short).map_or(0, |(_, kbps)| kbps);
-    is_small(shown) && picture_kbps <= f64::from(cap) * PASSED_SHARE
+    decodes_everywhere(shown) && picture_kbps <= f64::from(cap) * PASSED_SHARE
 }
 
 #[cfg(test)]

@@ -73,8 +73,9 @@ impl Pace {
         if !is_rare && at < self.due.saturating_sub(early) {
             return None;
         }
-        // A picture that comes late does not push its followers back.
-        self.due = self.due.max(at - step / 2) + step;
+        // A picture that comes late does not push its followers back, nor does one that is kept before its turn.
+        let turn = self.due.max(at - step / 2);
+        self.due = if is_rare { turn.min(at) } else { turn } + step;
         self.last = Some(at);
         Some(at)
     }
@@ -86,9 +87,10 @@ impl Pace {
         let span = self.lately.back().zip(self.lately.front()).map_or(0, |(last, first)| last - first);
         if span > LATELY / 2 {
             let rate = (self.lately.len() - 1) as f64 * TICKS as f64 / span as f64;
-            self.varies |= (rate / self.average - 1.0).abs() > 0.15;
+            // Less is a few pictures that were lost.
+            self.varies |= (rate / self.average - 1.0).abs() > 0.3;
             if self.varies {
-                return if rate < MOST * 1.05 { Thinning::NONE } else { Thinning::of(rate, 30.0) };
+                return Thinning::of(rate, if rate < MOST * 1.05 { MOST } else { 30.0 });
             }
         }
         // Every second or third picture moves more smoothly than three of four; below film's 24, four in five do.
@@ -296,6 +298,21 @@ mod tests {
                 let most = 2 * seconds * 30;
                 assert!((most - 12..=most + 8).contains(&(fast_kept as i64)), "{fast} {slow}: {fast_kept} of {most}");
             }
+        }
+    }
+
+    #[test]
+    fn a_while_of_a_little_more_than_thirty_does_not_stop_the_film_behind_it() {
+        for (rate, seconds) in [(31.0, 30), (31.5, 60), (30.3, 120)] {
+            let part = |rate: f64, from: i64, seconds: i64| {
+                steady(rate, (rate * seconds as f64) as i64).into_iter().map(move |us| us + from * 1_000_000)
+            };
+            let slow = part(rate, 10, seconds);
+            let all: Vec<i64> = part(60.0, 0, 10).chain(slow).chain(part(60.0, 10 + seconds, 10)).collect();
+            let average = all.len() as f64 / (seconds + 20) as f64;
+            let kept = kept(average.max(30.3), all.iter().copied());
+            let longest = kept.windows(2).map(|two| all[two[1]] - all[two[0]]).max().unwrap();
+            assert!(longest <= 70_000, "{rate}: {longest} us without a picture");
         }
     }
 

@@ -44,6 +44,7 @@ fn colours_are_shown_as_they_are_meant() {
             .reference("null"),
         wide("Display P3", "smpte432", "bt709"),
         wide("BT.2020 without HDR", "bt2020", "bt2020nc"),
+        wide("P3 of the cinema", "smpte431", "smpte170m"),
         avc("BT.709 in 4:4:4", &format!("{bt709} -pix_fmt yuv444p"))
             .picture(&format!("{},{as_709},format=yuv444p", PICTURE), (320, 240)),
     ]);

@@ -1,5 +1,6 @@
 //! When pictures are shown.
 
+use crate::film::PICTURE;
 use crate::{Film, kit};
 
 const AVC: &str = "-c:v libx264 -c:a aac";
@@ -61,18 +62,41 @@ fn no_picture_is_lost_where_sixty_a_second_fall_to_thirty() {
 
 #[test]
 fn one_wrong_length_does_not_make_hours_of_a_minute() {
-    let with_a_long_last_picture = |table: &[u8]| {
-        let number = |at: usize| u32::from_be_bytes(table[at..at + 4].try_into().expect("four bytes"));
-        let (pictures, length) = (number(8), number(12));
-        let entries = [2, pictures - 1, length, 1, length.saturating_mul(100_000)];
-        [&[0; 4][..], &entries.map(u32::to_be_bytes).concat()].concat()
-    };
+    let number = |body: &[u8], at: usize| u32::from_be_bytes(body[at..at + 4].try_into().expect("four bytes"));
+    let with = |body: &[u8], at: usize, n: u32| [&body[..at], &n.to_be_bytes(), &body[at + 4..]].concat();
+    let seconds = 3_000;
     Film::new("an hour at the end", "mp4", AVC).mute().plays_after(|path| {
         let film = std::fs::read(&path).expect("a film");
-        let change = |kind: &kit::surgery::Kind, body: &[u8]| (kind == b"stts").then(|| with_a_long_last_picture(body));
+        let ticks = number(&film[kit::surgery::place(&film, b"mdhd") + 8..], 12) * seconds;
+        let change = |kind: &kit::surgery::Kind, body: &[u8]| match kind {
+            b"mdhd" => Some(with(body, 16, ticks)),
+            // In milliseconds, as ffmpeg writes it.
+            b"elst" => Some(with(body, 8, seconds * 1000)),
+            b"stts" => {
+                let (pictures, length) = (number(body, 8), number(body, 12));
+                let entries = [2, pictures - 1, length, 1, ticks - (pictures - 1) * length];
+                Some([&[0; 4][..], &entries.map(u32::to_be_bytes).concat()].concat())
+            }
+            _ => None,
+        };
         std::fs::write(&path, kit::surgery::rewritten(&film, &change)).expect("room");
+        let told = kit::output_of(
+            "ffprobe",
+            &["-v", "error", "-of", "csv=p=0", "-show_entries", "format=duration", &path.to_string_lossy()],
+        );
+        assert!(told.trim().parse::<f64>().is_ok_and(|told| told > 2_900.0), "it tells {told}");
         path
     });
+}
+
+#[test]
+fn sound_that_goes_on_for_half_an_hour_makes_a_clip_too_long() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("film.mp4");
+    let inputs = ["-f", "lavfi", "-t", "2", "-i", PICTURE, "-f", "lavfi", "-t", "1800", "-i", "sine=sample_rate=16000"];
+    let encoded = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac", "-b:a", "16k"];
+    kit::ffmpeg(&[&inputs[..], &encoded, &[&path.to_string_lossy()]].concat()).expect("a film");
+    assert_eq!(kit::run(&path, "prepare").refusal(), Some("too_long"));
 }
 
 #[test]

@@ -56,9 +56,20 @@ fn a_codec_that_is_not_on_the_list_is_named_and_never_opened() {
         unknown("H.266", b"vvc1"),
         unknown("one that is not invented yet", b"zzzz"),
         unknown("letters that are none", b"\x01\x02\xfe\xff"),
-        ("HEVC of a live encoder", flash_of(12), Refused("unreadable_codec")),
-        ("AV1 of a live encoder", flash_of(13), Refused("unreadable_codec")),
     ]);
+}
+
+#[test]
+fn the_codecs_of_live_encoders_are_named() {
+    for (number, codec) in [(12, "hevc"), (13, "av1"), (7, "")] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("film.flv");
+        std::fs::write(&path, flash_of(number)).expect("room");
+        let made = crate::kit::run(&path, "prepare");
+        let refused = made.of("refused").next();
+        assert_eq!(refused.and_then(|event| event["codec"].as_str()).unwrap_or_default(), codec, "{number}");
+        assert_eq!(made.refusal().unwrap_or_default(), if codec.is_empty() { "" } else { "unreadable_codec" });
+    }
 }
 
 /// A film for Flash whose pictures bear another codec's number.

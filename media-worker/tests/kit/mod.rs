@@ -285,6 +285,12 @@ pub fn sound(path: &Path) -> Vec<f64> {
     bytes.chunks_exact(2).map(|two| f64::from(i16::from_le_bytes([two[0], two[1]])) / 32768.0).collect()
 }
 
+/// What one of ffmpeg's tools says.
+pub fn output_of(tool: &str, arguments: &[&str]) -> String {
+    let output = Command::new(tool).args(arguments).output().expect("ffmpeg's tools");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
 /// One film out of others, by whatever else ffmpeg is told.
 pub fn remade(source: &Path, name: &str, arguments: &[&str]) -> PathBuf {
     let path = source.with_file_name(name);

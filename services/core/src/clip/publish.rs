@@ -216,10 +216,11 @@ pub async fn go_on(tx: &mut Tx, lease: &Lease, now: At, next: JobKind) -> Result
     job::enqueue(tx, now, next, version.as_str(), &lease.owner).await
 }
 
-/// Everything there is to make of it is made.
+/// Everything there is to make of it is made. What was made of it when it was made the last time, and was not now, goes.
 pub async fn ready(tx: &mut Tx, lease: &Lease, now: At) -> Result<()> {
     let version = fenced(tx, lease).await?;
     drop_incomplete(tx, now, &version).await?;
+    drop_from_before(tx, now, &version).await?;
     settle(tx, now, &version, MediaState::Ready, None).await?;
     job::finish(tx, lease, now).await
 }
@@ -297,6 +298,18 @@ async fn supersede(tx: &mut Tx, now: At, version: &VersionId, by: &RenditionId, 
         if reached.is_none_or(|n| n >= last) {
             drop_rendition(tx, now, &id).await?;
         }
+    }
+    Ok(())
+}
+
+/// What was there before the first of its jobs was asked for anew.
+async fn drop_from_before(tx: &mut Tx, now: At, version: &VersionId) -> Result<()> {
+    let ids: Vec<RenditionId> = on!(tx, c => sqlx::query_scalar(
+            "select r.id from renditions r join jobs j on j.subject = r.version_id and j.kind = $2
+             where r.version_id = $1 and r.attempt <= j.anew_after")
+        .bind(version).bind(JobKind::Prepare.as_str()).fetch_all(c).await)?;
+    for id in ids {
+        drop_rendition(tx, now, &id).await?;
     }
     Ok(())
 }

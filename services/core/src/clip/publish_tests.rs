@@ -280,6 +280,35 @@ both_databases! {
         assert_eq!(column(&db, SEGMENTS).await, ["1/0", "1/1", "3/0"]);
     }
 
+    what_is_not_made_any_more_goes_when_all_else_is_made(db) {
+        let version = received(&db).await;
+        let first = begin(&db).await;
+        let id = grow(&db, &first, 1).await;
+        end(&db, &first, &id).await;
+        let mut tx = db.write().await.unwrap();
+        go_on(&mut tx, &first, NOW, JobKind::OtherRungs).await.unwrap();
+        tx.commit().await.unwrap();
+        let rest = begin(&db).await;
+        let mut tx = db.write().await.unwrap();
+        ready(&mut tx, &rest, NOW).await.unwrap();
+        assert!(make_again(&mut tx, NOW, &version, &rest.owner).await.unwrap());
+        tx.commit().await.unwrap();
+        assert_eq!(column(&db, SEGMENTS).await, ["1/0"], "what was made in one life stays until the next is over");
+        // Now its copy is all there is.
+        let copied = begin(&db).await;
+        let mut tx = db.write().await.unwrap();
+        mp4(&mut tx, &copied, NOW, &keys::mp4(&version, copied.attempt, "mp4"), 9).await.unwrap();
+        go_on(&mut tx, &copied, NOW, JobKind::Ladder).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(column(&db, SEGMENTS).await, ["1/0"]);
+        let last = begin(&db).await;
+        let mut tx = db.write().await.unwrap();
+        ready(&mut tx, &last, NOW).await.unwrap();
+        tx.commit().await.unwrap();
+        let v = row(&db, &version).await;
+        assert_eq!((v.state, v.playable(), column(&db, SEGMENTS).await), (MediaState::Ready, true, vec![]));
+    }
+
     a_version_whose_jobs_were_lost_is_made_again_under_new_numbers(db) {
         let version = received(&db).await;
         let lease = begin(&db).await;
