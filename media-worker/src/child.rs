@@ -118,7 +118,7 @@ impl Plan {
         let passed = look.as_ref().and_then(|look| look.passed(source));
         Ok(match passed.and_then(|passed| Some((passed, below(source, true)?))) {
             Some((passed, ladder)) => Plan::Passed(passed, ladder),
-            None if look.as_ref().is_some_and(Look::is_sought_quickly) && below(source, false).is_none() => {
+            None if look.is_some_and(|look| look.stands_alone(source)) && below(source, false).is_none() => {
                 Plan::Copied
             }
             None => Plan::Encoded(encoded(source)),

@@ -16,6 +16,8 @@ const NEAR_US: i64 = 10_000_000;
 /// How far is read to find out: a few seconds of any clip.
 const MOST_AHEAD: usize = 1_000;
 const MOST_AHEAD_BYTES: usize = 16 << 20;
+/// A clock that goes forward by more is not believed at once.
+const FORWARD_US: i64 = 60_000_000;
 /// How long a picture lasts that does not say so.
 const PICTURE_US: i64 = 33_333;
 
@@ -25,6 +27,8 @@ struct Track {
     base: ff::Rational,
     /// When the last one is decoded.
     last_us: Option<i64>,
+    /// A moment far ahead of that, which the next packet may agree about.
+    ahead_us: Option<i64>,
     /// It is in the film that is being read. Another may still lag behind, in the one before.
     is_over: bool,
 }
@@ -44,7 +48,7 @@ impl Joints {
     pub fn of(source: &Source) -> Joints {
         let picture = (source.video.index, source.video.time_base);
         let sound = source.audio.as_ref().map(|audio| (audio.index, audio.time_base));
-        let track = |(index, base)| Track { index, base, last_us: None, is_over: true };
+        let track = |(index, base)| Track { index, base, last_us: None, ahead_us: None, is_over: true };
         Joints {
             tracks: std::iter::once(picture).chain(sound).map(track).collect(),
             shift_us: 0,
@@ -134,6 +138,13 @@ impl Joints {
         packet.set_pts(packet.pts().map(|at| at.saturating_add(shift)));
         packet.set_dts(packet.dts().map(|at| at.saturating_add(shift)));
         let decoded = at.saturating_add(shift_us);
+        let is_far = last.is_some_and(|last| decoded.saturating_sub(last) > FORWARD_US);
+        let agrees = self.tracks[n].ahead_us.is_some_and(|ahead| decoded.abs_diff(ahead) <= NEAR_US as u64);
+        if is_far && !agrees {
+            self.tracks[n].ahead_us = Some(decoded);
+            return packet;
+        }
+        self.tracks[n].ahead_us = None;
         self.tracks[n].last_us = Some(last.map_or(decoded, |last| last.max(decoded)));
         let shown = packet.pts().map_or(decoded, |at| at.rescale(base, MICROSECONDS));
         let length = match packet.duration().rescale(base, MICROSECONDS) {

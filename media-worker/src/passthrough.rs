@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use ffmpeg_next as ff;
+use weijia_core::clip::refusal::RefusalCode;
 
 use crate::avc;
 use crate::ffi::{self, MediaError, WithoutMessages};
@@ -11,7 +12,7 @@ use crate::package::{Fed, Fragments};
 use crate::pipeline::{Emit, Sound};
 use crate::plan::ladder::{self, Rung};
 use crate::plan::pace::{self, Cuts, Pace, TICKS, milliseconds, ticks};
-use crate::probe::{self, Result, Source};
+use crate::probe::{self, Failure, LONGEST_MS, Result, Source};
 use crate::protocol::Published;
 
 /// A source with more pictures a second is made anew with fewer.
@@ -113,6 +114,10 @@ fn read(source: &mut Source) -> Result<Option<Look>> {
         }
         group += 1;
         look.longest_group = look.longest_group.max(group);
+        // However long it says it is.
+        if at > ticks(LONGEST_MS * 1000) {
+            return Err(Failure::Refused(RefusalCode::TooLong));
+        }
         look.last_decoded = decoded;
         look.shown.push(at);
         look.bytes += packet.size() as u64;

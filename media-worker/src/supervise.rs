@@ -3,6 +3,7 @@
 
 mod output;
 
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -52,6 +53,9 @@ pub enum Ended<E> {
     NotStarted(std::io::Error),
     #[error("{0}")]
     Child(String),
+    /// Somebody killed it, the kernel that wants its memory among them: that says nothing about where it was.
+    #[error("{0}")]
+    Killed(String),
     /// What was made could not be published.
     #[error(transparent)]
     Publish(E),
@@ -177,7 +181,9 @@ impl Supervisor {
             }
             return Ok(());
         }
-        Err(Ended::Child(format!("the child ended with {status}: {said}")))
+        let words = format!("the child ended with {status}: {said}");
+        let killed = status.signal() == Some(Signal::KILL.as_raw());
+        Err(if killed { Ended::Killed(words) } else { Ended::Child(words) })
     }
 }
 

@@ -52,6 +52,8 @@ async fn a_child_that_dies_or_talks_nonsense_did_not_do_its_job() {
         let (ended, _) = outcome(script).await;
         assert!(matches!(&ended, Err(Ended::Child(why)) if why.contains(word)), "{script}: {ended:?}");
     }
+    let (ended, _) = outcome("kill -KILL $$").await;
+    assert!(matches!(&ended, Err(Ended::Killed(why)) if why.contains("SIGKILL")), "{ended:?}");
 }
 
 #[tokio::test]

@@ -163,10 +163,11 @@ impl Worker {
             Err(Ended::Interrupted) => Err(Trouble::Interrupted),
             Err(Ended::NotStarted(error)) => Err(Trouble::Outside(format!("the child does not start: {error}"))),
             // The job is settled; how its child died afterwards is no matter.
-            Err(Ended::Child(_)) if press.settled => Ok(()),
+            Err(Ended::Child(_) | Ended::Killed(_)) if press.settled => Ok(()),
             Err(Ended::Child(words)) if has_little_room(folder) => {
                 Err(Trouble::Outside(format!("hardly any room in the scratch folder: {words}")))
             }
+            Err(Ended::Killed(words)) => Err(Trouble::Passing(words)),
             // Who came further than before did not die of the same.
             Err(Ended::Child(words)) => {
                 Err(Trouble::Child(format!("{words} (segments published: {})", press.segments)))

@@ -160,3 +160,27 @@ fn a_clock_at_the_end_of_all_numbers_breaks_nothing() {
         assert!(status.success(), "cluster {n}: {}", made.said);
     }
 }
+
+/// As a live encoder leaves it that hiccupped: one stamp of a thousand hours, and all others as they should be.
+#[test]
+fn one_wrong_stamp_does_not_end_the_film() {
+    let whole = film(&counter("30"), None, 20, &[&AVC[..], &["-bf", "0"]].concat());
+    let flv = remade(&whole, "one.flv", &["-c", "copy"]);
+    let mut bytes = std::fs::read(&flv).unwrap();
+    let (mut at, mut pictures) = (13, 0);
+    while at + 15 < bytes.len() {
+        let len = u32::from_be_bytes([0, bytes[at + 1], bytes[at + 2], bytes[at + 3]]) as usize;
+        pictures += usize::from(bytes[at] == 9);
+        if bytes[at] == 9 && pictures == 200 {
+            bytes[at + 4..at + 8].copy_from_slice(&[0x4c, 0x4b, 0x40, 0]);
+        }
+        at += len + 15;
+    }
+    std::fs::write(&flv, bytes).unwrap();
+    let made = all(&flv);
+    assert_eq!(made.refusal(), None);
+    let shown = numbers(&made.path("video.mp4"));
+    let mut different = shown.clone();
+    different.dedup();
+    assert!(different.len() >= 590 && *shown.last().unwrap() == 599, "{} of 600", different.len());
+}

@@ -77,12 +77,14 @@ impl Decoded {
             "zscale=t=709:m=709:r=tv,format=yuv420p,scale=in_color_matrix=bt709:in_range=tv:\
              out_color_matrix={matrix}:out_range={out_range},format={pixels}"
         );
+        // It takes no halved colours of an odd size.
+        let whole = if self.has_even_sides() { "" } else { ",format=yuv444p10le" };
         if self.colours.is_hdr() {
             // Recorders that name only the transfer mean BT.2020 with it. Up to a bright face all is as it was filmed; what
             // is brighter is compressed.
             let transfer = &self.colours.transfer;
             return format!(
-                "setparams=color_primaries=bt2020:color_trc={transfer}:colorspace=bt2020nc:range={in_range},\
+                "setparams=color_primaries=bt2020:color_trc={transfer}:colorspace=bt2020nc:range={in_range}{whole},\
                  zscale=w={w}:h={h}:min=2020_ncl:pin=2020:tin={transfer}:rin={in_range}:t=linear:npl=203:f=bicubic,\
                  format=gbrpf32le,zscale=p=709,tonemap=tonemap=mobius:param=0.6:desat=0,{to_screen}",
             );
@@ -90,7 +92,7 @@ impl Decoded {
         if !self.colours.wide.is_empty() {
             let (wide, matrix) = (&self.colours.wide, number(in_matrix));
             return format!(
-                "setparams=color_primaries={wide}:color_trc=bt709:range={in_range},\
+                "setparams=color_primaries={wide}:color_trc=bt709:range={in_range}{whole},\
                  zscale=w={w}:h={h}:min={matrix}:pin={wide}:tin=bt709:rin={in_range}:t=linear:f=bicubic,\
                  format=gbrpf32le,zscale=p=709,{to_screen}",
             );
@@ -109,9 +111,12 @@ impl Decoded {
         self.pixels == "yuv420p"
             && !self.colours.full_range
             && self.colours.matrix_or_assumed(self.size) == "bt709"
-            // What zscale asks of a picture whose colours are halved.
-            && self.size.width.is_multiple_of(2)
-            && self.size.height.is_multiple_of(2)
+            && self.has_even_sides()
+    }
+
+    /// What zscale asks of a picture whose colours are halved.
+    fn has_even_sides(&self) -> bool {
+        self.size.width.is_multiple_of(2) && self.size.height.is_multiple_of(2)
     }
 }
 

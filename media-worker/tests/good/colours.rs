@@ -1,7 +1,7 @@
 //! What the numbers of a picture mean.
 
 use crate::film::PICTURE;
-use crate::kit::{output, prepare};
+use crate::kit::{self, output, prepare};
 use crate::{Film, all_play};
 
 fn avc(name: &'static str, colours: &str) -> Film {
@@ -83,6 +83,27 @@ fn bright_light_is_brought_down_and_not_cut_off() {
             paper < 240 && paper + 8 < twice && twice + 2 < most && most < 255,
             "{transfer}: {paper} {twice} {most}"
         );
+    }
+}
+
+/// Where colours are halved, and cannot be halved evenly.
+#[test]
+fn odd_sides_are_no_matter_whatever_the_colours() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (primaries, transfer, matrix) in
+        [("smpte432", "bt709", "bt709"), ("bt2020", "smpte2084", "bt2020nc"), ("bt2020", "arib-std-b67", "bt2020nc")]
+    {
+        let path = folder.path().join(format!("{transfer}.webm"));
+        let picture = format!(
+            "testsrc2=size=321x241:rate=30,format=yuv420p,\
+             setparams=color_primaries={primaries}:color_trc={transfer}:colorspace={matrix}:range=tv"
+        );
+        let encoded = ["-t", "1", "-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-b:v", "1M"];
+        let told = ["-color_primaries", primaries, "-color_trc", transfer, "-colorspace", matrix];
+        kit::ffmpeg(&[&["-f", "lavfi", "-i", &picture][..], &encoded, &told, &[&path.to_string_lossy()]].concat())
+            .expect("a film");
+        let made = kit::all(&path);
+        assert_eq!((made.refusal(), kit::decoded(&made.path("video.mp4"))), (None, 30), "{primaries} {transfer}");
     }
 }
 

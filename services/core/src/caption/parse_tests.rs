@@ -1,4 +1,6 @@
 use super::super::write;
+use encoding_rs::GB18030;
+
 use super::*;
 
 const LONG: i64 = 600_000;
