@@ -32,6 +32,9 @@ pub struct Passed {
 /// So many pictures are decoded at once where somebody seeks, and nobody notices.
 const LONGEST_GROUP: usize = 300;
 
+/// So many pictures beyond what a clip may be are no broken clock.
+const TOO_MANY_BEYOND: u32 = 10;
+
 /// What an honest decoder would find of a source's pictures, from its packets alone.
 pub struct Look {
     /// In ticks, in their order.
@@ -75,7 +78,7 @@ fn read(source: &mut Source) -> Result<Option<Look>> {
     let (picture, sound) = (source.video.index, source.audio.as_ref().map(|a| (a.index, a.time_base)));
     let (shown, keys) = (Vec::new(), Vec::new());
     let mut look = Look { shown, keys, longest_group: 0, last_decoded: i64::MIN, bytes: 0, end_us: 0, sound_end_us: 0 };
-    let mut group = 0;
+    let (mut group, mut beyond) = (0, 0);
     let quiet = WithoutMessages::new(&source.video.parameters, source.video.time_base);
     let Ok(mut quiet) = quiet else { return Ok(None) };
     let mut packet = ff::Packet::empty();
@@ -114,9 +117,13 @@ fn read(source: &mut Source) -> Result<Option<Look>> {
         }
         group += 1;
         look.longest_group = look.longest_group.max(group);
-        // However long it says it is.
+        // However long it says it is. One moment alone is a broken clock.
         if at > ticks(LONGEST_MS * 1000) {
-            return Err(Failure::Refused(RefusalCode::TooLong));
+            beyond += 1;
+            if beyond == TOO_MANY_BEYOND {
+                return Err(Failure::Refused(RefusalCode::TooLong));
+            }
+            continue;
         }
         look.last_decoded = decoded;
         look.shown.push(at);
@@ -124,7 +131,7 @@ fn read(source: &mut Source) -> Result<Option<Look>> {
         look.end_us = look.end_us.max(moment(shown.saturating_add(packet.duration())));
     }
     look.shown.sort_unstable();
-    Ok(Some(look))
+    Ok((beyond == 0).then_some(look))
 }
 
 impl Look {

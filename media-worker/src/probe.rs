@@ -10,6 +10,7 @@ use crate::ffi::{self, MediaError, PictureHeader};
 use crate::gate;
 use crate::joints::Joints;
 use crate::plan::filters::Decoded;
+use crate::plan::pace::Clock;
 use crate::plan::{self, Colours, Orientation, Size};
 
 /// A clip of a lesson or a report is at most this long.
@@ -299,13 +300,14 @@ fn scan(source: &mut Source) -> (i64, f64) {
     let (mut pictures, mut last, mut first) = (0_i64, i64::MIN, i64::MAX);
     let (index, base) = (source.video.index, source.video.time_base);
     let sound_base = source.audio.as_ref().map_or(base, |audio| audio.time_base);
+    // One moment that is far from all others is a broken clock.
+    let (mut clock, mut sound_clock) = (Clock::new(0), Clock::new(0));
     let mut joints = Joints::of(source);
     while let Some(packet) = joints.next(&mut source.input) {
         let is_picture = packet.stream() == index;
-        let base = if is_picture { base } else { sound_base };
-        let Some(at) = packet.pts().or(packet.dts()).map(|at| moment(at, base, source.origin_us) / 1000) else {
-            continue;
-        };
+        let (base, clock) = if is_picture { (base, &mut clock) } else { (sound_base, &mut sound_clock) };
+        let at = packet.pts().or(packet.dts()).map(|at| moment(at, base, source.origin_us));
+        let Some(at) = at.filter(|at| clock.accepts(*at)).map(|at| at / 1000) else { continue };
         if is_picture {
             pictures += 1;
             first = first.min(at);

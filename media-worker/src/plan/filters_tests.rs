@@ -66,11 +66,22 @@ fn colours_that_a_screen_does_not_have_are_brought_into_it() {
         Decoded { colours, ..decoded(1920, 1080) }.made_upright(&[size(1280, 720)], output)
     };
     let video = graph("bt709", Output::Video);
-    assert!(
-        video.contains(":min=bt709:pin=smpte432:tin=bt709:rin=tv:t=linear:") && !video.contains("tonemap"),
-        "{video}"
-    );
+    assert!(video.contains(":pin=smpte432:tin=bt709:rin=tv:t=linear:") && !video.contains("tonemap"), "{video}");
+    for (matrix, n) in [("fcc", 4), ("bt470bg", 5), ("smpte170m", 6), ("smpte240m", 7), ("bt2020nc", 9), ("", 1)] {
+        assert!(graph(matrix, Output::Video).contains(&format!(":min={n}:")), "{matrix}");
+    }
     let still = graph("bt2020nc", Output::Jpeg);
-    assert!(still.contains("colorspace=bt2020nc") && still.contains(":min=2020_ncl:"), "{still}");
     assert!(still.contains("out_color_matrix=smpte170m:out_range=pc,format=yuvj420p"), "{still}");
+}
+
+#[test]
+fn colours_of_odd_sides_are_made_whole_before_they_are_converted() {
+    let hdr = Colours { transfer: "smpte2084".into(), ..Default::default() };
+    let wide = Colours { wide: "bt2020".into(), ..Default::default() };
+    for colours in [hdr, wide] {
+        let graph = |width| {
+            Decoded { colours: colours.clone(), ..decoded(width, 240) }.made_upright(&[size(320, 240)], Output::Video)
+        };
+        assert!(graph(321).contains("range=tv,format=yuv444p10le,zscale=") && !graph(322).contains("yuv444p10le"));
+    }
 }

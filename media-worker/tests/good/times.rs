@@ -82,11 +82,33 @@ fn one_wrong_length_does_not_make_hours_of_a_minute() {
         std::fs::write(&path, kit::surgery::rewritten(&film, &change)).expect("room");
         let told = kit::output_of(
             "ffprobe",
-            &["-v", "error", "-of", "csv=p=0", "-show_entries", "format=duration", &path.to_string_lossy()],
+            &["-v", "error", "-of", "csv=p=0", "-show_entries", "stream=duration", &path.to_string_lossy()],
         );
         assert!(told.trim().parse::<f64>().is_ok_and(|told| told > 2_900.0), "it tells {told}");
         path
     });
+}
+
+#[test]
+fn a_length_told_too_short_is_found_out() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("film.mp4");
+    let inputs = ["-f", "lavfi", "-t", "700", "-i", "testsrc2=size=160x120:rate=10"];
+    let encoded = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p"];
+    kit::ffmpeg(&[&inputs[..], &encoded, &[&path.to_string_lossy()]].concat()).expect("a film");
+    let film = std::fs::read(&path).expect("a film");
+    let short = |body: &[u8], at: usize, by: u32| {
+        let told = u32::from_be_bytes(body[at..at + 4].try_into().expect("four bytes"));
+        [&body[..at], &(told / by).to_be_bytes(), &body[at + 4..]].concat()
+    };
+    let change = |kind: &kit::surgery::Kind, body: &[u8]| match kind {
+        b"mvhd" | b"mdhd" => Some(short(body, 16, 30)),
+        b"tkhd" => Some(short(body, 20, 30)),
+        _ => None,
+    };
+    std::fs::write(&path, kit::surgery::rewritten(&film, &change)).expect("room");
+    let made = kit::run(&path, "prepare");
+    assert_eq!(made.refusal(), Some("too_long"), "{:?}", made.order());
 }
 
 #[test]

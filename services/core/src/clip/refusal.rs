@@ -49,7 +49,7 @@ refusals! {
         "选一条看得见画面的再传。";
     UnreadableCodec "unreadable_codec"
         "这条片子的格式，我们这里还放不了。"
-        "把相机设置改成“兼容性最好”（H.264）再拍，或者用剪辑软件导出一遍再传。";
+        "把相机设置改成“兼容性最佳”（H.264）再拍，或者用剪辑软件导出一遍再传。";
     /// More than a tenth of it.
     Damaged "damaged"
         "这条片子花得厉害，看不清。"
