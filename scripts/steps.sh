@@ -59,8 +59,7 @@ count() {
     END { print ok + 0, bad + 0 }'
 }
 
-# The Rust tests that the arguments of nextest choose, from all binaries at once: one after another they would take twice
-# as long.
+# The Rust tests that the arguments of nextest choose, from all binaries at once: those that wait hold up none of the others.
 nextest() { cargo nextest run --locked --workspace --no-fail-fast "$@"; }
 
 # The last line: `N passed, N failed`.

@@ -79,8 +79,8 @@ pub(crate) async fn let_go_of_all(tx: &mut Tx, now: At, clip: &ClipId, version: 
 }
 
 /// Has everything made anew of a version whose file is there, also of one that we did not get done. What plays goes on
-/// playing until the new catches up or is all made. `false`: there is nothing to make it from, or it was refused for what it is, or taken
-/// back.
+/// playing until the new catches up or is all made. `false`: there is nothing to make it from, it was refused for what it
+/// is, or it was taken back.
 pub async fn make_again(tx: &mut Tx, now: At, version: &VersionId, owner: &UserId) -> Result<bool> {
     let rows = on!(tx, c => sqlx::query(
             "update clip_versions set state = 'processing', ready_at = null, failed_at = null, reason_code = null,
