@@ -33,6 +33,8 @@ create table users (
   phone_enc text not null,
   phone_masked text not null,
   password_hash text not null,
+  -- issued: handed out, and never used so far. pin: six digits, which are good on the phones they were used on before
+  secret text not null default 'issued' check (secret in ('issued', 'password', 'pin')),
   region_code text not null references regions(code),
   region_path text not null,
   state text not null check (state in ('active', 'suspended')),
@@ -69,6 +71,15 @@ create table sign_in_failures (
 );
 create index sign_in_failures_phone on sign_in_failures (phone_hash, at);
 
+-- The phones that somebody came in on; a family shares one.
+create table devices (
+  token_hash text not null,
+  user_id text not null references users(id),
+  bound_at bigint not null,
+  primary key (token_hash, user_id)
+);
+create index devices_user on devices (user_id);
+
 -- ---- published content: immutable once in, named by version ------------------------------------------------------
 create table content_versions (
   kind text not null check (kind in ('course', 'rubric', 'star_rules', 'phrases', 'coaching')),
@@ -92,6 +103,8 @@ create table cohorts (
   rubric_version text not null,
   starts_on text not null,
   ends_on text not null,
+  -- what the QR code on the wall says; made when it is first shown
+  join_token text unique,
   created_by text not null references users(id),
   created_at bigint not null
 );
@@ -105,9 +118,53 @@ create table memberships (
   seat_no bigint,
   state text not null check (state in ('active', 'graduated', 'withdrawn')),
   joined_at bigint not null,
+  -- when she came in by the class's door, face to face
+  arrived_at bigint,
+  -- what the QR code on her card says; made when cards are printed
+  card_token text unique,
   primary key (cohort_id, user_id)
 );
 create index memberships_user on memberships (user_id);
+
+-- The door of a class: open for a while, and found by four digits that are read out in the hall.
+create table join_windows (
+  id text primary key,
+  cohort_id text not null references cohorts(id),
+  -- the city in which no two open doors have one code
+  city_path text not null,
+  code text not null,
+  opened_by text not null references users(id),
+  opened_at bigint not null,
+  closes_at bigint not null,
+  -- by hand or, when that is next looked at, by its time; until then its code is taken
+  closed_at bigint
+);
+create unique index join_window_code_once on join_windows (city_path, code) where closed_at is null;
+create unique index join_window_of_cohort_once on join_windows (cohort_id) where closed_at is null;
+create index join_windows_code on join_windows (code, closes_at);
+
+-- Who stood before an open door and is on no roster.
+create table join_requests (
+  id text primary key,
+  cohort_id text not null references cohorts(id),
+  phone_hash text not null,
+  phone_enc text not null,
+  phone_masked text not null,
+  state text not null check (state in ('pending', 'approved', 'rejected')),
+  reason text,
+  asked_at bigint not null,
+  decided_by text references users(id),
+  decided_at bigint,
+  constraint join_request_once unique (cohort_id, phone_hash)
+);
+create index join_requests_pending on join_requests (cohort_id, state, asked_at);
+
+-- Wrong codes and unknown numbers within ten minutes, by phone and by address. A try counts before it is looked at.
+create table join_tries (
+  subject text primary key,
+  began_at bigint not null,
+  wrong bigint not null
+);
 
 create table lesson_progress (
   user_id text not null references users(id),

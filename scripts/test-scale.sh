@@ -28,7 +28,7 @@ WEIJIA_CHROMIUM=$(scripts/browser.sh)
 export WEIJIA_CHROMIUM
 
 tests "存储、上传、全程、对账、别人写的客户端、断电" nextest \
-  -E 'binary(/^(probe|uploads|faults|clients|kills)$/) or (binary(/^(journey|fsck)$/) and test(postgres))' || true
+  -E 'test(/^probe::/) or binary(/^(uploads|faults|clients|kills)$/) or (binary(/^(journey|fsck)$/) and test(postgres))' || true
 tests "几台一起跑，十分钟的片子" nextest --run-ignored only -E 'binary(/^(nodes|long)$/)' || true
 tests "改坏了的两千条片子" nextest --run-ignored only -E 'binary(mutants)' || true
 

@@ -6,8 +6,8 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use weijia_core::access;
-use weijia_core::account::{SESSION_IDLE, SessionToken, who_is};
-use weijia_core::time::At;
+use weijia_core::account::{DeviceToken, SESSION_IDLE, SessionToken, who_is};
+use weijia_core::time::{At, Millis};
 
 use crate::error::ApiError;
 use crate::state::{AppState, Settings};
@@ -36,8 +36,19 @@ fn cookie_name(settings: &Settings) -> &'static str {
     if settings.is_tls() { "__Host-weijia" } else { "weijia" }
 }
 
+fn device_cookie_name(settings: &Settings) -> &'static str {
+    if settings.is_tls() { "__Host-weijia-phone" } else { "weijia-phone" }
+}
+
 pub fn session_token(headers: &HeaderMap, settings: &Settings) -> Option<SessionToken> {
-    let name = cookie_name(settings);
+    cookie(headers, cookie_name(settings)).map(SessionToken::from_cookie)
+}
+
+pub fn device_token(headers: &HeaderMap, settings: &Settings) -> Option<DeviceToken> {
+    cookie(headers, device_cookie_name(settings)).map(DeviceToken::from_cookie)
+}
+
+fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers
         .get_all(header::COOKIE)
         .iter()
@@ -45,17 +56,25 @@ pub fn session_token(headers: &HeaderMap, settings: &Settings) -> Option<Session
         .flat_map(|v| v.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
         .find(|(key, _)| *key == name)
-        .map(|(_, value)| SessionToken::from_cookie(value))
+        .map(|(_, value)| value)
 }
 
 /// The `Set-Cookie` that signs in (`Some`) or out (`None`).
 pub fn session_cookie(settings: &Settings, token: Option<&SessionToken>) -> HeaderValue {
-    let name = cookie_name(settings);
-    let secure = if settings.is_tls() { "; Secure" } else { "" };
     let (value, age) = match token {
         Some(token) => (token.as_str(), SESSION_IDLE.0 / 1000),
         None => ("", 0),
     };
+    set_cookie(settings, cookie_name(settings), value, age)
+}
+
+/// The `Set-Cookie` by which a phone is known again, whoever signs in on it. Browsers keep none for longer than 400 days.
+pub fn device_cookie(settings: &Settings, token: &DeviceToken) -> HeaderValue {
+    set_cookie(settings, device_cookie_name(settings), token.as_str(), Millis::days(400).0 / 1000)
+}
+
+fn set_cookie(settings: &Settings, name: &str, value: &str, age: i64) -> HeaderValue {
+    let secure = if settings.is_tls() { "; Secure" } else { "" };
     let text = format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={age}{secure}");
     HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("weijia=; Path=/; Max-Age=0"))
 }

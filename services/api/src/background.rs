@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use weijia_core::join::tries;
 use weijia_core::review::queue;
+use weijia_core::time::At;
 
 use crate::state::AppState;
 use crate::upkeep;
@@ -30,6 +32,9 @@ async fn keep_the_queue_moving(state: &AppState) {
             Ok(0) => {}
             Ok(steps) => tracing::info!(steps, "clips that wait too long were told of"),
             Err(error) => tracing::warn!(%error, "what waits too long could not be told of, trying again later"),
+        }
+        if let Err(error) = tries::sweep(&state.db, At::now()).await {
+            tracing::warn!(%error, "old tries at doors could not be swept, trying again later");
         }
         tokio::select! {
             () = state.stopping.cancelled() => return,

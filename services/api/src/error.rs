@@ -76,7 +76,7 @@ impl From<Error> for ApiError {
             Error::Refused(refusal) => {
                 let status = match refusal.code {
                     "sign_in_wrong" => StatusCode::UNAUTHORIZED,
-                    "sign_in_rest" => StatusCode::TOO_MANY_REQUESTS,
+                    "sign_in_rest" | "join_rest" => StatusCode::TOO_MANY_REQUESTS,
                     _ => StatusCode::UNPROCESSABLE_ENTITY,
                 };
                 Self::refused(status, refusal)

@@ -5,6 +5,7 @@
 #[cfg(test)]
 mod access_matrix;
 mod account;
+mod address;
 pub mod auth;
 pub mod background;
 mod certificate;
@@ -18,6 +19,7 @@ pub mod error;
 mod extract;
 mod feedback;
 mod growth;
+mod join;
 mod media;
 mod region;
 mod request_id;
@@ -63,6 +65,7 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(course::router())
         .merge(feedback::router())
         .merge(growth::router())
+        .merge(join::router())
         .merge(region::router())
         .merge(review::router())
         .merge(star::router())

@@ -62,6 +62,8 @@ ids! {
     UserId "user";
     GrantId "grant";
     CohortId "cohort";
+    WindowId "door";
+    RequestId "ask";
     ClipId "clip";
     VersionId "ver";
     UploadId "up";

@@ -19,6 +19,7 @@ pub mod growth;
 pub mod ids;
 pub mod installation;
 pub mod job;
+pub mod join;
 pub mod person;
 pub mod region;
 pub mod review;

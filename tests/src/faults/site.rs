@@ -175,7 +175,7 @@ impl Site {
             let new = NewUser { name: "贾丽娟", phone: &parsed, region_code: "43", password_hash: &hash };
             account::create(&mut tx, &self.keys, At::now(), new).await.expect("a person");
             tx.commit().await.expect("a commit");
-            let session = account::sign_in(&self.db, &self.keys, &self.hasher, At::now(), &phone, PASSWORD).await;
+            let session = account::sign_in(&self.db, &self.keys, &self.hasher, At::now(), &phone, PASSWORD, None).await;
             let session = session.expect("a session");
             people.push(Person { cookie: format!("weijia={}", session.token.as_str()) });
         }

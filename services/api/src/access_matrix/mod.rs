@@ -66,6 +66,14 @@ const TABLE: &[(&str, Stranger, &[Who])] = &[
     ("openCohort", SignIn, STAFF),
     ("addMembers", SignIn, STAFF),
     ("importRoster", SignIn, STAFF),
+    ("openJoinWindow", SignIn, STAFF),
+    ("getJoinWindow", SignIn, STAFF),
+    ("printJoinCards", SignIn, STAFF),
+    ("findJoin", Welcome, ALL),
+    ("joinByCode", Welcome, ALL),
+    ("rejectJoin", SignIn, STAFF),
+    ("approveJoin", SignIn, STAFF),
+    ("closeJoinWindow", SignIn, STAFF),
     ("getCohortProgress", SignIn, GUIDES),
     ("listCohortClips", SignIn, GUIDES),
     ("listCoachingRules", SignIn, STAFF),
@@ -83,6 +91,7 @@ const TABLE: &[(&str, Stranger, &[Who])] = &[
     ("terminateUpload", SignIn, OWN),
     ("retractClip", SignIn, OWN),
     ("withdrawClip", SignIn, OWN),
+    ("resetMemberPassword", SignIn, STAFF),
 ];
 
 #[test]

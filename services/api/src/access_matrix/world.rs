@@ -60,6 +60,9 @@ pub struct World {
     snapshot: SnapshotId,
     pub evaluation: String,
     certificate: String,
+    /// The open door of the owner's class, and somebody who waits before it.
+    window: String,
+    request: String,
 }
 
 impl World {
@@ -93,7 +96,15 @@ impl World {
         let evaluation = school.act(&room.staff, &format!("{stars}/star-evaluation")).await.ok(200);
         let ask = json!({"evaluation_id": evaluation["id"], "level": 1});
         let award = school.post(&room.staff, &format!("{stars}/stars"), ask).await.ok(200);
+        let door = format!("/cohorts/{}/join-window", room.cohort);
+        let open = school.post(&room.staff, &door, json!({"code": "0616"})).await.ok(200);
+        let window = text(&open["window"]["id"]);
+        let ask = json!({"window": window, "phone": "13712345678"});
+        school.post(&room.staff, "/join", ask).await.ok(200);
+        let board = school.get(&room.staff, &door).await.ok(200);
         let mut world = Self {
+            request: text(&board["requests"][0]["id"]),
+            window,
             item: text(&sent["reviews"][0]["items"][0]["id"]),
             evaluation: text(&evaluation["id"]),
             certificate: text(&award["certificate_number"]),
@@ -164,6 +175,7 @@ impl World {
             ("lesson", &content::course().modules[0].lessons[0].code),
             ("ticket", &self.ticket),
             ("snapshot", self.snapshot.as_str()),
+            ("request", &self.request),
             ("user", &user),
             ("upload", &self.upload),
             ("version", self.version.as_str()),
@@ -217,6 +229,10 @@ impl World {
                 json!({"bytes": 9, "root_sha256": "00", "filename": "村口.mp4", "content_type": "video/mp4"})
             }
             "recordSnapshot" => return ("multipart/form-data; boundary=xx", b"--xx--\r\n".to_vec()),
+            "findJoin" => json!({"code": "0616"}),
+            "joinByCode" => json!({"window": self.window, "phone": "13712345678"}),
+            "approveJoin" => json!({"name": "梁玉珍", "region_code": "433130105201"}),
+            "rejectJoin" => json!({"reason": "你的班在隔壁"}),
             "importRoster" => return ("application/octet-stream", "姓名,手机号\n".into()),
             "attachCaption" => return ("text/plain", "00:00:01,000 --> 00:00:02,000\n我是谁".into()),
             "appendUpload" => return ("application/offset+octet-stream", b"ftyp".to_vec()),

@@ -5,6 +5,7 @@ mod sign_in;
 mod sign_out;
 mod who_am_i;
 
+pub(crate) use me::{Me, load as load_me};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 

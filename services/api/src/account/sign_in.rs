@@ -7,7 +7,7 @@ use weijia_core::account;
 use weijia_core::time::At;
 
 use super::me::{self, Me};
-use crate::auth::session_cookie;
+use crate::auth::{device_token, session_cookie};
 use crate::error::{ApiResult, ErrorBody};
 use crate::extract::Body;
 use crate::state::AppState;
@@ -16,6 +16,7 @@ use crate::state::AppState;
 pub struct SignIn {
     /// A mobile number; spaces and +86 do no harm.
     phone: String,
+    /// Or the six digits that she chose when she joined, on a phone that she has come in on before.
     password: String,
 }
 
@@ -30,9 +31,15 @@ pub struct SignIn {
         (status = 429, description = "This account rests after ten guesses in fifteen minutes", body = ErrorBody),
     )
 )]
-pub async fn sign_in(State(state): State<AppState>, Body(request): Body<SignIn>) -> ApiResult<(HeaderMap, Json<Me>)> {
-    let session =
-        account::sign_in(&state.db, &state.keys, &state.hasher, At::now(), &request.phone, &request.password).await?;
+pub async fn sign_in(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+    Body(request): Body<SignIn>,
+) -> ApiResult<(HeaderMap, Json<Me>)> {
+    let AppState { db, keys, hasher, settings, .. } = &state;
+    let device = device_token(&headers, settings);
+    let SignIn { phone, password } = &request;
+    let session = account::sign_in(db, keys, hasher, At::now(), phone, password, device.as_ref()).await?;
     let me = me::load(&mut state.db.read().await?, &session.principal).await?;
     let cookie = session_cookie(&state.settings, Some(&session.token));
     Ok((HeaderMap::from_iter([(SET_COOKIE, cookie)]), Json(me)))

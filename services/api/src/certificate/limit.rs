@@ -1,11 +1,9 @@
 //! A bound on how often one address may ask, so that numbers cannot be tried one after the other.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Mutex;
 
-use axum::extract::ConnectInfo;
-use axum::http::{Extensions, HeaderMap};
 use weijia_core::time::{At, Millis};
 
 /// Loose: a hall of people behind one address checks its new certificates at once.
@@ -33,11 +31,4 @@ impl PerAddress {
         *asks = asks.saturating_add(1);
         *asks <= ASKS
     }
-}
-
-/// Who is asking: the peer, or, when a proxy of ours stands in front, whom that proxy names last.
-pub fn address(extensions: &Extensions, headers: &HeaderMap, behind_proxy: bool) -> Option<IpAddr> {
-    let named = || headers.get("x-forwarded-for")?.to_str().ok()?.rsplit(',').next()?.trim().parse().ok();
-    let peer = || extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
-    if behind_proxy { named().or_else(peer) } else { peer() }
 }

@@ -1,7 +1,8 @@
 use axum::http::{Extensions, HeaderMap, Method};
 use weijia_core::time::{At, Millis};
 
-use super::limit::{PerAddress, address};
+use super::limit::PerAddress;
+use crate::address::address;
 use crate::testing::School;
 
 #[tokio::test]

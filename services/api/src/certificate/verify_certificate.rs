@@ -8,7 +8,8 @@ use utoipa::ToSchema;
 use weijia_core::star::{self, certificate};
 use weijia_core::time::{At, Day};
 
-use super::limit::{PerAddress, address};
+use super::limit::PerAddress;
+use crate::address::address;
 use crate::error::{ApiError, ApiResult, ErrorBody};
 use crate::extract::Id;
 use crate::state::AppState;

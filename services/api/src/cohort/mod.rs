@@ -7,6 +7,7 @@ mod import_roster;
 mod list_cohort_clips;
 mod list_cohorts;
 mod open_cohort;
+mod reset_member_password;
 #[cfg(test)]
 mod tests;
 
@@ -22,6 +23,7 @@ pub fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(list_cohorts::list_cohorts, open_cohort::open_cohort))
         .routes(routes!(add_members::add_members))
         .routes(routes!(import_roster::import_roster))
+        .routes(routes!(reset_member_password::reset_member_password))
         .routes(routes!(get_cohort_progress::get_cohort_progress))
         .routes(routes!(list_cohort_clips::list_cohort_clips))
 }

@@ -1,16 +1,22 @@
 //! People: their phones, passwords, sessions and roles.
 
+pub mod device;
 mod keys;
 mod overview;
 mod password;
+pub mod pin;
 mod session;
 mod sql;
+mod token;
 
 pub use keys::Keys;
 pub use overview::{MyCohort, cohorts_of, unheard};
 pub use password::{PasswordHasher, one_time_password};
-pub use session::{Session, SessionToken, open_session, sign_in, sign_out, who_is};
-pub use sql::{NewUser, create, find_by_phone, grant_admin, grant_staff, has_password, principal, set_password};
+pub use session::{Place, Session, open_session, prove, sign_in, sign_out, who_is};
+pub use sql::{
+    NewUser, claim, create, find_by_phone, grant_admin, grant_staff, has_password, phone_masked, principal, set_password,
+};
+pub use token::{DeviceToken, SessionToken};
 
 use crate::error::Refusal;
 use crate::time::Millis;
@@ -20,6 +26,17 @@ pub const GUESSES: i64 = 10;
 pub const GUESS_WINDOW: Millis = Millis::minutes(15);
 /// A session ends after this long without use.
 pub const SESSION_IDLE: Millis = Millis::days(60);
+
+/// What somebody signs in with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum Secret {
+    /// What was handed to her, and never used so far.
+    Issued,
+    Password,
+    /// Six digits, see [`pin`].
+    Pin,
+}
 
 /// A mainland mobile number of eleven digits. Spaces, dashes and +86 are how people write it.
 #[derive(Clone, PartialEq, Eq, Hash)]

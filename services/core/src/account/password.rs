@@ -43,9 +43,18 @@ impl PasswordHasher {
         if password.len() > 256 {
             return Err(Refusal::new("password_long", "密码太长了。", "最多 256 个字符，短一点就行。").into());
         }
-        let password = password.to_owned();
+        self.hash_any(password).await
+    }
+
+    /// Hashes six digits that were looked at before (see [`super::pin`]).
+    pub async fn hash_pin(&self, pin: &str) -> Result<String> {
+        self.hash_any(pin).await
+    }
+
+    async fn hash_any(&self, secret: &str) -> Result<String> {
+        let secret = secret.to_owned();
         let argon2 = self.argon2.clone();
-        self.in_turn(move || hash(&argon2, &password))
+        self.in_turn(move || hash(&argon2, &secret))
             .await?
             .map_err(|e| Error::Damaged(format!("hashing failed: {e}")))
     }

@@ -1,11 +1,6 @@
-//! Signing in and out. A session is an opaque 256-bit token; only its hash is kept.
+//! Signing in and out.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use rand::RngCore as _;
-use sha2::{Digest, Sha256};
-
-use super::{GUESS_WINDOW, GUESSES, Keys, PasswordHasher, Phone, SESSION_IDLE};
+use super::{DeviceToken, GUESS_WINDOW, GUESSES, Keys, PasswordHasher, Phone, SESSION_IDLE, Secret, SessionToken, device};
 use crate::access::Principal;
 use crate::db::{Db, Tx};
 use crate::error::{Error, Refusal, Result};
@@ -13,66 +8,76 @@ use crate::ids::UserId;
 use crate::on;
 use crate::time::{At, Millis};
 
-/// What the browser holds.
-pub struct SessionToken(String);
-
-impl SessionToken {
-    fn random() -> Self {
-        let mut bytes = [0; 32];
-        rand::rng().fill_bytes(&mut bytes);
-        Self(URL_SAFE_NO_PAD.encode(bytes))
-    }
-    pub fn from_cookie(text: &str) -> Self {
-        Self(text.to_owned())
-    }
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-    fn hash(&self) -> String {
-        hex::encode(Sha256::digest(&self.0))
-    }
-}
-
 pub struct Session {
     pub token: SessionToken,
     pub principal: Principal,
 }
 
-/// Signs in by phone and password, or says in words why not. A wrong phone and a wrong password read the same.
+/// Where somebody says what she signs in with.
+#[derive(Clone, Copy)]
+pub enum Place<'a> {
+    /// Anywhere, on this phone if it has been seen before.
+    Anywhere(Option<&'a DeviceToken>),
+    /// In a hall, before a class's open door.
+    ClassDoor,
+}
+
+/// Signs in by phone and password or PIN, or says in words why not. A wrong phone, a wrong password and a PIN on a phone that
+/// does not know her read the same.
 pub async fn sign_in(
     db: &Db,
     keys: &Keys,
     hasher: &PasswordHasher,
     now: At,
     phone: &str,
-    password: &str,
+    secret: &str,
+    device: Option<&DeviceToken>,
 ) -> Result<Session> {
     let phone: Phone = phone.parse()?;
-    let phone_hash = keys.phone_hash(&phone);
-    // The guess is counted before the password is looked at, and behind a lock on the person: guesses sent at the same
-    // moment cannot slip past the limit together. An unknown phone has nothing to guess.
+    let user = prove(db, hasher, now, &keys.phone_hash(&phone), secret, Place::Anywhere(device)).await?;
     let mut tx = db.write().await?;
-    let sql = tx.locking("select id, password_hash from users where phone_hash = $1 and state = 'active'");
-    let stored: Option<(UserId, String)> =
-        on!(&mut tx, c => sqlx::query_as(sql).bind(&phone_hash).fetch_optional(c).await)?;
-    count_guess(&mut tx, now, &phone_hash).await?;
-    tx.commit().await?;
-
-    if !hasher.matches(password, stored.as_ref().map(|s| s.1.as_str())).await? {
-        return Err(Refusal::new(
-            "sign_in_wrong",
-            "手机号或密码不对。",
-            "看清楚再填一遍；想不起密码，找县里的老师帮你重设。",
-        )
-        .into());
-    }
-    let Some((user, _)) = stored else { return Err(Error::NotFound) };
-    let mut tx = db.write().await?;
-    on!(&mut tx, c => sqlx::query("delete from sign_in_failures where phone_hash = $1").bind(&phone_hash).execute(c).await.map(drop))?;
     let token = open_session(&mut tx, now, &user).await?;
     let principal = super::principal(&mut tx, now, &user).await?;
     tx.commit().await?;
     Ok(Session { token, principal })
+}
+
+/// Who it is that knows this secret to that number.
+pub async fn prove(
+    db: &Db,
+    hasher: &PasswordHasher,
+    now: At,
+    phone_hash: &str,
+    secret: &str,
+    place: Place<'_>,
+) -> Result<UserId> {
+    // The guess is counted before the secret is looked at, and behind a lock on the person: guesses sent at the same
+    // moment cannot slip past the limit together. An unknown phone has nothing to guess.
+    let mut tx = db.write().await?;
+    let sql = tx.locking("select id, password_hash, secret from users where phone_hash = $1 and state = 'active'");
+    let stored: Option<(UserId, String, Secret)> =
+        on!(&mut tx, c => sqlx::query_as(sql).bind(phone_hash).fetch_optional(c).await)?;
+    count_guess(&mut tx, now, phone_hash).await?;
+    let counts_here = match (&stored, place) {
+        (Some((user, _, Secret::Pin)), Place::Anywhere(Some(token))) => device::knows(&mut tx, token, user).await?,
+        (Some((_, _, Secret::Pin)), Place::Anywhere(None)) => false,
+        _ => true,
+    };
+    tx.commit().await?;
+
+    let right = hasher.matches(secret, stored.as_ref().map(|s| s.1.as_str())).await?;
+    let (true, true, Some((user, _, kind))) = (right, counts_here, stored) else {
+        let next = "看清楚再填一遍；换了手机或者想不起密码，找县里的老师帮你。";
+        return Err(Refusal::new("sign_in_wrong", "手机号或密码不对。", next).into());
+    };
+    let mut tx = db.write().await?;
+    on!(&mut tx, c => sqlx::query("delete from sign_in_failures where phone_hash = $1").bind(phone_hash).execute(c).await.map(drop))?;
+    if kind == Secret::Issued {
+        on!(&mut tx, c => sqlx::query("update users set secret = 'password' where id = $1 and secret = 'issued'")
+            .bind(&user).execute(c).await.map(drop))?;
+    }
+    tx.commit().await?;
+    Ok(user)
 }
 
 /// A session for somebody whose password was checked, or who was let in otherwise.
@@ -159,7 +164,7 @@ mod tests {
     both_databases! {
         a_session_lives_from_sign_in_to_sign_out(db) {
             let (keys, hasher, user) = with_one_person(&db).await;
-            let session = sign_in(&db, &keys, &hasher, At(5), "138 1234 5678", PASSWORD).await.unwrap();
+            let session = sign_in(&db, &keys, &hasher, At(5), "138 1234 5678", PASSWORD, None).await.unwrap();
             assert_eq!(session.principal.user, user);
             assert!(session.principal.staff_paths.is_empty());
             let mut tx = db.write().await.unwrap();
@@ -178,20 +183,20 @@ mod tests {
         the_eleventh_guess_rests_the_account_and_nobody_else(db) {
             let (keys, hasher, _) = with_one_person(&db).await;
             for n in 0..10 {
-                let e = sign_in(&db, &keys, &hasher, At(n), PHONE, "wrong-password").await.err().unwrap();
+                let e = sign_in(&db, &keys, &hasher, At(n), PHONE, "wrong-password", None).await.err().unwrap();
                 assert_eq!(code(e), "sign_in_wrong");
             }
-            let e = sign_in(&db, &keys, &hasher, At(11), PHONE, PASSWORD).await.err().unwrap();
+            let e = sign_in(&db, &keys, &hasher, At(11), PHONE, PASSWORD, None).await.err().unwrap();
             assert_eq!(code(e), "sign_in_rest");
-            let e = sign_in(&db, &keys, &hasher, At(11), "13812345679", PASSWORD).await.err().unwrap();
+            let e = sign_in(&db, &keys, &hasher, At(11), "13812345679", PASSWORD, None).await.err().unwrap();
             assert_eq!(code(e), "sign_in_wrong", "another number is not held up");
             let later = At(11) + GUESS_WINDOW + Millis(1);
-            assert!(sign_in(&db, &keys, &hasher, later, PHONE, PASSWORD).await.is_ok());
+            assert!(sign_in(&db, &keys, &hasher, later, PHONE, PASSWORD, None).await.is_ok());
         }
 
         guesses_sent_together_are_all_counted(db) {
             let (keys, hasher, _) = with_one_person(&db).await;
-            let guess = || sign_in(&db, &keys, &hasher, At(1), PHONE, "wrong-password");
+            let guess = || sign_in(&db, &keys, &hasher, At(1), PHONE, "wrong-password", None);
             let answers = futures_util::future::join_all((0..16).map(|_| guess())).await;
             let wrong = answers.into_iter().filter_map(Result::err).filter(|e| matches!(e, Error::Refused(r) if r.code == "sign_in_wrong"));
             assert_eq!(wrong.count() as i64, GUESSES);
@@ -199,24 +204,59 @@ mod tests {
 
         a_suspended_person_is_nobody(db) {
             let (keys, hasher, _) = with_one_person(&db).await;
-            let session = sign_in(&db, &keys, &hasher, At(1), PHONE, PASSWORD).await.unwrap();
+            let session = sign_in(&db, &keys, &hasher, At(1), PHONE, PASSWORD, None).await.unwrap();
             let mut tx = db.write().await.unwrap();
             on!(&mut tx, c => sqlx::query("update users set state = 'suspended'").execute(c).await.map(drop)).unwrap();
             tx.commit().await.unwrap();
             assert!(who_is(&db, At(2), &session.token).await.unwrap().is_none());
-            assert!(sign_in(&db, &keys, &hasher, At(3), PHONE, PASSWORD).await.is_err());
+            assert!(sign_in(&db, &keys, &hasher, At(3), PHONE, PASSWORD, None).await.is_err());
         }
 
         a_new_password_ends_what_the_old_one_opened(db) {
             let (keys, hasher, user) = with_one_person(&db).await;
-            let session = sign_in(&db, &keys, &hasher, At(1), PHONE, PASSWORD).await.unwrap();
+            let session = sign_in(&db, &keys, &hasher, At(1), PHONE, PASSWORD, None).await.unwrap();
             let hash = hasher.hash("another-password").await.unwrap();
             let mut tx = db.write().await.unwrap();
             crate::account::set_password(&mut tx, &user, &hash).await.unwrap();
             tx.commit().await.unwrap();
             assert!(who_is(&db, At(2), &session.token).await.unwrap().is_none());
-            assert!(sign_in(&db, &keys, &hasher, At(3), PHONE, PASSWORD).await.is_err());
-            assert!(sign_in(&db, &keys, &hasher, At(4), PHONE, "another-password").await.is_ok());
+            assert!(sign_in(&db, &keys, &hasher, At(3), PHONE, PASSWORD, None).await.is_err());
+            assert!(sign_in(&db, &keys, &hasher, At(4), PHONE, "another-password", None).await.is_ok());
+        }
+
+        six_digits_are_good_on_a_phone_that_knows_her(db) {
+            let (keys, hasher, user) = with_one_person(&db).await;
+            let (hers, other) = (DeviceToken::random(), DeviceToken::random());
+            let hash = hasher.hash_pin("271828").await.unwrap();
+            let mut tx = db.write().await.unwrap();
+            crate::account::claim(&mut tx, &user, &hash).await.unwrap();
+            assert!(crate::account::claim(&mut tx, &user, &hash).await.is_err(), "once");
+            device::bind(&mut tx, At(1), &hers, &user).await.unwrap();
+            device::bind(&mut tx, At(2), &hers, &user).await.unwrap();
+            tx.commit().await.unwrap();
+            let tried = async |device: Option<&DeviceToken>, pin: &str| {
+                sign_in(&db, &keys, &hasher, At(3), PHONE, pin, device).await.map(|s| s.principal.user).map_err(code)
+            };
+            assert_eq!(tried(Some(&hers), "271828").await, Ok(user.clone()));
+            for (device, pin) in [(Some(&hers), "271829"), (Some(&other), "271828"), (None, "271828")] {
+                assert_eq!(tried(device, pin).await, Err("sign_in_wrong".into()));
+            }
+            let phone_hash = keys.phone_hash(&PHONE.parse().unwrap());
+            let at_the_door = prove(&db, &hasher, At(4), &phone_hash, "271828", Place::ClassDoor).await;
+            assert_eq!(at_the_door.unwrap(), user);
+            // Who is given a new password begins anew, on no phone.
+            let mut tx = db.write().await.unwrap();
+            crate::account::set_password(&mut tx, &user, &hash).await.unwrap();
+            assert!(!device::knows(&mut tx, &hers, &user).await.unwrap());
+            tx.commit().await.unwrap();
+        }
+
+        what_was_handed_out_is_hers_once_used(db) {
+            let (keys, hasher, user) = with_one_person(&db).await;
+            sign_in(&db, &keys, &hasher, At(1), PHONE, PASSWORD, None).await.unwrap();
+            let mut tx = db.write().await.unwrap();
+            assert!(crate::account::claim(&mut tx, &user, "x").await.is_err(), "nobody takes over what is in use");
+            tx.commit().await.unwrap();
         }
 
         a_phone_belongs_to_one_person(db) {

@@ -4,12 +4,14 @@
 //! ([`progress::Which`]). Trainees are listed by group and seat, never ranked.
 
 pub mod progress;
+mod reset;
 pub mod roster;
 mod rules;
 mod sql;
 #[cfg(test)]
 mod tests;
 
+pub use reset::reset_password;
 pub use progress::{CohortClip, Progress, Which, clips, progress};
 pub use rules::{NewCohort, NewMember, check_cohort};
 pub use sql::{

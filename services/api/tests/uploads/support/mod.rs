@@ -93,7 +93,7 @@ impl App {
         let user = account::create(&mut tx, &self.keys, At::now(), new).await.unwrap();
         tx.commit().await.unwrap();
         let session =
-            account::sign_in(&self.db, &self.keys, &self.hasher, At::now(), phone, "hunan-2026").await.unwrap();
+            account::sign_in(&self.db, &self.keys, &self.hasher, At::now(), phone, "hunan-2026", None).await.unwrap();
         let client = Client::builder().no_proxy().build().unwrap();
         Trainee { app: self, client, user, cookie: format!("weijia={}", session.token.as_str()) }
     }

@@ -1,7 +1,5 @@
 //! A store of its own for each test: a real endpoint on port 0, in a folder that goes away.
 
-#![allow(dead_code, reason = "each test file uses its part of this")]
-
 pub mod sign;
 
 use std::net::SocketAddr;

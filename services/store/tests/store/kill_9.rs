@@ -2,8 +2,6 @@
 //! there, byte for byte, and what was acknowledged as deleted stays deleted. What nobody acknowledged is there whole or
 //! not at all.
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -15,7 +13,7 @@ use std::time::Duration;
 use aws_sdk_s3::Client;
 use futures_util::StreamExt;
 use sha2::{Digest, Sha256};
-use support::*;
+use crate::support::*;
 use weijia_core::storage::{Range, Storage, StorageError};
 
 /// Not a test of its own: the process that the others kill.
@@ -40,7 +38,7 @@ struct Victim {
 impl Victim {
     fn start(folder: &Path) -> Victim {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--ignored", "--exact", "a_store_to_kill", "--nocapture"])
+            .args(["--ignored", "--exact", "kill_9::a_store_to_kill", "--nocapture"])
             .env("STORE_TO_KILL", folder)
             .stdout(Stdio::piped())
             .spawn()

@@ -1,12 +1,10 @@
 //! What was acknowledged is kept, what wasn't leaves nothing visible, whatever ends the store.
 
-mod support;
-
 use std::path::Path;
 use std::time::Duration;
 
 use aws_sdk_s3::presigning::PresigningConfig;
-use support::*;
+use crate::support::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use weijia_store::Swept;

@@ -1,9 +1,7 @@
 //! Conditional writes really exclude: of those that race, one wins.
 
-mod support;
-
 use aws_sdk_s3::primitives::ByteStream;
-use support::*;
+use crate::support::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 

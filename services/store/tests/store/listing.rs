@@ -1,9 +1,7 @@
 //! Lists of keys: by prefix, folded at a delimiter, in pages that lose and repeat nothing.
 
-mod support;
-
 use aws_sdk_s3::types::EncodingType;
-use support::*;
+use crate::support::*;
 
 const KEYS: [&str; 9] = ["a", "a/1", "a/2", "a/b/1", "a0", "b/1", "b/2", "c", "微/家"];
 

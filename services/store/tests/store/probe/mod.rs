@@ -2,9 +2,6 @@
 //! to behave. Every test gets a bucket of its own on the store under test; what only the embedded store promises, or
 //! promises more strictly than others, asks `store.embedded`.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod checksums;
 mod copying;
 mod deleting;

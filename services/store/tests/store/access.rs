@@ -1,7 +1,5 @@
 //! Who may: those who sign with the key, and those to whom they gave a signed address, for as long as it says.
 
-mod support;
-
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_s3::config::interceptors::BeforeTransmitInterceptorContextMut;
@@ -9,7 +7,7 @@ use aws_sdk_s3::config::{ConfigBag, Intercept, RequestChecksumCalculation, Runti
 use aws_sdk_s3::error::BoxError;
 use aws_sdk_s3::presigning::PresigningConfig;
 use aws_sdk_s3::primitives::SdkBody;
-use support::*;
+use crate::support::*;
 
 /// A presigned GET of `a`, as path and query.
 async fn presigned(running: &Running, config: PresigningConfig) -> String {

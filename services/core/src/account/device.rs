@@ -1,0 +1,23 @@
+//! The phones that somebody came in on. Six digits are good on these alone: elsewhere there is time to try them all.
+
+use super::DeviceToken;
+use crate::db::Tx;
+use crate::error::Result;
+use crate::ids::UserId;
+use crate::on;
+use crate::time::At;
+
+pub async fn bind(tx: &mut Tx, now: At, device: &DeviceToken, user: &UserId) -> Result<()> {
+    let sql = "insert into devices (token_hash, user_id, bound_at) values ($1, $2, $3) on conflict do nothing";
+    Ok(on!(tx, c => sqlx::query(sql).bind(device.hash()).bind(user).bind(now).execute(c).await.map(drop))?)
+}
+
+pub async fn knows(tx: &mut Tx, device: &DeviceToken, user: &UserId) -> Result<bool> {
+    let sql = "select count(*) from devices where token_hash = $1 and user_id = $2";
+    let bound: i64 = on!(tx, c => sqlx::query_scalar(sql).bind(device.hash()).bind(user).fetch_one(c).await)?;
+    Ok(bound > 0)
+}
+
+pub async fn forget_all(tx: &mut Tx, user: &UserId) -> Result<()> {
+    Ok(on!(tx, c => sqlx::query("delete from devices where user_id = $1").bind(user).execute(c).await.map(drop))?)
+}
