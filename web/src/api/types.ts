@@ -4,6 +4,9 @@ type Schemas = components['schemas']
 type Named<K extends string> = K extends keyof Schemas ? Schemas[K] : never
 
 export type Me = Named<'Me'>
+export type JoinCandidate = Named<'JoinCandidate'>
+export type JoinStep = Named<'JoinStep'>
+export type FindJoin = Named<'FindJoin'>
 export type Kind = Named<'Kind'>
 export type ClipState = Named<'ClipState'>
 export type MediaState = Named<'MediaState'>

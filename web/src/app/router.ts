@@ -4,6 +4,7 @@ import { me, whoIsHere } from './session'
 import clips from '@/clips/routes'
 import course from '@/course/routes'
 import home from '@/home/routes'
+import join from '@/join/routes'
 import myself from '@/me/routes'
 import signin from '@/signin/routes'
 import star from '@/star/routes'
@@ -23,7 +24,7 @@ declare module 'vue-router' {
 export const router = createRouter({
   history: createWebHistory(),
   routes: [
-    ...home, ...upload, ...clips, ...course, ...star, ...myself, ...signin, ...verify,
+    ...home, ...upload, ...clips, ...course, ...star, ...myself, ...signin, ...join, ...verify,
     { path: '/:rest(.*)*', component: () => import('./NotFound.vue'), meta: { open: true } },
   ],
   scrollBehavior: (_to, _from, saved) => saved ?? { top: 0 },

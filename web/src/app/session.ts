@@ -33,6 +33,13 @@ export async function signIn(phone: string, password: string) {
   asked = Promise.resolve()
 }
 
+/** She came in another way than by signing in. */
+export function cameIn(now: Me) {
+  settle(now)
+  ended.value = false
+  asked = Promise.resolve()
+}
+
 export async function signOut() {
   await api.DELETE('/api/v1/session')
   settle(null)

@@ -38,6 +38,18 @@ export const importRoster = (id: string, part: 'trainee' | 'mentor', region: str
     bodySerializer: () => file,
     headers: { 'Content-Type': 'application/octet-stream' },
   }))
+export const getJoinWindow = (id: string) => data(api.GET(`${v}/cohorts/{cohort}/join-window`, cohort(id)))
+export const openJoinWindow = (id: string, body: { code?: string; minutes?: number }) =>
+  data(api.POST(`${v}/cohorts/{cohort}/join-window`, { ...cohort(id), body }))
+export const closeJoinWindow = (id: string) => data(api.DELETE(`${v}/cohorts/{cohort}/join-window`, cohort(id)))
+export const joinCards = (id: string) => `${v}/cohorts/${id}/join-cards.pdf`
+const request = (id: string) => ({ params: { path: { request: id } } })
+export const approveJoin = (id: string, body: { name: string; region_code: string; group_no?: number }) =>
+  data(api.POST(`${v}/join-requests/{request}/approve`, { ...request(id), body }))
+export const rejectJoin = (id: string, body: { reason: string }) =>
+  data(api.POST(`${v}/join-requests/{request}/reject`, { ...request(id), body }))
+export const resetMemberPassword = (id: string, user: string) =>
+  data(api.POST(`${v}/cohorts/{cohort}/members/{user}/password`, { params: { path: { cohort: id, user } } }))
 export const getCohortProgress = (id: string) => data(api.GET(`${v}/cohorts/{cohort}/progress`, cohort(id)))
 export type Which = 'waiting' | 'overdue' | 'returned' | 'passed'
 export const listCohortClips = (id: string, which: Which) =>

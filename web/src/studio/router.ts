@@ -28,6 +28,7 @@ const routes: RouteRecordRaw[] = [
       { path: 'roster', component: () => import('./cohorts/RosterPanel.vue'), props: true, meta: { for: 'manages' } },
     ],
   },
+  { path: '/studio/cohorts/:id/join', component: () => import('./join/JoinPage.vue'), props: true, meta: { for: 'manages', title: '面对面入班' } },
   { path: '/studio/stars', component: () => import('./stars/StarsPage.vue'), meta: { for: 'manages', title: '评星' } },
   {
     path: '/studio/stars/:user', component: () => import('./stars/StarPage.vue'), props: true, meta: { for: 'manages', title: '评星' },
