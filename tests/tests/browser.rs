@@ -1,6 +1,7 @@
 //! The same in a real browser: `tests/browser/journey.test.mjs` is the journey, `upload.test.mjs` what goes wrong with an
-//! upload on its way, `captions.test.mjs` the words under the picture, `hints.test.mjs` what is said about filming, `playing.test.mjs` every rendition to its end. They
-//! drive Chromium; this starts what they need, and looks at what came of it.
+//! upload on its way, `captions.test.mjs` the words under the picture, `hints.test.mjs` what is said about filming, `join.test.mjs` a class
+//! that comes in, `playing.test.mjs` every rendition to its end. They drive Chromium; this starts what they need, and looks
+//! at what came of it.
 
 use std::path::{Path, PathBuf};
 
@@ -110,6 +111,15 @@ async fn what_the_machine_says_about_filming_is_as_staff_want_it() {
     let given = [("WEIJIA_DARK", dark.display().to_string())];
     let script = run(&browser, "hints.test.mjs", &server, &people, &given);
     assert!(script.await.unwrap().success(), "hints in the browser failed; the report is above");
+    server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_class_comes_in() {
+    let Some(browser) = chromium() else { return };
+    let server = TestServer::start().await;
+    let script = run(&browser, "join.test.mjs", &server, &json!({ "staff": person(&server, "staff") }), &[]);
+    assert!(script.await.unwrap().success(), "a class did not come in; the report is above");
     server.end().await;
 }
 
