@@ -99,6 +99,17 @@ test('she presses the digits, her number and six of her own, and her seat turns 
   await says(page, '秀英')
   await office.locator('li.here', { hasText: '彭秀英' }).waitFor()
   await picture(office, 'join-seats')
+
+  // Signed out, this phone still knows her: six digits, and nothing typed.
+  await page.evaluate(() => fetch('/api/v1/session', { method: 'DELETE' }))
+  await page.goto(base + '/sign-in')
+  await says(page, '彭秀英，按你的六个数字')
+  await press(page, '271829')
+  await says(page, '手机号或密码不对。')
+  await picture(page, 'join-known')
+  await press(page, '271828')
+  await page.waitForURL(base + '/')
+  assert.equal(await page.evaluate(() => window.typed), 0, 'nothing was typed')
   await page.context().close()
 })
 

@@ -7,6 +7,7 @@ export type Me = Named<'Me'>
 export type JoinCandidate = Named<'JoinCandidate'>
 export type JoinStep = Named<'JoinStep'>
 export type FindJoin = Named<'FindJoin'>
+export type KnownPerson = Named<'KnownPerson'>
 export type Kind = Named<'Kind'>
 export type ClipState = Named<'ClipState'>
 export type MediaState = Named<'MediaState'>

@@ -27,8 +27,9 @@ export async function refreshMe() {
   if (now) settle(now)
 }
 
-export async function signIn(phone: string, password: string) {
-  settle((await data(api.POST('/api/v1/session', { body: { phone, password } }))) ?? null)
+/** By her number, or as one of those whom this phone knows. */
+export async function signIn(who: { phone: string } | { person: string }, password: string) {
+  settle((await data(api.POST('/api/v1/session', { body: { ...who, password } }))) ?? null)
   ended.value = false
   asked = Promise.resolve()
 }

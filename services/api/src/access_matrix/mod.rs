@@ -35,6 +35,7 @@ const TABLE: &[(&str, Stranger, &[Who])] = &[
     ("signIn", Welcome, ALL),
     ("signOut", Welcome, ALL),
     ("whoAmI", SignIn, ALL),
+    ("listKnownPeople", Welcome, ALL),
     ("verifyCertificate", Welcome, ALL),
     ("listRegions", SignIn, ALL),
     ("listClips", SignIn, ALL),

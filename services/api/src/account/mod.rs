@@ -1,5 +1,6 @@
 //! Signing in and out, and who one is.
 
+mod list_known_people;
 mod me;
 mod sign_in;
 mod sign_out;
@@ -12,5 +13,7 @@ use utoipa_axum::routes;
 use crate::state::AppState;
 
 pub fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(sign_in::sign_in, sign_out::sign_out, who_am_i::who_am_i))
+    OpenApiRouter::new()
+        .routes(routes!(sign_in::sign_in, sign_out::sign_out, who_am_i::who_am_i))
+        .routes(routes!(list_known_people::list_known_people))
 }

@@ -4,6 +4,7 @@ use axum::http::HeaderMap;
 use axum::http::header::SET_COOKIE;
 use serde::Deserialize;
 use weijia_core::account;
+use weijia_core::ids::UserId;
 use weijia_core::time::At;
 
 use super::me::{self, Me};
@@ -15,7 +16,11 @@ use crate::state::AppState;
 #[derive(Deserialize, utoipa::ToSchema)]
 pub struct SignIn {
     /// A mobile number; spaces and +86 do no harm.
-    phone: String,
+    #[serde(default)]
+    phone: Option<String>,
+    /// In place of it, one of those whom this phone knows.
+    #[serde(default)]
+    person: Option<UserId>,
     /// Or the six digits that she chose when she joined, on a phone that she has come in on before.
     password: String,
 }
@@ -38,8 +43,14 @@ pub async fn sign_in(
 ) -> ApiResult<(HeaderMap, Json<Me>)> {
     let AppState { db, keys, hasher, settings, .. } = &state;
     let device = device_token(&headers, settings);
-    let SignIn { phone, password } = &request;
-    let session = account::sign_in(db, keys, hasher, At::now(), phone, password, device.as_ref()).await?;
+    let (now, password) = (At::now(), request.password.as_str());
+    let session = match &request.person {
+        Some(person) => account::sign_in_known(db, hasher, now, person, password, device.as_ref()).await?,
+        None => {
+            let phone = request.phone.as_deref().unwrap_or_default();
+            account::sign_in(db, keys, hasher, now, phone, password, device.as_ref()).await?
+        }
+    };
     let me = me::load(&mut state.db.read().await?, &session.principal).await?;
     let cookie = session_cookie(&state.settings, Some(&session.token));
     Ok((HeaderMap::from_iter([(SET_COOKIE, cookie)]), Json(me)))

@@ -79,7 +79,15 @@ async fn four_digits_a_number_and_six_digits_and_she_is_in() {
     phone.ask(Method::DELETE, "/session", Value::Null).await.ok(204);
     let sign_in = json!({"phone": "13812345678", "password": PIN});
     phone.post("/session", sign_in.clone()).await.ok(200);
+    // And so does her name, which this phone alone knows.
+    let people = phone.ask(Method::GET, "/session/people", Value::Null).await.ok(200);
+    assert_eq!((&people["people"][0]["name"], people["people"].as_array().unwrap().len()), (&json!("彭秀英"), 1));
+    let by_name = |pin: &str| json!({"person": people["people"][0]["id"], "password": pin});
+    assert_eq!(phone.post("/session", by_name("161803")).await.code(401), "sign_in_wrong");
+    phone.post("/session", by_name(PIN)).await.ok(200);
     let mut other = Phone::new(&school);
+    assert_eq!(other.ask(Method::GET, "/session/people", Value::Null).await.ok(200)["people"], json!([]));
+    assert_eq!(other.post("/session", by_name(PIN)).await.code(401), "sign_in_wrong");
     assert_eq!(other.post("/session", sign_in).await.code(401), "sign_in_wrong");
     // Before the open door they do, and from then on that one knows her too.
     assert_eq!(other.post("/join", ask(Value::Null)).await.ok(200)["step"], "enter_pin");

@@ -18,6 +18,21 @@ pub async fn knows(tx: &mut Tx, device: &DeviceToken, user: &UserId) -> Result<b
     Ok(bound > 0)
 }
 
+/// Somebody who signs in on this phone by pressing six digits.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, sqlx::FromRow, utoipa::ToSchema)]
+#[schema(as = KnownPerson)]
+pub struct Known {
+    pub id: UserId,
+    pub name: String,
+}
+
+/// Who has come in on this phone, whoever came last first.
+pub async fn people(tx: &mut Tx, device: &DeviceToken) -> Result<Vec<Known>> {
+    let sql = "select u.id, u.display_name as name from devices d join users u on u.id = d.user_id
+               where d.token_hash = $1 and u.secret = 'pin' and u.state = 'active' order by d.bound_at desc, u.id";
+    Ok(on!(tx, c => sqlx::query_as(sql).bind(device.hash()).fetch_all(c).await)?)
+}
+
 pub async fn forget_all(tx: &mut Tx, user: &UserId) -> Result<()> {
     Ok(on!(tx, c => sqlx::query("delete from devices where user_id = $1").bind(user).execute(c).await.map(drop))?)
 }

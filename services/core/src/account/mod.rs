@@ -12,7 +12,7 @@ mod token;
 pub use keys::Keys;
 pub use overview::{MyCohort, cohorts_of, unheard};
 pub use password::{PasswordHasher, one_time_password};
-pub use session::{Place, Session, open_session, prove, sign_in, sign_out, who_is};
+pub use session::{Place, Session, open_session, prove, sign_in, sign_in_known, sign_out, who_is};
 pub use sql::{
     NewUser, claim, create, find_by_phone, grant_admin, grant_staff, has_password, phone_masked, principal, set_password,
 };

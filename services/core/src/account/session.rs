@@ -35,9 +35,42 @@ pub async fn sign_in(
 ) -> Result<Session> {
     let phone: Phone = phone.parse()?;
     let user = prove(db, hasher, now, &keys.phone_hash(&phone), secret, Place::Anywhere(device)).await?;
+    session_of(db, now, &user).await
+}
+
+/// The same for somebody who has come in on this phone before, by her name.
+pub async fn sign_in_known(
+    db: &Db,
+    hasher: &PasswordHasher,
+    now: At,
+    user: &UserId,
+    secret: &str,
+    device: Option<&DeviceToken>,
+) -> Result<Session> {
+    let mut tx = db.read().await?;
+    let knows = match device {
+        Some(token) => device::knows(&mut tx, token, user).await?,
+        None => false,
+    };
+    if !knows {
+        return Err(wrong().into());
+    }
+    let sql = "select phone_hash from users where id = $1";
+    let phone_hash: String = on!(&mut tx, c => sqlx::query_scalar(sql).bind(user).fetch_one(c).await)?;
+    drop(tx);
+    let user = prove(db, hasher, now, &phone_hash, secret, Place::Anywhere(device)).await?;
+    session_of(db, now, &user).await
+}
+
+fn wrong() -> Refusal {
+    let next = "看清楚再填一遍；换了手机或者想不起密码，找县里的老师帮你。";
+    Refusal::new("sign_in_wrong", "手机号或密码不对。", next)
+}
+
+async fn session_of(db: &Db, now: At, user: &UserId) -> Result<Session> {
     let mut tx = db.write().await?;
-    let token = open_session(&mut tx, now, &user).await?;
-    let principal = super::principal(&mut tx, now, &user).await?;
+    let token = open_session(&mut tx, now, user).await?;
+    let principal = super::principal(&mut tx, now, user).await?;
     tx.commit().await?;
     Ok(Session { token, principal })
 }
@@ -67,8 +100,7 @@ pub async fn prove(
 
     let right = hasher.matches(secret, stored.as_ref().map(|s| s.1.as_str())).await?;
     let (true, true, Some((user, _, kind))) = (right, counts_here, stored) else {
-        let next = "看清楚再填一遍；换了手机或者想不起密码，找县里的老师帮你。";
-        return Err(Refusal::new("sign_in_wrong", "手机号或密码不对。", next).into());
+        return Err(wrong().into());
     };
     let mut tx = db.write().await?;
     on!(&mut tx, c => sqlx::query("delete from sign_in_failures where phone_hash = $1").bind(phone_hash).execute(c).await.map(drop))?;
@@ -241,6 +273,18 @@ mod tests {
             for (device, pin) in [(Some(&hers), "271829"), (Some(&other), "271828"), (None, "271828")] {
                 assert_eq!(tried(device, pin).await, Err("sign_in_wrong".into()));
             }
+            let by_name = async |device: Option<&DeviceToken>, pin: &str| {
+                sign_in_known(&db, &hasher, At(3), &user, pin, device).await.map(|s| s.principal.user).map_err(code)
+            };
+            assert_eq!(by_name(Some(&hers), "271828").await, Ok(user.clone()));
+            for (device, pin) in [(Some(&hers), "271829"), (Some(&other), "271828"), (None, "271828")] {
+                assert_eq!(by_name(device, pin).await, Err("sign_in_wrong".into()));
+            }
+            let mut tx = db.read().await.unwrap();
+            let names = |people: Vec<device::Known>| people.into_iter().map(|p| p.name).collect::<Vec<_>>();
+            assert_eq!(names(device::people(&mut tx, &hers).await.unwrap()), ["田春梅"]);
+            assert_eq!(names(device::people(&mut tx, &other).await.unwrap()), [""; 0]);
+            drop(tx);
             let phone_hash = keys.phone_hash(&PHONE.parse().unwrap());
             let at_the_door = prove(&db, &hasher, At(4), &phone_hash, "271828", Place::ClassDoor).await;
             assert_eq!(at_the_door.unwrap(), user);
