@@ -451,10 +451,17 @@ create table feedback_items (
   kind text not null check (kind in ('praise', 'fix', 'question', 'must')),
   dim text,
   body text not null,
-  state text not null check (state in ('draft', 'sent', 'heard', 'verified', 'again')),
-  -- the item of an earlier version that this verdict is about is settled by the mentor on a later version
+  state text not null check (state in ('draft', 'sent', 'heard', 'trying', 'fixed', 'declined', 'verified', 'again')),
+  -- the later version, and the moment in it, where she says it is fixed
+  fixed_version_id text references clip_versions(id),
+  fixed_at_ms bigint check (fixed_at_ms >= 0),
+  -- the later version, and the moment in it, where a mentor looked whether it is: before and after, side by side
   settled_version_id text references clip_versions(id),
-  created_at bigint not null
+  settled_at_ms bigint check (settled_at_ms >= 0),
+  settled_by text references users(id),
+  settled_at bigint,
+  created_at bigint not null,
+  check ((fixed_version_id is null) = (fixed_at_ms is null))
 );
 create index feedback_items_version on feedback_items (version_id, t_start_ms);
 create index feedback_items_review on feedback_items (review_id);

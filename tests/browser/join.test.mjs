@@ -105,7 +105,7 @@ test('she presses the digits, her number and six of her own, and her seat turns 
   await page.goto(base + '/sign-in')
   await says(page, '彭秀英，按你的六个数字')
   await press(page, '271829')
-  await says(page, '手机号或密码不对。')
+  await says(page, '这六个数字不对。')
   await picture(page, 'join-known')
   await press(page, '271828')
   await page.waitForURL(base + '/')

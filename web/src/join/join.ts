@@ -1,7 +1,7 @@
 // From four digits that she hears to her seat in the class. What is on the screen follows from where she stands; nothing
 // of it is typed on a keyboard but an old password.
 import { computed, ref, shallowRef } from 'vue'
-import { api, asFailure, data, type Failure } from '@/api/client'
+import { api, asFailure, data, Failure } from '@/api/client'
 import type { FindJoin, JoinCandidate, JoinStep, Me } from '@/api/types'
 
 export const CODE_DIGITS = 4
@@ -32,6 +32,12 @@ export function screenOf(step: JoinStep['step']): Screen {
     choose_pin: 'choose', enter_pin: 'pin', enter_password: 'password', wait: 'wait', rejected: 'rejected', joined: 'in',
   }
   return screens[step]
+}
+
+/** Where only six digits were pressed, nothing else can be wrong. */
+export function ofDigits(failure: Failure): Failure {
+  if (failure.code !== 'sign_in_wrong') return failure
+  return new Failure(failure.code, '这六个数字不对。', '再按一遍；想不起来，就叫老师当面帮你重设。', failure.status, failure.request_id)
 }
 
 export function useJoin(start: { wall?: string; card?: string }) {
@@ -66,7 +72,7 @@ export function useJoin(start: { wall?: string; card?: string }) {
     try {
       await act()
     } catch (error) {
-      failure.value = asFailure(error)
+      failure.value = screen.value === 'pin' ? ofDigits(asFailure(error)) : asFailure(error)
       // What she pressed stays where only the signal was missing.
       if (!failure.value.offline) digits.value = ''
     }

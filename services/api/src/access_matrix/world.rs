@@ -60,6 +60,8 @@ pub struct World {
     snapshot: SnapshotId,
     pub evaluation: String,
     certificate: String,
+    /// The version that was answered.
+    answered: String,
     /// The open door of the owner's class, and somebody who waits before it.
     window: String,
     request: String,
@@ -106,6 +108,7 @@ impl World {
             request: text(&board["requests"][0]["id"]),
             window,
             item: text(&sent["reviews"][0]["items"][0]["id"]),
+            answered: text(&sent["reviews"][0]["version_id"]),
             evaluation: text(&evaluation["id"]),
             certificate: text(&award["certificate_number"]),
             upload: String::new(),
@@ -194,6 +197,7 @@ impl World {
             "mayReuseUpload" => "?bytes=9".to_owned(),
             "listCohortClips" => "?which=passed".to_owned(),
             "importRoster" => "?part=trainee".to_owned(),
+            "compareVersions" => format!("?before={0}&after={0}", self.version),
             _ => String::new(),
         };
         path + &query
@@ -213,6 +217,8 @@ impl World {
         let body = match operation {
             "signIn" => json!({"phone": "1", "password": "x"}),
             "renameClip" => json!({"title": "油菜花开了"}),
+            "markFeedback" => json!({"mark": "heard"}),
+            "verifyFix" => json!({"version": self.answered, "at_ms": 0, "verdict": "verified"}),
             "replyFeedback" => json!({"body": "晓得了"}),
             "completeLesson" => json!({"cohort": self.school.room.cohort}),
             "openCohort" => json!({"series_no": 51, "title": "里耶二班", "host": "龙山县妇联", "region_code": "433130",

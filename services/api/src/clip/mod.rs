@@ -1,6 +1,7 @@
 //! A trainee's clips, and one clip for all who may see it.
 
 mod attach_caption;
+mod compare_versions;
 mod get_clip;
 mod list_clips;
 mod remove_caption;
@@ -28,6 +29,7 @@ pub fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(get_clip::get_clip, rename_clip::rename_clip, withdraw_clip::withdraw_clip))
         .routes(routes!(submit_clip::submit_clip))
         .routes(routes!(retract_clip::retract_clip))
+        .routes(routes!(compare_versions::compare_versions))
         .routes(routes!(attach_caption::attach_caption, remove_caption::remove_caption))
 }
 

@@ -2,9 +2,11 @@
 
 mod hear_feedback;
 mod list_feedback;
+mod mark_feedback;
 mod reply_feedback;
 #[cfg(test)]
 mod tests;
+mod verify_fix;
 
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -22,6 +24,8 @@ pub fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(list_feedback::list_feedback))
         .routes(routes!(reply_feedback::reply_feedback))
         .routes(routes!(hear_feedback::hear_feedback))
+        .routes(routes!(mark_feedback::mark_feedback))
+        .routes(routes!(verify_fix::verify_fix))
 }
 
 /// An item is reached through its clip: whoever may not answer there finds nothing here.

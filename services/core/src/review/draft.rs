@@ -3,7 +3,7 @@
 use super::queue;
 use super::rules::{self, Judged, Open};
 use super::{
-    Draft, DraftInput, DraftItem, Item, ItemState, Outcome, ReviewRow, SentReview, Settled, Ticket, TicketState, sent,
+    Draft, DraftInput, DraftItem, Item, ItemState, Outcome, ReviewRow, SentReview, Settled, Ticket, TicketState, fix, sent,
 };
 use crate::clip::ClipEvent;
 use crate::clip::sql::advance;
@@ -71,7 +71,7 @@ pub async fn earlier_open(tx: &mut Tx, clip: &ClipId, ticket: &Ticket) -> Result
     let sql = "select i.* from feedback_items i
                join reviews r on r.id = i.review_id and r.state = 'sent'
                join review_tickets t on t.id = r.ticket_id
-               where t.clip_id = $1 and i.version_id <> $2 and i.kind in ('fix', 'must') and i.state in ('sent', 'heard', 'again')
+               where t.clip_id = $1 and i.version_id <> $2 and i.kind in ('fix', 'must') and i.state not in ('draft', 'verified')
                order by case when i.kind = 'must' then 0 else 1 end, i.t_start_ms, i.id";
     let items: Vec<Item> = on!(tx, c => sqlx::query_as(sql).bind(clip).bind(&ticket.version_id).fetch_all(c).await)?;
     Ok(items.into_iter().map(|i| Open { id: i.id, kind: i.kind, body: i.body }).collect())
@@ -107,9 +107,19 @@ pub async fn save(tx: &mut Tx, id: &TicketId, mentor: &UserId, input: DraftInput
     rules::check_length(&input)?;
     rules::check(&input.items, &input.scores, &input.gates, rubric)?;
     let earlier = earlier_open(tx, &clip.id, &ticket).await?;
-    if input.settled.iter().any(|s| earlier.iter().all(|open| open.id != s.item_id)) {
-        return Err(Error::NotFound);
+    let mut input = input;
+    let mut done = Vec::new();
+    for settled in &input.settled {
+        if earlier.iter().all(|open| open.id != settled.item_id) {
+            // Verified meanwhile, and nothing is left to say of it; or never of this clip.
+            let (item, of) = sent::item(tx, &settled.item_id).await?;
+            if of != clip.id || item.state != ItemState::Verified {
+                return Err(Error::NotFound);
+            }
+            done.push(item.id);
+        }
     }
+    input.settled.retain(|settled| !done.contains(&settled.item_id));
     if input.rev != row.draft_rev {
         let kept = of_row(tx, row).await?;
         // The answer to the same save was lost on the way: give it again.
@@ -143,18 +153,21 @@ async fn keep(tx: &mut Tx, now: At, row: &ReviewRow, input: DraftInput) -> Resul
     if rows != 1 {
         return Err(Error::conflict("draft_is_old", "这份点评刚刚在别处改过", "刷新这一页再接着写"));
     }
-    let known: Vec<ItemId> = items_of(tx, &row.id).await?.into_iter().map(|i| i.id).collect();
-    on!(tx, c => sqlx::query("delete from feedback_items where review_id = $1").bind(&row.id).execute(c).await.map(drop))?;
-    let mut used: Vec<ItemId> = Vec::new();
+    let mut left: Vec<ItemId> = items_of(tx, &row.id).await?.into_iter().map(|i| i.id).collect();
     for item in input.items {
-        // An id is kept only where it was given by us, for this draft, and once.
-        let id = item.id.filter(|id| known.contains(id) && !used.contains(id)).unwrap_or_else(ItemId::new);
+        // An id is kept only where it was given by us, for this draft, and once. What hangs on an item stays with it.
+        let known = item.id.and_then(|id| Some(left.swap_remove(left.iter().position(|known| *known == id)?)));
+        let id = known.unwrap_or_else(ItemId::new);
         on!(tx, c => sqlx::query(
                 "insert into feedback_items (id, review_id, version_id, t_start_ms, t_end_ms, kind, dim, body, state, created_at)
-                 values ($1, $2, $3, $4, $5, $6, $7, $8, 'draft', $9)")
+                 values ($1, $2, $3, $4, $5, $6, $7, $8, 'draft', $9)
+                 on conflict (id) do update set t_start_ms = excluded.t_start_ms, t_end_ms = excluded.t_end_ms,
+                   kind = excluded.kind, dim = excluded.dim, body = excluded.body")
             .bind(&id).bind(&row.id).bind(&row.version_id).bind(item.t_start_ms).bind(item.t_end_ms).bind(item.kind)
             .bind(&item.dim).bind(&item.body).bind(now).execute(c).await.map(drop))?;
-        used.push(id);
+    }
+    for id in left {
+        on!(tx, c => sqlx::query("delete from feedback_items where id = $1").bind(&id).execute(c).await.map(drop))?;
     }
     Ok(())
 }
@@ -227,10 +240,11 @@ pub async fn send(tx: &mut Tx, id: &TicketId, mentor: &UserId, rev: i64, outcome
         .bind(&draft.review_id).bind(outcome).bind(total).bind(now).execute(c).await.map(drop))?;
     on!(tx, c => sqlx::query("update feedback_items set state = 'sent' where review_id = $1 and state = 'draft'")
         .bind(&draft.review_id).execute(c).await.map(drop))?;
-    for Settled { item_id, verdict } in &draft.settled {
-        let state = ItemState::from(*verdict);
-        on!(tx, c => sqlx::query("update feedback_items set state = $2, settled_version_id = $3 where id = $1")
-            .bind(item_id).bind(state).bind(&ticket.version_id).execute(c).await.map(drop))?;
+    for Settled { item_id, verdict, at_ms } in &draft.settled {
+        let (item, _) = sent::item(tx, item_id).await?;
+        if item.state != ItemState::Verified {
+            fix::settle(tx, now, mentor, &item, &ticket.version_id, *at_ms, *verdict).await?;
+        }
     }
     on!(tx, c => sqlx::query("update review_tickets set state = 'sent', lease_until = null, sent_at = $2 where id = $1")
         .bind(id).bind(now).execute(c).await.map(drop))?;

@@ -1,9 +1,11 @@
 //! Coaching: a submitted clip waits in a queue, one mentor at a time holds it by a lease, and what she sends hangs on
 //! seconds of the clip.
 //!
-//! `queue` keeps the tickets and their leases, `draft` what a mentor is still writing, `sent` what the trainee gets.
+//! `queue` keeps the tickets and their leases, `draft` what a mentor is still writing, `sent` what the trainee gets,
+//! `fix` what becomes of it: what she says of each piece, where it lies in her next version, and whether it is fixed there.
 
 pub mod draft;
+pub mod fix;
 pub mod promise;
 pub mod queue;
 pub mod rules;
@@ -44,7 +46,11 @@ words! {
     Step { Nudge "nudge", Lead "lead", County "county", City "city" }
     /// What a remark is: well done, better so, a question, or what has to change before anything else.
     Kind { Praise "praise", Fix "fix", Question "question", Must "must" }
-    ItemState { Draft "draft", Sent "sent", Heard "heard", Verified "verified", Again "again" }
+    /// Hers until a mentor settles it: 听到了, 试试, 已改, or 我另有想法. Then 改好了, or 再来一次.
+    ItemState {
+        Draft "draft", Sent "sent", Heard "heard", Trying "trying", Fixed "fixed", Declined "declined",
+        Verified "verified", Again "again",
+    }
     /// Of an earlier version's item, on seeing the new one: 改好了 or 再来一次.
     Verdict { Verified "verified", Again "again" }
 }
@@ -106,7 +112,10 @@ pub struct Item {
     pub dim: Option<String>,
     pub body: String,
     pub state: ItemState,
+    pub fixed_version_id: Option<VersionId>,
+    pub fixed_at_ms: Option<i64>,
     pub settled_version_id: Option<VersionId>,
+    pub settled_at_ms: Option<i64>,
     pub created_at: At,
 }
 
@@ -173,6 +182,9 @@ pub struct DraftItem {
 pub struct Settled {
     pub item_id: ItemId,
     pub verdict: Verdict,
+    /// The moment of the new version that shows it; where none is named, the one that lies as far into it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_ms: Option<i64>,
 }
 
 /// A review as the trainee gets it.
@@ -205,7 +217,21 @@ pub struct FeedbackItem {
     pub dim: Option<String>,
     pub body: String,
     pub state: ItemState,
+    /// Where she says it is fixed.
+    #[schema(required)]
+    pub fixed: Option<Place>,
+    /// Where a mentor looked whether it is.
+    #[schema(required)]
+    pub settled: Option<Place>,
     pub replies: Vec<Reply>,
+}
+
+/// A moment of a version.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[schema(as = FeedbackPlace)]
+pub struct Place {
+    pub version_id: VersionId,
+    pub at_ms: i64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]

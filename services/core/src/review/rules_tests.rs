@@ -111,9 +111,9 @@ fn a_must_blocks_passing_until_it_is_verified() {
         Open { id: fix, kind: Kind::Fix, body: "有风声".into() },
     ];
     assert_eq!(review.missing(Outcome::Pass), ["上一版“必须改”的还没看到改好：“孩子的脸要遮住”"]);
-    review.settled = vec![Settled { item_id: must.clone(), verdict: Verdict::Again }];
+    review.settled = vec![Settled { item_id: must.clone(), verdict: Verdict::Again, at_ms: None }];
     assert_eq!(review.missing(Outcome::Pass).len(), 1);
-    review.settled = vec![Settled { item_id: must, verdict: Verdict::Verified }];
+    review.settled = vec![Settled { item_id: must, verdict: Verdict::Verified, at_ms: None }];
     assert_eq!(review.missing(Outcome::Pass), [""; 0]);
 }
 
@@ -123,7 +123,7 @@ fn returning_says_what_to_change() {
     review.items.truncate(1);
     assert_eq!(review.missing(Outcome::Pass), [""; 0]);
     assert_eq!(review.missing(Outcome::Return).len(), 1);
-    review.settled = vec![Settled { item_id: ItemId::new(), verdict: Verdict::Again }];
+    review.settled = vec![Settled { item_id: ItemId::new(), verdict: Verdict::Again, at_ms: None }];
     assert_eq!(review.missing(Outcome::Return), [""; 0]);
 }
 

@@ -1,7 +1,7 @@
 //! What was sent, as its two readers see it: the trainee, who hears and answers, and the mentor of the next version.
 
 use super::draft::items_of;
-use super::{FeedbackItem, Item, ItemState, Kind, Outcome, Reply, SentReview, Verdict};
+use super::{FeedbackItem, Item, ItemState, Kind, Outcome, Place, Reply, SentReview, Verdict};
 use crate::db::Tx;
 use crate::error::{Error, OrNotFound, Refusal, Result};
 use crate::ids::{ClipId, ItemId, ReplyId, ReviewId, UserId, VersionId};
@@ -95,14 +95,17 @@ async fn of_row(tx: &mut Tx, row: Row, reader: &UserId) -> Result<SentReview> {
     })
 }
 
-async fn shown(tx: &mut Tx, item: Item, reader: &UserId) -> Result<FeedbackItem> {
+pub(super) async fn shown(tx: &mut Tx, item: Item, reader: &UserId) -> Result<FeedbackItem> {
     let rows: Vec<(ReplyId, UserId, String, String, At)> = on!(tx, c => sqlx::query_as(
             "select p.id, p.author_id, u.display_name, p.body, p.created_at from feedback_replies p
              join users u on u.id = p.author_id where p.item_id = $1 order by p.created_at, p.id")
         .bind(&item.id).fetch_all(c).await)?;
     let reply =
         |(id, author_id, author, body, created_at)| Reply { id, author, mine: author_id == *reader, body, created_at };
+    let place = |version: Option<VersionId>, at_ms: Option<i64>| Some(Place { version_id: version?, at_ms: at_ms? });
     Ok(FeedbackItem {
+        fixed: place(item.fixed_version_id, item.fixed_at_ms),
+        settled: place(item.settled_version_id, item.settled_at_ms),
         id: item.id,
         kind: item.kind,
         t_start_ms: item.t_start_ms,

@@ -379,7 +379,7 @@ both_databases! {
         assert_eq!(earlier[0].items.iter().map(|i| i.kind).collect::<Vec<_>>(), [Kind::Must, Kind::Fix, Kind::Praise]);
         drop(tx);
 
-        let settled = |id: &ItemId, verdict| Settled { item_id: id.clone(), verdict };
+        let settled = |id: &ItemId, verdict| Settled { item_id: id.clone(), verdict, at_ms: None };
         let foreign = DraftInput { settled: vec![settled(&ItemId::new(), Verdict::Verified)], ..whole(0) };
         assert_eq!(code(save(&db, &second, &room.mentor, foreign).await.unwrap_err()), "not_found");
         let praise_only = DraftInput { items: vec![remark(Kind::Praise, 0, "好多了")], ..whole(0) };

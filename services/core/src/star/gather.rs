@@ -138,7 +138,7 @@ pub async fn gather(tx: &mut Tx, users: &[UserId], as_of_on: Day) -> Result<Vec<
             "select c.owner_id, f.id, r.sent_at
              from feedback_items f join reviews r on r.id = f.review_id join review_tickets t on t.id = r.ticket_id
              join clips c on c.id = t.clip_id
-             where c.owner_id in ({who}) and f.kind = 'must' and f.state in ('sent', 'heard', 'again')
+             where c.owner_id in ({who}) and f.kind = 'must' and f.state not in ('draft', 'verified')
                and r.state = 'sent' and r.sent_at is not null and c.state not in ('passed', 'withdrawn')"
         );
         for (user, item, at) in musts {
