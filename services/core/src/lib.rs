@@ -26,6 +26,8 @@ pub mod review;
 pub mod sheet;
 pub mod size;
 pub mod star;
+#[cfg(test)]
+mod states;
 pub mod storage;
 pub mod text;
 pub mod time;

@@ -1,6 +1,7 @@
 // How a clip stands, in one label and one sentence. Pure.
-import type { Clip, ClipSummary } from '@/api/types'
+import type { Clip, ClipSummary, FeedbackItem } from '@/api/types'
 import type { IconName } from '@/shared/Icon.vue'
+import { clock } from '@/shared/words'
 import { refusedIcon } from './refused'
 
 export interface Standing {
@@ -64,4 +65,24 @@ export function currentMark(items: readonly { id: string; t_start_ms: number }[]
   let current: string | null = null
   for (const item of inTime(items)) if (item.t_start_ms <= at_ms + 250) current = item.id
   return current
+}
+
+/** How one piece of feedback stands, in a word; nothing for one that is new. */
+export function stateWords(item: Pick<FeedbackItem, 'state' | 'fixed'>): string {
+  switch (item.state) {
+    case 'heard':
+      return '听过'
+    case 'trying':
+      return '在试'
+    case 'fixed':
+      return item.fixed ? `改在 ${clock(item.fixed.at_ms)}` : '改了'
+    case 'declined':
+      return '我另有想法'
+    case 'verified':
+      return '改好了'
+    case 'again':
+      return '再来一次'
+    default:
+      return ''
+  }
 }

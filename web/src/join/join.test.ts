@@ -35,7 +35,7 @@ it('leads from four digits to her seat with nothing typed', async () => {
   expect(join.screen.value).toBe('in')
   expect(join.me.value!.name).toBe('彭秀英')
   expect(asked.map(a => a.body)).toEqual([
-    { code: '0616' }, { window: 'door_1', phone: '13812345678', secret: undefined }, { window: 'door_1', phone: '13812345678', secret: '271828' },
+    { code: '0616' }, { window: 'door_1', phone: '13812345678', secret: undefined, again: false }, { window: 'door_1', phone: '13812345678', secret: '271828', again: false },
   ])
 })
 

@@ -91,9 +91,9 @@ export function useJoin(start: { wall?: string; card?: string }) {
     return find({ code: digits.value })
   }
 
-  const ask = (secret?: string) => attempt(async () => {
+  const ask = (secret?: string, again = false) => attempt(async () => {
     const who = start.card ? { card: start.card } : { phone: phone.value }
-    const answer = await data(api.POST('/api/v1/join', { body: { window: chosen.value!.window, ...who, secret } }))
+    const answer = await data(api.POST('/api/v1/join', { body: { window: chosen.value!.window, ...who, secret, again } }))
     if (answer.step === 'joined') me.value = answer.me
     if (answer.step === 'rejected') reason.value = answer.reason
     const next = screenOf(answer.step)

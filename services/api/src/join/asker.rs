@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use weijia_core::account::DeviceToken;
+use weijia_core::db::Tx;
 use weijia_core::error::Result;
 use weijia_core::join::tries::{self, Subject};
 use weijia_core::time::At;
@@ -34,6 +35,10 @@ impl Asker {
     /// Counts this try as a wrong one, until [`Asker::was_right`] says otherwise.
     pub async fn tries(&self, state: &AppState, now: At) -> Result<()> {
         tries::count(&state.db, now, &self.subjects).await
+    }
+    /// This try was wrong, and what it did in this transaction counts only with that.
+    pub async fn was_wrong(&self, tx: &mut Tx, now: At) -> Result<()> {
+        tries::wrong(tx, now, &self.subjects).await
     }
     pub async fn was_right(&self, state: &AppState) -> Result<()> {
         tries::forgive(&state.db, &self.subjects).await

@@ -27,9 +27,7 @@ pub async fn get_join_window(
     Id(id): Id<CohortId>,
     headers: HeaderMap,
 ) -> ApiResult<Json<JoinBoard>> {
-    let mut tx = state.db.write().await?;
+    let mut tx = state.db.read().await?;
     let cohort = managed(&mut tx, &principal, &id).await?;
-    let board = board(&mut tx, At::now(), cohort, &origin(&state.settings, &headers)).await?;
-    tx.commit().await?;
-    Ok(Json(board))
+    Ok(Json(board(&mut tx, At::now(), cohort, &origin(&state.settings, &headers)).await?))
 }

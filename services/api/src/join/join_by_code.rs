@@ -28,6 +28,9 @@ pub struct JoinByCode {
     /// The six digits that she has chosen or knows, or her password. Without it she is told what to do next.
     #[serde(default)]
     secret: Option<String>,
+    /// She was not let in, and asks once more.
+    #[serde(default)]
+    again: bool,
 }
 
 /// What she does next.
@@ -71,14 +74,13 @@ pub async fn join_by_code(
     };
     let AppState { db, keys, hasher, settings, .. } = &state;
     let Some(secret) = ask.secret else {
-        asker.tries(&state, now).await?;
         let mut tx = db.write().await?;
-        let answer = join::ask(&mut tx, keys, now, &ask.window, &who).await?;
-        tx.commit().await?;
+        let answer = join::ask(&mut tx, keys, now, &ask.window, &who, ask.again).await?;
         // Who asks for somebody that nobody knows has tried a number; who asks again has not.
-        if !answer.is_new {
-            asker.was_right(&state).await?;
+        if answer.is_new {
+            asker.was_wrong(&mut tx, now).await?;
         }
+        tx.commit().await?;
         let step = match answer.step {
             Step::ChoosePin => JoinStep::ChoosePin,
             Step::EnterPin => JoinStep::EnterPin,

@@ -58,7 +58,7 @@ async fn four_digits_a_number_and_six_digits_and_she_is_in() {
     assert_eq!((&shut["window"], shut["seats"].as_array().unwrap().len()), (&Value::Null, 2));
     let open = school.post(staff, &door, json!({"code": "0616"})).await.ok(200);
     assert_eq!(open["window"]["code"], "0616");
-    assert!(open["address"].as_str().unwrap().contains("/join/"));
+    assert!(open["window"]["address"].as_str().unwrap().contains("/join/"));
 
     let mut phone = Phone::new(&school);
     assert_eq!(phone.post("/join/find", json!({"code": "0617"})).await.code(422), "code_unknown");
@@ -115,6 +115,8 @@ async fn who_is_on_no_roster_is_let_in_by_hand() {
     school.post(staff, &format!("{path}/reject"), json!({"reason": "你的班在隔壁"})).await.ok(204);
     let rejected = phone.post("/join", ask(Value::Null)).await.ok(200);
     assert_eq!(rejected, json!({"step": "rejected", "reason": "你的班在隔壁"}));
+    let again = json!({"window": open["window"]["id"], "phone": "13712345678", "again": true});
+    assert_eq!(phone.post("/join", again).await.ok(200)["step"], "wait");
     let who = json!({"name": "梁玉珍", "region_code": "433130105201", "group_no": 2});
     school.post(staff, &format!("{path}/approve"), who).await.ok(204);
     assert_eq!(phone.post("/join", ask(Value::Null)).await.ok(200)["step"], "choose_pin");

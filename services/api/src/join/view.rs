@@ -20,11 +20,15 @@ pub struct JoinWindow {
     pub code: String,
     pub opened_at: At,
     pub closes_at: At,
+    /// Where the code on the wall leads, the same whenever the door is open.
+    pub address: String,
+    pub qr: QrPicture,
 }
 
-impl From<Window> for JoinWindow {
-    fn from(Window { id, code, opened_at, closes_at, .. }: Window) -> Self {
-        JoinWindow { id, code, opened_at, closes_at }
+impl JoinWindow {
+    fn of(Window { id, code, wall, opened_at, closes_at, .. }: Window, origin: &str) -> Self {
+        let address = format!("{origin}/join/{wall}");
+        JoinWindow { id, code, opened_at, closes_at, qr: QrPicture::of(&address), address }
     }
 }
 
@@ -36,9 +40,6 @@ pub struct JoinBoard {
     /// Null while the door is shut.
     #[schema(required)]
     pub window: Option<JoinWindow>,
-    /// Where the code on the wall leads, the same whenever the door is open.
-    pub address: String,
-    pub qr: QrPicture,
     pub seats: Vec<Seat>,
     pub requests: Vec<PendingRequest>,
 }
@@ -59,14 +60,11 @@ impl QrPicture {
     }
 }
 
-/// Needs a transaction that may write: the code on the wall is made when it is first shown.
 pub async fn board(tx: &mut Tx, now: At, cohort: Cohort, origin: &str) -> Result<JoinBoard> {
-    let address = format!("{origin}/join/{}", join::wall_token(tx, &cohort.id).await?);
     let join::Board { seats, requests } = join::board(tx, now, &cohort.id).await?;
-    let window = join::of_cohort(tx, now, &cohort.id).await?.map(JoinWindow::from);
+    let window = join::of_cohort(tx, now, &cohort.id).await?.map(|window| JoinWindow::of(window, origin));
     let Cohort { id, series_no, title, .. } = cohort;
-    let qr = QrPicture::of(&address);
-    Ok(JoinBoard { cohort: id, series_no, title, window, address, qr, seats, requests })
+    Ok(JoinBoard { cohort: id, series_no, title, window, seats, requests })
 }
 
 /// Where phones reach us: what is set, or else what this very request came to.

@@ -16,11 +16,14 @@ pub struct Window {
     pub id: WindowId,
     pub cohort_id: CohortId,
     pub code: String,
+    /// What the code on the wall says, the same for as long as the class is there.
+    pub wall: String,
     pub opened_at: At,
     pub closes_at: At,
 }
 
-const OPEN: &str = "select id, cohort_id, code, opened_at, closes_at from join_windows where closed_at is null and closes_at > $1";
+const OPEN: &str = "select w.id, w.cohort_id, w.code, c.join_token as wall, w.opened_at, w.closes_at from join_windows w
+    join cohorts c on c.id = w.cohort_id where w.closed_at is null and w.closes_at > $1";
 
 /// Opens the door of this class, in place of the one that is open. Without a code, today's day, or, where another class of
 /// the city has it, any other four digits.
@@ -38,6 +41,7 @@ pub async fn open(
         .bind(now).execute(c).await.map(drop))?;
     on!(&mut *tx, c => sqlx::query("update join_windows set closed_at = $2 where closed_at is null and cohort_id = $1")
         .bind(&cohort.id).bind(now).execute(c).await.map(drop))?;
+    let wall = wall_token(tx, &cohort.id).await?;
     let mut codes = vec![code.map_or_else(|| code_of(Day::of(now)), str::to_owned)];
     if code.is_none() {
         codes.extend((0..50).map(|_| format!("{:04}", rand::rng().random_range(0..10_000))));
@@ -47,6 +51,7 @@ pub async fn open(
             id: WindowId::new(),
             cohort_id: cohort.id.clone(),
             code,
+            wall: wall.clone(),
             opened_at: now,
             closes_at: At(now.0 + open_for.0),
         };
@@ -77,13 +82,13 @@ pub async fn close(tx: &mut Tx, now: At, by: &UserId, cohort: &CohortId) -> Resu
 
 /// The open door of a class.
 pub async fn of_cohort(tx: &mut Tx, now: At, cohort: &CohortId) -> Result<Option<Window>> {
-    let sql = sqlx::AssertSqlSafe(format!("{OPEN} and cohort_id = $2"));
+    let sql = sqlx::AssertSqlSafe(format!("{OPEN} and w.cohort_id = $2"));
     Ok(on!(tx, c => sqlx::query_as(sql).bind(now).bind(cohort).fetch_optional(c).await)?)
 }
 
 /// That door, if it is still open.
 pub async fn require_open(tx: &mut Tx, now: At, id: &WindowId) -> Result<Window> {
-    let sql = sqlx::AssertSqlSafe(format!("{OPEN} and id = $2"));
+    let sql = sqlx::AssertSqlSafe(format!("{OPEN} and w.id = $2"));
     let window: Option<Window> = on!(tx, c => sqlx::query_as(sql).bind(now).bind(id).fetch_optional(c).await)?;
     window.ok_or_else(|| shut().into())
 }
@@ -118,7 +123,7 @@ pub async fn find(tx: &mut Tx, now: At, way: Way<'_>) -> Result<Vec<Found>> {
     let mut person = None;
     let windows: Vec<Window> = match way {
         Way::Code(code) => {
-            let sql = sqlx::AssertSqlSafe(format!("{OPEN} and code = $2 order by opened_at desc limit 20"));
+            let sql = sqlx::AssertSqlSafe(format!("{OPEN} and w.code = $2 order by w.opened_at desc limit 20"));
             on!(&mut *tx, c => sqlx::query_as(sql).bind(now).bind(code).fetch_all(c).await)?
         }
         Way::Wall(token) => {
@@ -173,7 +178,7 @@ async fn was_open(tx: &mut Tx, now: At, code: &str) -> Result<bool> {
     Ok(n > 0)
 }
 
-/// What the code on the wall of this class says, the same for as long as the class is there.
+/// What the code on the wall of this class says; made when it is first asked for.
 pub async fn wall_token(tx: &mut Tx, cohort: &CohortId) -> Result<String> {
     let sql = "update cohorts set join_token = coalesce(join_token, $2) where id = $1 returning join_token";
     Ok(on!(tx, c => sqlx::query_scalar(sql).bind(cohort).bind(random_token()).fetch_one(c).await)?)

@@ -38,8 +38,9 @@ pub struct Entered {
     pub device: DeviceToken,
 }
 
-/// Looks who it is. Whoever is on no roster is put on the list of those who ask.
-pub async fn ask(tx: &mut Tx, keys: &Keys, now: At, window: &WindowId, who: &Who) -> Result<Answer> {
+/// Looks who it is. Whoever is on no roster is put on the list of those who ask; who was not let in is only where she asks
+/// `again`.
+pub async fn ask(tx: &mut Tx, keys: &Keys, now: At, window: &WindowId, who: &Who, again: bool) -> Result<Answer> {
     let window = require_open(tx, now, window).await?;
     let (user, phone_hash) = match who {
         Who::Number(phone) => (account::find_by_phone(tx, keys, phone).await?, keys.phone_hash(phone)),
@@ -53,12 +54,22 @@ pub async fn ask(tx: &mut Tx, keys: &Keys, now: At, window: &WindowId, who: &Who
             (Some(user), phone_hash)
         }
     };
-    let asked = request::of(tx, &window.cohort_id, &phone_hash).await?;
+    let asked = request::of(tx, &window.cohort_id, &phone_hash).await?.filter(|request| !request.is_old(now));
     let standing = standing(tx, now, &window.cohort_id, user.as_ref(), asked.as_ref().map(|a| a.state)).await?;
-    let step = next_step(&standing);
+    let mut step = next_step(&standing);
     let mut is_new = false;
-    if let (Step::Wait, Who::Number(phone)) = (step, who) {
-        is_new = request::put(tx, keys, now, &window.cohort_id, phone).await?;
+    if let (Step::Wait | Step::Rejected, Who::Number(phone)) = (step, who) {
+        let stands = match asked.as_ref().map(|a| a.state) {
+            Some(Asked::Pending) => true,
+            Some(Asked::Rejected) => !again,
+            // She was in, and is no longer.
+            Some(Asked::Approved) | None => false,
+        };
+        if !stands {
+            request::put(tx, keys, now, &window.cohort_id, phone).await?;
+            is_new = asked.is_none();
+            step = Step::Wait;
+        }
     }
     let reason = asked.and_then(|a| a.reason).filter(|_| step == Step::Rejected);
     Ok(Answer { step, reason, is_new, cohort: window.cohort_id, user, phone_hash })
@@ -97,7 +108,7 @@ pub struct Entry<'a> {
 pub async fn enter(db: &Db, keys: &Keys, hasher: &PasswordHasher, now: At, entry: Entry<'_>) -> Result<Entered> {
     let Entry { window, who, secret, device } = entry;
     let mut tx = db.write().await?;
-    let answer = ask(&mut tx, keys, now, window, who).await?;
+    let answer = ask(&mut tx, keys, now, window, who, false).await?;
     tx.commit().await?;
     let not_yet = || Refusal::new("join_waits", "老师还没让你进。", "跟老师说一声你是谁，她点一下就好。");
     let user = answer.user.ok_or_else(not_yet)?;

@@ -18,15 +18,23 @@ const MOST: i64 = 300;
 pub struct Request {
     pub state: Asked,
     pub reason: Option<String>,
+    pub asked_at: At,
+}
+
+impl Request {
+    /// What was asked long ago was never asked.
+    pub fn is_old(&self, now: At) -> bool {
+        now - self.asked_at > ASKED_FOR
+    }
 }
 
 pub async fn of(tx: &mut Tx, cohort: &CohortId, phone_hash: &str) -> Result<Option<Request>> {
-    let sql = "select state, reason from join_requests where cohort_id = $1 and phone_hash = $2";
+    let sql = "select state, reason, asked_at from join_requests where cohort_id = $1 and phone_hash = $2";
     Ok(on!(tx, c => sqlx::query_as(sql).bind(cohort).bind(phone_hash).fetch_optional(c).await)?)
 }
 
-/// Writes down who asks, once; who asked long ago or is no longer in asks anew. Whether that is new.
-pub async fn put(tx: &mut Tx, keys: &Keys, now: At, cohort: &CohortId, phone: &Phone) -> Result<bool> {
+/// Writes down who asks, now.
+pub async fn put(tx: &mut Tx, keys: &Keys, now: At, cohort: &CohortId, phone: &Phone) -> Result<()> {
     let sql = "select count(*) from join_requests where cohort_id = $1 and state = 'pending' and asked_at > $2";
     let waiting: i64 = on!(&mut *tx, c => sqlx::query_scalar(sql).bind(cohort).bind(now - ASKED_FOR).fetch_one(c).await)?;
     if waiting >= MOST {
@@ -34,12 +42,10 @@ pub async fn put(tx: &mut Tx, keys: &Keys, now: At, cohort: &CohortId, phone: &P
     }
     let sql = "insert into join_requests (id, cohort_id, phone_hash, phone_enc, phone_masked, state, asked_at)
                values ($1, $2, $3, $4, $5, 'pending', $6)
-               on conflict (cohort_id, phone_hash) do update set state = 'pending', asked_at = excluded.asked_at
-                 where join_requests.state = 'approved' or join_requests.asked_at <= $7";
-    let rows = on!(tx, c => sqlx::query(sql).bind(RequestId::new()).bind(cohort).bind(keys.phone_hash(phone))
-        .bind(keys.encrypt_phone(phone)?).bind(phone.masked()).bind(now).bind(now - ASKED_FOR)
-        .execute(c).await.map(|r| r.rows_affected()))?;
-    Ok(rows == 1)
+               on conflict (cohort_id, phone_hash) do update set state = 'pending', reason = null, asked_at = excluded.asked_at";
+    let encrypted = keys.encrypt_phone(phone)?;
+    Ok(on!(tx, c => sqlx::query(sql).bind(RequestId::new()).bind(cohort).bind(keys.phone_hash(phone))
+        .bind(&encrypted).bind(phone.masked()).bind(now).execute(c).await.map(drop))?)
 }
 
 /// Who she is, as the one says who stands before her.

@@ -44,8 +44,12 @@ impl Hall {
     }
 
     async fn ask(&self, db: &Db, now: At, window: &Window, who: &Who) -> Result<Answer> {
+        self.ask_again(db, now, window, who, false).await
+    }
+
+    async fn ask_again(&self, db: &Db, now: At, window: &Window, who: &Who, again: bool) -> Result<Answer> {
         let mut tx = db.write().await.unwrap();
-        let answer = ask(&mut tx, &self.keys, now, &window.id, who).await?;
+        let answer = ask(&mut tx, &self.keys, now, &window.id, who, again).await?;
         tx.commit().await.unwrap();
         Ok(answer)
     }
@@ -75,7 +79,7 @@ both_databases! {
         assert_eq!((window.code.as_str(), window.closes_at), ("0305", NOW + OPEN_FOR));
         let mut tx = db.write().await.unwrap();
         let token = wall_token(&mut tx, &hall.cohort.id).await.unwrap();
-        assert_eq!((wall_token(&mut tx, &hall.cohort.id).await.unwrap(), token.len()), (token.clone(), 26));
+        assert_eq!((&token, token.len()), (&window.wall, 26), "the same each time");
         for way in [Way::Code("0305"), Way::Wall(&token)] {
             let found = find(&mut tx, NOW, way).await.unwrap();
             assert_eq!((found.len(), &found[0].window, found[0].arrived), (1, &window, 0));
@@ -193,6 +197,9 @@ both_databases! {
         tx.commit().await.unwrap();
         let refused = hall.ask(&db, NOW, &window, &who).await.unwrap();
         assert_eq!((refused.step, refused.reason.as_deref()), (Step::Rejected, Some("你的班在隔壁")));
+        let again = hall.ask_again(&db, NOW, &window, &who, true).await.unwrap();
+        assert_eq!((again.step, again.is_new), (Step::Wait, false), "she may ask once more, and nobody new has asked");
+        assert_eq!(hall.ask(&db, NOW, &window, &who).await.unwrap().step, Step::Wait);
 
         let approval = |region_code| Approval { name: "彭秀英", region_code, group_no: Some(3) };
         let mut tx = db.write().await.unwrap();

@@ -1,6 +1,6 @@
 //! Bounds on guessing codes and numbers. Only wrong tries stay counted: a hall of two hundred shares one address.
 
-use crate::db::Db;
+use crate::db::{Db, Tx};
 use crate::error::{Refusal, Result};
 use crate::on;
 use crate::time::{At, Millis};
@@ -29,6 +29,13 @@ impl Subject {
 /// Counts a try before it is looked at, so that tries sent together cannot slip past the limit. See [`forgive`].
 pub async fn count(db: &Db, now: At, subjects: &[Subject]) -> Result<()> {
     let mut tx = db.write().await?;
+    wrong(&mut tx, now, subjects).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Counts a try that was wrong. Where it is one too many, nothing else of its transaction may be kept.
+pub async fn wrong(tx: &mut Tx, now: At, subjects: &[Subject]) -> Result<()> {
     let mut too_many = false;
     for Subject { name, most } in subjects {
         let sql = "insert into join_tries (subject, began_at, wrong) values ($1, $2, 1)
@@ -36,14 +43,13 @@ pub async fn count(db: &Db, now: At, subjects: &[Subject]) -> Result<()> {
                      wrong = case when join_tries.began_at <= $3 then 1 else join_tries.wrong + 1 end,
                      began_at = case when join_tries.began_at <= $3 then $2 else join_tries.began_at end
                    returning wrong";
-        let wrong: i64 = on!(&mut tx, c => sqlx::query_scalar(sql).bind(name).bind(now).bind(now - WITHIN).fetch_one(c).await)?;
+        let wrong: i64 = on!(&mut *tx, c => sqlx::query_scalar(sql).bind(name).bind(now).bind(now - WITHIN).fetch_one(c).await)?;
         too_many |= wrong > *most;
     }
     if too_many {
         // Nothing of it is kept: who goes on trying is not held up for longer.
         return Err(Refusal::new("join_rest", "试的次数太多了。", "歇十分钟再试，或者请老师过来帮你。").into());
     }
-    tx.commit().await?;
     Ok(())
 }
 

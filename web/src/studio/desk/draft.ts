@@ -11,6 +11,8 @@ export type Gates = Record<string, boolean | null>
 export interface Verdict {
   item_id: string
   verdict: 'verified' | 'again'
+  /** The moment of this version that shows it. */
+  at_ms?: number
 }
 export interface Work {
   items: WorkItem[]
@@ -156,7 +158,7 @@ export function merge(base: Work, mine: Work, theirs: Work): Work {
     const before = was.get(item.id!)
     if (!before || !sameItem(before, item)) items.push(item)
   }
-  const verdicts = (work: Work) => Object.fromEntries(work.settled.map(v => [v.item_id, v.verdict]))
+  const verdicts = (work: Work) => Object.fromEntries(work.settled.map(v => [v.item_id, JSON.stringify(v)]))
   const settled = mergeKeys(verdicts(base), verdicts(mine), verdicts(theirs))
   return {
     items: inOrder(items),
@@ -165,7 +167,7 @@ export function merge(base: Work, mine: Work, theirs: Work): Work {
     summary: mergeOne(base.summary, mine.summary, theirs.summary),
     next_step: mergeOne(base.next_step, mine.next_step, theirs.next_step),
     outcome: mergeOne(base.outcome, mine.outcome, theirs.outcome),
-    settled: Object.entries(settled).filter(([, v]) => v).map(([item_id, verdict]) => ({ item_id, verdict: verdict! })),
+    settled: Object.values(settled).map(text => JSON.parse(text) as Verdict),
   }
 }
 
@@ -178,7 +180,7 @@ function canon(work: Work): string {
   const items = inOrder(work.items).map(i => [i.id, i.kind, i.t_start_ms, i.t_end_ms ?? null, i.dim ?? null, i.body.trim()])
   const set = (values: Record<string, unknown>) =>
     Object.entries(values).filter(([, value]) => value !== null && value !== undefined).sort(([x], [y]) => (x < y ? -1 : 1))
-  const settled = set(Object.fromEntries(work.settled.map(v => [v.item_id, v.verdict])))
+  const settled = set(Object.fromEntries(work.settled.map(v => [v.item_id, [v.verdict, v.at_ms ?? null]])))
   return JSON.stringify([items, set(work.scores), set(work.gates), work.summary, work.next_step, work.outcome, settled])
 }
 
