@@ -401,6 +401,8 @@ create table review_tickets (
   state text not null check (state in ('waiting', 'claimed', 'sent', 'cancelled')),
   submitted_at bigint not null,
   due_at bigint not null,
+  -- what comes before what among those whose time is not over, see core::review::priority
+  priority bigint not null default 0,
   holder_id text references users(id),
   lease_until bigint,
   lease_renewals bigint not null default 0,
@@ -414,6 +416,15 @@ create index review_tickets_queue on review_tickets (cohort_id, state, due_at);
 create index review_tickets_clip on review_tickets (clip_id, submitted_at);
 create index review_tickets_escalating on review_tickets (escalates_at) where state in ('waiting', 'claimed');
 create index review_tickets_held on review_tickets (holder_id, lease_until) where state = 'claimed';
+
+-- Who does not judge this one, and why: a relative, her own village, her own hand in it.
+create table review_recusals (
+  ticket_id text not null references review_tickets(id),
+  mentor_id text not null references users(id),
+  reason text not null,
+  at bigint not null,
+  primary key (ticket_id, mentor_id)
+);
 
 create table reviews (
   id text primary key,

@@ -18,6 +18,8 @@ export const listReviewTickets = (view: QueueView) =>
   data(api.GET(`${v}/review/tickets`, { params: { query: { view } } }))
 export const claimReviewTicket = (id: string) => data(api.POST(`${v}/review/tickets/{ticket}/claim`, ticket(id)))
 export const releaseReviewTicket = (id: string) => data(api.POST(`${v}/review/tickets/{ticket}/release`, ticket(id)))
+export const recuseReview = (id: string, reason: string) =>
+  data(api.POST(`${v}/review/tickets/{ticket}/recuse`, { ...ticket(id), body: { reason } }))
 export const getReviewDesk = (id: string) => data(api.GET(`${v}/review/tickets/{ticket}`, ticket(id)))
 /** `keepalive` lets a save outlive the page that is being left. */
 export const saveReviewDraft = (id: string, body: Omit<Draft, 'review_id'>, keepalive = false) =>

@@ -217,6 +217,7 @@ impl World {
         let body = match operation {
             "signIn" => json!({"phone": "1", "password": "x"}),
             "renameClip" => json!({"title": "油菜花开了"}),
+            "recuseReview" => json!({"reason": "她是我表妹"}),
             "markFeedback" => json!({"mark": "heard"}),
             "verifyFix" => json!({"version": self.answered, "at_ms": 0, "verdict": "verified"}),
             "replyFeedback" => json!({"body": "晓得了"}),

@@ -3,6 +3,7 @@
 mod claim_review_ticket;
 mod get_review_desk;
 mod list_review_tickets;
+mod recuse_review;
 mod release_review_ticket;
 mod save_review_draft;
 mod send_review;
@@ -28,6 +29,7 @@ pub fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(get_review_desk::get_review_desk))
         .routes(routes!(claim_review_ticket::claim_review_ticket))
         .routes(routes!(release_review_ticket::release_review_ticket))
+        .routes(routes!(recuse_review::recuse_review))
         .routes(routes!(save_review_draft::save_review_draft))
         .routes(routes!(send_review::send_review))
 }

@@ -263,7 +263,7 @@ pub async fn submit(
     on!(tx, c => sqlx::query("update clips set assignment_code = $2, cohort_id = $3 where id = $1")
         .bind(id).bind(&assignment.code).bind(cohort).execute(c).await.map(drop))?;
     advance(tx, now, clip, ClipEvent::Submit).await?;
-    review::queue::open(tx, now, id, &detail.newest()?.id, cohort, &assignment.code).await
+    review::queue::open(tx, now, clip, &detail.newest()?.id, cohort, &assignment.code).await
 }
 
 /// The rungs that can be played, the widest picture first: of each name the whole one if there is one, and then the

@@ -6,6 +6,7 @@
 
 pub mod draft;
 pub mod fix;
+mod priority;
 pub mod promise;
 pub mod queue;
 pub mod rules;

@@ -1,10 +1,11 @@
 //! Tickets and who holds them. Leases are granted and judged by the database's clock.
 
-use super::{LEASE, RENEWALS, Step, Ticket, TicketState, promise};
+use super::{LEASE, RENEWALS, Step, Ticket, TicketState, priority, promise};
 use crate::clip::sql::{advance, lock};
 use crate::clip::{Clip, ClipEvent};
 use crate::db::{Db, Tx};
-use crate::error::{Error, OrNotFound, Result};
+use crate::error::{Error, OrNotFound, Refusal, Result};
+use crate::text::one_line;
 use crate::ids::{ClipId, CohortId, TicketId, UserId, VersionId};
 use crate::time::At;
 use crate::{audit, content, on};
@@ -13,23 +14,24 @@ use crate::{audit, content, on};
 pub async fn open(
     tx: &mut Tx,
     now: At,
-    clip: &ClipId,
+    clip: &Clip,
     version: &VersionId,
     cohort: &CohortId,
     assignment: &str,
 ) -> Result<()> {
     let calendar = content::work_calendar();
+    let points = priority::points(priority::facts(tx, now, clip, version, cohort).await?);
     let (due_at, escalates_at) = (promise::due(calendar, now), promise::next(calendar, now, None).map(|(_, at)| at));
     // One ticket for one version, however often she taps; what she took back and hands in again waits from now on.
     on!(tx, c => sqlx::query(
-            "insert into review_tickets (id, clip_id, version_id, cohort_id, assignment_code, state, submitted_at, due_at, escalates_at)
-             values ($1, $2, $3, $4, $5, 'waiting', $6, $7, $8)
+            "insert into review_tickets (id, clip_id, version_id, cohort_id, assignment_code, state, submitted_at, due_at, escalates_at, priority)
+             values ($1, $2, $3, $4, $5, 'waiting', $6, $7, $8, $9)
              on conflict (version_id) do update set state = 'waiting', cohort_id = excluded.cohort_id,
                  assignment_code = excluded.assignment_code, submitted_at = excluded.submitted_at, due_at = excluded.due_at,
-                 escalated = null, escalates_at = excluded.escalates_at
+                 escalated = null, escalates_at = excluded.escalates_at, priority = excluded.priority
              where review_tickets.state = 'cancelled'")
-        .bind(TicketId::new()).bind(clip).bind(version).bind(cohort).bind(assignment).bind(now).bind(due_at)
-        .bind(escalates_at).execute(c).await.map(drop))?;
+        .bind(TicketId::new()).bind(&clip.id).bind(version).bind(cohort).bind(assignment).bind(now).bind(due_at)
+        .bind(escalates_at).bind(points).execute(c).await.map(drop))?;
     Ok(())
 }
 
@@ -76,16 +78,22 @@ pub struct Counts {
 
 const SENT_SHOWN: i64 = 100;
 
-/// Her cohorts' tickets in that view: the oldest promise first, so what is overdue comes before everything; what she
-/// sent, the newest first. Her own clips are never hers to judge.
+/// What waits for her: clips of the cohorts she teaches, but never her own, nor what she does not judge.
+const WAITING: &str = "from review_tickets t join clips c on c.id = t.clip_id
+    join memberships m on m.cohort_id = t.cohort_id and m.user_id = $1 and m.part = 'mentor' and m.state <> 'withdrawn'
+    where t.state = 'waiting' and c.owner_id <> $1
+      and not exists (select 1 from review_recusals x where x.ticket_id = t.id and x.mentor_id = $1)";
+
+/// Her cohorts' tickets in that view: what is overdue comes before everything, the oldest promise first; then by its points
+/// (see [`priority`]). What she sent, the newest first.
 pub async fn list(tx: &mut Tx, mentor: &UserId, view: View) -> Result<Vec<Ticket>> {
+    let now = tx.clock().await?.0;
+    let waiting = format!(
+        "select t.* {WAITING} order by case when t.due_at <= {now} then 0 else 1 end,
+           case when t.due_at <= {now} then 0 else -t.priority end, t.due_at, t.id limit 100"
+    );
     let sql = match view {
-        View::Waiting => {
-            "select t.* from review_tickets t join clips c on c.id = t.clip_id
-             join memberships m on m.cohort_id = t.cohort_id and m.user_id = $1 and m.part = 'mentor' and m.state <> 'withdrawn'
-             where t.state = 'waiting' and c.owner_id <> $1
-             order by t.due_at, t.id limit 100"
-        }
+        View::Waiting => waiting.as_str(),
         View::Mine => "select * from review_tickets where state = 'claimed' and holder_id = $1 order by due_at, id",
         View::Sent => {
             "select t.* from review_tickets t join reviews r on r.ticket_id = t.id and r.state = 'sent'
@@ -93,20 +101,21 @@ pub async fn list(tx: &mut Tx, mentor: &UserId, view: View) -> Result<Vec<Ticket
              where r.reviewer_id = $1 order by r.sent_at desc, t.id desc limit 100"
         }
     };
+    let sql = sqlx::AssertSqlSafe(sql.to_owned());
     Ok(on!(tx, c => sqlx::query_as(sql).bind(mentor).fetch_all(c).await)?)
 }
 
 pub async fn counts(tx: &mut Tx, mentor: &UserId) -> Result<Counts> {
-    let (waiting, mine, sent): (i64, i64, i64) = on!(tx, c => sqlx::query_as(
+    let sql = sqlx::AssertSqlSafe(format!(
             "select
-               (select count(*) from review_tickets t join clips c on c.id = t.clip_id
-                join memberships m on m.cohort_id = t.cohort_id and m.user_id = $1 and m.part = 'mentor' and m.state <> 'withdrawn'
-                where t.state = 'waiting' and c.owner_id <> $1),
+               (select count(*) {WAITING}),
                (select count(*) from review_tickets where state = 'claimed' and holder_id = $1),
                (select count(*) from reviews r join review_tickets t on t.id = r.ticket_id
                 join clips c on c.id = t.clip_id and c.state <> 'withdrawn'
-                where r.state = 'sent' and r.reviewer_id = $1)")
-        .bind(mentor).fetch_one(c).await)?;
+                where r.state = 'sent' and r.reviewer_id = $1)"
+    ));
+    let (waiting, mine, sent): (i64, i64, i64) =
+        on!(tx, c => sqlx::query_as(sql).bind(mentor).fetch_one(c).await)?;
     Ok(Counts { waiting, mine, sent: sent.min(SENT_SHOWN) })
 }
 
@@ -114,6 +123,9 @@ pub async fn counts(tx: &mut Tx, mentor: &UserId) -> Result<Counts> {
 pub async fn claim(tx: &mut Tx, id: &TicketId, mentor: &UserId) -> Result<()> {
     let (clip, ticket) = lock_both(tx, id).await?;
     let now = tx.clock().await?;
+    if is_recused(tx, id, mentor).await? {
+        return Err(Error::conflict("recused", "这一条你回避了", "回队列，看下一条"));
+    }
     match (ticket.state, ticket.held_by(now)) {
         (_, Some(holder)) if holder == mentor => return Ok(()),
         (_, Some(_)) => return Err(Error::conflict("ticket_taken", "别的老师正在看这一条", "回队列，看下一条")),
@@ -141,6 +153,49 @@ pub async fn release(tx: &mut Tx, id: &TicketId, mentor: &UserId) -> Result<()> 
     }
     let now = tx.clock().await?;
     back_to_waiting(tx, now, &clip, &ticket).await
+}
+
+const REASON_MAX: usize = 60;
+
+/// She does not judge this one, and says why. If she holds it, it goes back for another; what she wrote is nobody's. Saying
+/// it again changes nothing.
+pub async fn recuse(tx: &mut Tx, id: &TicketId, mentor: &UserId, reason: &str) -> Result<()> {
+    let reason = one_line(reason);
+    if reason.is_empty() || reason.chars().count() > REASON_MAX {
+        let message = format!("写一句为什么回避，最多 {REASON_MAX} 个字");
+        return Err(Refusal::new("bad_reason", message, "比如：她是我表妹").into());
+    }
+    let (clip, ticket) = lock_both(tx, id).await?;
+    if ticket.state == TicketState::Sent {
+        return Err(Error::conflict("ticket_sent", "这一条已经点评过了", "回队列，看下一条"));
+    }
+    let now = tx.clock().await?;
+    let sql = "insert into review_recusals (ticket_id, mentor_id, reason, at) values ($1, $2, $3, $4) on conflict do nothing";
+    let new = on!(&mut *tx, c => sqlx::query(sql).bind(id).bind(mentor).bind(&reason).bind(now).execute(c).await
+        .map(|r| r.rows_affected()))?;
+    if new == 0 {
+        return Ok(());
+    }
+    if ticket.state == TicketState::Claimed && ticket.holder_id.as_ref() == Some(mentor) {
+        back_to_waiting(tx, now, &clip, &ticket).await?;
+    }
+    let detail = serde_json::json!({ "ticket": id, "reason": reason });
+    audit::append(tx, now, Some(mentor), "review.recused", clip.id.as_str(), &detail).await
+}
+
+pub async fn is_recused(tx: &mut Tx, id: &TicketId, mentor: &UserId) -> Result<bool> {
+    let sql = "select count(*) from review_recusals where ticket_id = $1 and mentor_id = $2";
+    let n: i64 = on!(tx, c => sqlx::query_scalar(sql).bind(id).bind(mentor).fetch_one(c).await)?;
+    Ok(n > 0)
+}
+
+/// Mentors of its cohort who may still judge it.
+pub async fn mentors_left(tx: &mut Tx, id: &TicketId) -> Result<i64> {
+    let sql = "select count(*) from review_tickets t join clips c on c.id = t.clip_id
+               join memberships m on m.cohort_id = t.cohort_id and m.part = 'mentor' and m.state <> 'withdrawn'
+               where t.id = $1 and m.user_id <> c.owner_id
+                 and not exists (select 1 from review_recusals x where x.ticket_id = t.id and x.mentor_id = m.user_id)";
+    Ok(on!(tx, c => sqlx::query_scalar(sql).bind(id).fetch_one(c).await)?)
 }
 
 async fn back_to_waiting(tx: &mut Tx, now: At, clip: &Clip, ticket: &Ticket) -> Result<()> {

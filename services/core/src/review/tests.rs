@@ -414,6 +414,51 @@ both_databases! {
         assert_eq!(clips::of_owner(&mut tx, &room.trainee, Some(ClipState::Withdrawn), None, 10).await.unwrap().len(), 1);
     }
 
+    who_recuses_herself_sees_it_no_more_and_another_does(db) {
+        let room = Classroom::open(&db).await;
+        let (clip, id) = submitted(&db, &room).await;
+        claim(&db, &id, &room.mentor).await.unwrap();
+        let recuse = async |reason: &str| act!(db, tx => queue::recuse(&mut tx, &id, &room.mentor, reason).await);
+        assert_eq!(code(recuse(" ").await.unwrap_err()), "bad_reason");
+        for _ in 0..2 {
+            recuse("她是我表妹").await.unwrap();
+            assert_eq!((state(&db, &clip).await, ticket(&db, &id).await.state), (ClipState::Submitted, TicketState::Waiting));
+        }
+        assert_eq!(code(claim(&db, &id, &room.mentor).await.unwrap_err()), "recused");
+        let mut tx = db.write().await.unwrap();
+        assert_eq!(queue::counts(&mut tx, &room.mentor).await.unwrap().waiting, 0);
+        assert_eq!(queue::list(&mut tx, &room.mentor, View::Waiting).await.unwrap(), []);
+        assert_eq!(queue::counts(&mut tx, &room.second_mentor).await.unwrap().waiting, 1);
+        assert_eq!(queue::mentors_left(&mut tx, &id).await.unwrap(), 1);
+        assert_eq!(testing::events(&mut tx, "review.recused", clip.as_str()).await, 1);
+        tx.commit().await.unwrap();
+        let draft = claim(&db, &id, &room.second_mentor).await.unwrap();
+        let kept = save(&db, &id, &room.second_mentor, whole(draft.rev)).await.unwrap();
+        send(&db, &id, &room.second_mentor, kept.rev, Outcome::Pass).await.unwrap();
+        let late = act!(db, tx => queue::recuse(&mut tx, &id, &room.second_mentor, "同村").await);
+        assert_eq!(code(late.unwrap_err()), "ticket_sent");
+    }
+
+    whose_first_clip_it_is_comes_before_who_was_answered_lately(db) {
+        let room = Classroom::open(&db).await;
+        testing::reviewed(&db, &room, "A4", 4, Outcome::Pass).await;
+        let (_, answered) = submitted(&db, &room).await;
+        let newcomer = act!(db, tx => Ok::<_, Error>({
+            let newcomer = testing::person(&mut tx, "彭秀英").await;
+            testing::join(&mut tx, &room.cohort, &newcomer, "trainee").await;
+            clip(&mut tx, &newcomer, Some(&room.cohort), Some("A1")).await.0
+        })).unwrap();
+        let first = submit(&db, &newcomer).await;
+        let listed = async || {
+            let mut tx = db.read().await.unwrap();
+            queue::list(&mut tx, &room.mentor, View::Waiting).await.unwrap().into_iter().map(|t| t.id).collect::<Vec<_>>()
+        };
+        assert_eq!(listed().await, [first.clone(), answered.clone()]);
+        // Whose time is over comes before all others.
+        act!(db, tx => on!(&mut tx, c => sqlx::query("update review_tickets set due_at = 5 where id = $1").bind(&answered).execute(c).await.map(drop))).unwrap();
+        assert_eq!(listed().await, [answered, first]);
+    }
+
     the_oldest_promise_comes_first_and_nobody_judges_herself(db) {
         let room = Classroom::open(&db).await;
         let (_, late) = submitted(&db, &room).await;
