@@ -44,6 +44,7 @@ export const getJoinWindow = (id: string) => data(api.GET(`${v}/cohorts/{cohort}
 export const openJoinWindow = (id: string, body: { code?: string; minutes?: number }) =>
   data(api.POST(`${v}/cohorts/{cohort}/join-window`, { ...cohort(id), body }))
 export const closeJoinWindow = (id: string) => data(api.DELETE(`${v}/cohorts/{cohort}/join-window`, cohort(id)))
+export const exportCohort = (id: string) => `${v}/cohorts/${id}/export.xlsx`
 export const joinCards = (id: string) => `${v}/cohorts/${id}/join-cards.pdf`
 const request = (id: string) => ({ params: { path: { request: id } } })
 export const approveJoin = (id: string, body: { name: string; region_code: string; group_no?: number }) =>

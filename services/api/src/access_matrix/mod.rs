@@ -78,6 +78,7 @@ const TABLE: &[(&str, Stranger, &[Who])] = &[
     ("rejectJoin", SignIn, STAFF),
     ("approveJoin", SignIn, STAFF),
     ("closeJoinWindow", SignIn, STAFF),
+    ("exportCohort", SignIn, STAFF),
     ("getCohortProgress", SignIn, GUIDES),
     ("listCohortClips", SignIn, GUIDES),
     ("listCoachingRules", SignIn, STAFF),

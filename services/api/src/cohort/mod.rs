@@ -2,6 +2,7 @@
 
 mod add_members;
 mod adding;
+mod export_cohort;
 mod get_cohort_progress;
 mod import_roster;
 mod list_cohort_clips;
@@ -10,6 +11,7 @@ mod open_cohort;
 mod reset_member_password;
 #[cfg(test)]
 mod tests;
+mod workbook;
 
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -25,6 +27,7 @@ pub fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(import_roster::import_roster))
         .routes(routes!(reset_member_password::reset_member_password))
         .routes(routes!(get_cohort_progress::get_cohort_progress))
+        .routes(routes!(export_cohort::export_cohort))
         .routes(routes!(list_cohort_clips::list_cohort_clips))
 }
 

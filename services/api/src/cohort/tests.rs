@@ -1,4 +1,5 @@
 use serde_json::json;
+use weijia_core::on;
 use weijia_core::review::Outcome;
 use weijia_core::review::testing::reviewed;
 
@@ -139,4 +140,26 @@ async fn each_number_of_the_sentence_opens_its_rows() {
         assert_eq!(school.get(who, &format!("{path}/clips?which=waiting")).await.code(404), "not_found");
     }
     assert_eq!(school.get(&room.staff, &format!("{path}/clips?which=all")).await.code(422), "bad_request");
+}
+
+#[tokio::test]
+async fn a_cohort_goes_out_as_a_workbook_with_phones_masked() {
+    let school = School::open().await;
+    let (room, staff) = (&school.room, &school.room.staff);
+    reviewed(&school.db, room, "A1", 4, Outcome::Pass).await;
+    let mut tx = school.db.write().await.unwrap();
+    on!(&mut tx, c => sqlx::query("update users set display_name = '=1+1' where id = $1").bind(&room.trainee).execute(c).await.map(drop)).unwrap();
+    tx.commit().await.unwrap();
+    let path = format!("/cohorts/{}/export.xlsx", room.cohort);
+    let file = school.get(staff, &path).await;
+    assert!(file.headers["content-disposition"].to_str().unwrap().starts_with("attachment; filename=\"cohort-49-"));
+    let rows = weijia_core::sheet::rows(&file.body).unwrap();
+    assert_eq!(&rows[0].cells[2..4], ["姓名", "手机号"]);
+    assert!(rows[0].cells.iter().any(|head| head.starts_with("A1 ")));
+    let hers = &rows[1].cells;
+    assert_eq!((hers[2].as_str(), hers[3].as_str()), ("=1+1", "138****1234"), "a name is never a formula");
+    assert!(hers.contains(&"通过".to_owned()));
+    for who in [&room.mentor, &room.trainee, &room.stranger] {
+        assert_eq!(school.get(who, &path).await.code(404), "not_found");
+    }
 }

@@ -1,5 +1,7 @@
 //! Verbs on cohorts and their rosters.
 
+use std::collections::HashMap;
+
 use super::{Cohort, CohortSummary, MemberState, NewCohort, NewMember, Part, Which, progress, rules};
 use crate::access::{Principal, Resource, within};
 use crate::account::{self, Keys, NewUser};
@@ -270,4 +272,12 @@ pub async fn trainees_of(tx: &mut Tx, cohorts: &[CohortId]) -> Result<Vec<UserId
     let mut seen = std::collections::HashSet::new();
     users.retain(|user| seen.insert(user.clone()));
     Ok(users)
+}
+
+/// The phones of a cohort's trainees, as `138****5678`.
+pub async fn phones_masked(tx: &mut Tx, cohort: &CohortId) -> Result<HashMap<UserId, String>> {
+    let sql = "select u.id, u.phone_masked from memberships m join users u on u.id = m.user_id
+               where m.cohort_id = $1 and m.part = 'trainee' and m.state <> 'withdrawn'";
+    let rows: Vec<(UserId, String)> = on!(tx, c => sqlx::query_as(sql).bind(cohort).fetch_all(c).await)?;
+    Ok(rows.into_iter().collect())
 }

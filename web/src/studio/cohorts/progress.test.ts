@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { groupsOf, signOf, stuckOf, toCsv, weeksOf } from './progress'
+import { groupsOf, signOf, stuckOf, weeksOf } from './progress'
 import type { CohortProgress, CohortSummary, TraineeProgress } from '../types'
 
 const one = (name: string, over: Partial<TraineeProgress> = {}): TraineeProgress => ({
@@ -35,9 +35,5 @@ describe('cohort', () => {
     const cohort = { starts_on: '2026-11-09', ends_on: '2026-12-20' } as CohortSummary
     expect(weeksOf(cohort, new Date(2026, 10, 23, 9).getTime())).toBe('第 3 周，共 6 周')
     expect(weeksOf(cohort, new Date(2027, 0, 1).getTime())).toBe('2026年12月20日结的班')
-  })
-  it('exports a table that no spreadsheet runs', () => {
-    const csv = toCsv({ cohort: { starts_on: '2026-11-09' }, trainees: [one('=1+1')], assignments: [{ code: 'A1', title: '', kind: '', module: '' }] } as unknown as CohortProgress, 0)
-    expect(csv.split('\r\n')[1]).toBe("一组,'=1+1,龙山县,捞车村,3/45,1,0,0,,还没来过,通过")
   })
 })

@@ -95,27 +95,3 @@ export function stuckWords(stuck: Stuck | undefined, now: number): string {
   if (!stuck) return ''
   return stuck.since === null ? stuck.words : `${stuck.words} ${since(stuck.since, now)}`
 }
-
-/** A table for a spreadsheet: the mark at the head lets it read Chinese. */
-export function toCsv(progress: CohortProgress, now: number): string {
-  const stuck = new Map(stuckOf(progress, now).map(found => [found.one.person.id, found]))
-  const head = ['组', '姓名', '县', '村', '课程', '通过', '等点评', '退回', '卡在哪', '上次来', ...progress.assignments.map(a => a.code)]
-  const rows = groupsOf(progress.trainees).flatMap(group => group.trainees.map(one => {
-    const sums = signsOf(one)
-    return [
-      group.name, one.person.name, one.person.county, one.person.village, `${one.lessons_done}/${one.lessons_total}`,
-      sums.passed, sums.waiting, sums.returned,
-      stuckWords(stuck.get(one.person.id), now),
-      one.last_active_at ? since(one.last_active_at, now) : '还没来过',
-      ...progress.assignments.map(a => MARKS[one.marks[a.code]?.state ?? 'none']),
-    ]
-  }))
-  return '\uFEFF' + [head, ...rows].map(row => row.map(cell).join(',')).join('\r\n')
-}
-
-function cell(value: unknown): string {
-  const text = String(value)
-  // a spreadsheet would run what begins like a formula
-  const safe = /^[=+\-@\t]/.test(text) ? `'${text}` : text
-  return /[",\r\n]/.test(safe) ? `"${safe.replace(/"/g, '""')}"` : safe
-}
