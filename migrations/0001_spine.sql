@@ -477,6 +477,20 @@ create table feedback_items (
 create index feedback_items_version on feedback_items (version_id, t_start_ms);
 create index feedback_items_review on feedback_items (review_id);
 
+-- What a mentor put otherwise within a day of sending it; what she had said stays beside it.
+create table review_amendments (
+  id text primary key,
+  review_id text not null references reviews(id),
+  -- absent where the summary or the next step was changed
+  item_id text references feedback_items(id),
+  part text not null check (part in ('summary', 'next_step', 'item')),
+  before text not null,
+  after text not null,
+  at bigint not null,
+  check ((part = 'item') = (item_id is not null))
+);
+create index review_amendments_review on review_amendments (review_id, at);
+
 create table feedback_replies (
   id text primary key,
   item_id text not null references feedback_items(id),

@@ -74,6 +74,7 @@ ids! {
     ReviewId "review";
     ItemId "item";
     ReplyId "reply";
+    AmendmentId "amend";
     AccountId "acct";
     SnapshotId "snap";
     EvaluationId "eval";

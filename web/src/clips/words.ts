@@ -1,5 +1,5 @@
 // How a clip stands, in one label and one sentence. Pure.
-import type { Clip, ClipSummary, FeedbackItem } from '@/api/types'
+import type { Clip, ClipSummary, FeedbackItem, SentReview } from '@/api/types'
 import type { IconName } from '@/shared/Icon.vue'
 import { clock } from '@/shared/words'
 import { refusedIcon } from './refused'
@@ -85,4 +85,11 @@ export function stateWords(item: Pick<FeedbackItem, 'state' | 'fixed'>): string 
     default:
       return ''
   }
+}
+
+/** What was said before a mentor put it otherwise, in a sentence; nothing where she never did. */
+export function wasOf(review: Pick<SentReview, 'amendments'>, part: 'summary' | 'next_step' | 'item', item?: string): string {
+  const all = review.amendments.filter((each) => each.part === part && (!item || each.item_id === item))
+  // The latest comes first; what was said at first is the last of them.
+  return all.length ? `老师改过这一句，原来说：“${all[all.length - 1].before}”` : ''
 }

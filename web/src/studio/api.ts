@@ -1,7 +1,7 @@
 // The API's verbs that the studio speaks. Every one answers with the body, or throws a Failure.
 import { api, asFailure, data, Failure } from '@/api/client'
 import { say } from '@/shared/toast'
-import type { CoachingCondition, Draft, NewMember, OpenCohort, Platform } from './types'
+import type { Amend, CoachingCondition, Draft, NewMember, OpenCohort, Platform } from './types'
 
 export { asFailure, Failure }
 
@@ -18,6 +18,8 @@ export const listReviewTickets = (view: QueueView) =>
   data(api.GET(`${v}/review/tickets`, { params: { query: { view } } }))
 export const claimReviewTicket = (id: string) => data(api.POST(`${v}/review/tickets/{ticket}/claim`, ticket(id)))
 export const releaseReviewTicket = (id: string) => data(api.POST(`${v}/review/tickets/{ticket}/release`, ticket(id)))
+export const amendReview = (id: string, body: Amend) =>
+  data(api.POST(`${v}/reviews/{review}/amend`, { params: { path: { review: id } }, body }))
 export const recuseReview = (id: string, reason: string) =>
   data(api.POST(`${v}/review/tickets/{ticket}/recuse`, { ...ticket(id), body: { reason } }))
 export const getReviewDesk = (id: string) => data(api.GET(`${v}/review/tickets/{ticket}`, ticket(id)))

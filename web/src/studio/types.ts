@@ -2,6 +2,7 @@
 import type { components } from '../api/schema'
 
 type S = components['schemas']
+export type Amend = S['Amend']
 export type Me = S['Me']
 export type Role = S['Role']
 export type Kind = S['Kind']

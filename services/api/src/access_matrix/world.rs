@@ -60,8 +60,9 @@ pub struct World {
     snapshot: SnapshotId,
     pub evaluation: String,
     certificate: String,
-    /// The version that was answered.
+    /// The version that was answered, and her mentor's answer.
     answered: String,
+    review: String,
     /// The open door of the owner's class, and somebody who waits before it.
     window: String,
     request: String,
@@ -109,6 +110,7 @@ impl World {
             window,
             item: text(&sent["reviews"][0]["items"][0]["id"]),
             answered: text(&sent["reviews"][0]["version_id"]),
+            review: text(&sent["reviews"][0]["id"]),
             evaluation: text(&evaluation["id"]),
             certificate: text(&award["certificate_number"]),
             upload: String::new(),
@@ -179,6 +181,7 @@ impl World {
             ("ticket", &self.ticket),
             ("snapshot", self.snapshot.as_str()),
             ("request", &self.request),
+            ("review", &self.review),
             ("user", &user),
             ("upload", &self.upload),
             ("version", self.version.as_str()),
@@ -217,6 +220,7 @@ impl World {
         let body = match operation {
             "signIn" => json!({"phone": "1", "password": "x"}),
             "renameClip" => json!({"title": "油菜花开了"}),
+            "amendReview" => json!({"summary": "讲得很清楚"}),
             "recuseReview" => json!({"reason": "她是我表妹"}),
             "markFeedback" => json!({"mark": "heard"}),
             "verifyFix" => json!({"version": self.answered, "at_ms": 0, "verdict": "verified"}),

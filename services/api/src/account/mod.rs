@@ -1,5 +1,6 @@
 //! Signing in and out, and who one is.
 
+mod forget_phone;
 mod list_known_people;
 mod me;
 mod sign_in;
@@ -16,4 +17,5 @@ pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(sign_in::sign_in, sign_out::sign_out, who_am_i::who_am_i))
         .routes(routes!(list_known_people::list_known_people))
+        .routes(routes!(forget_phone::forget_phone))
 }

@@ -89,6 +89,9 @@ async fn four_digits_a_number_and_six_digits_and_she_is_in() {
     assert_eq!(other.ask(Method::GET, "/session/people", Value::Null).await.ok(200)["people"], json!([]));
     assert_eq!(other.post("/session", by_name(PIN)).await.code(401), "sign_in_wrong");
     assert_eq!(other.post("/session", sign_in).await.code(401), "sign_in_wrong");
+    // She may want to be forgotten.
+    phone.ask(Method::DELETE, "/session/phone", Value::Null).await.ok(204);
+    assert_eq!(phone.ask(Method::GET, "/session/people", Value::Null).await.ok(200)["people"], json!([]));
     // Before the open door they do, and from then on that one knows her too.
     assert_eq!(other.post("/join", ask(Value::Null)).await.ok(200)["step"], "enter_pin");
     assert_eq!(other.post("/join", ask(json!("161803"))).await.code(401), "sign_in_wrong");

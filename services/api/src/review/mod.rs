@@ -1,5 +1,6 @@
 //! The mentor's side: the queue, her desk, what she sends.
 
+mod amend_review;
 mod claim_review_ticket;
 mod get_review_desk;
 mod list_review_tickets;
@@ -30,6 +31,7 @@ pub fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(claim_review_ticket::claim_review_ticket))
         .routes(routes!(release_review_ticket::release_review_ticket))
         .routes(routes!(recuse_review::recuse_review))
+        .routes(routes!(amend_review::amend_review))
         .routes(routes!(save_review_draft::save_review_draft))
         .routes(routes!(send_review::send_review))
 }

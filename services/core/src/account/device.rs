@@ -33,6 +33,12 @@ pub async fn people(tx: &mut Tx, device: &DeviceToken) -> Result<Vec<Known>> {
     Ok(on!(tx, c => sqlx::query_as(sql).bind(device.hash()).fetch_all(c).await)?)
 }
 
+/// This phone knows her no more.
+pub async fn forget(tx: &mut Tx, device: &DeviceToken, user: &UserId) -> Result<()> {
+    let sql = "delete from devices where token_hash = $1 and user_id = $2";
+    Ok(on!(tx, c => sqlx::query(sql).bind(device.hash()).bind(user).execute(c).await.map(drop))?)
+}
+
 pub async fn forget_all(tx: &mut Tx, user: &UserId) -> Result<()> {
     Ok(on!(tx, c => sqlx::query("delete from devices where user_id = $1").bind(user).execute(c).await.map(drop))?)
 }

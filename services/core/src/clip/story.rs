@@ -142,6 +142,7 @@ fn said(name: &str) -> &str {
         "review.sent" => "发出了点评",
         "review.escalated" => "等得太久，往上报了一级",
         "clip.retracted" => "交上去又拿回来改",
+        "review.amended" => "改了点评里的几个字",
         "review.recused" => "回避了，换别的老师看",
         "feedback.settled" => "看了改没改好",
         "clip.withdrawn" => "收回了这条片子",

@@ -2,8 +2,9 @@
 //! seconds of the clip.
 //!
 //! `queue` keeps the tickets and their leases, `draft` what a mentor is still writing, `sent` what the trainee gets,
-//! `fix` what becomes of it: what she says of each piece, where it lies in her next version, and whether it is fixed there.
+//! `amend` what she puts otherwise afterwards, `fix` what becomes of it: what she says of each piece, where it lies in her next version, and whether it is fixed there.
 
+pub mod amend;
 pub mod draft;
 pub mod fix;
 mod priority;
@@ -205,6 +206,8 @@ pub struct SentReview {
     pub scores: Scores,
     pub sent_at: At,
     pub items: Vec<FeedbackItem>,
+    /// What was put otherwise since, the latest first.
+    pub amendments: Vec<amend::Amendment>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]

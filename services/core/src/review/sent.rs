@@ -1,7 +1,7 @@
 //! What was sent, as its two readers see it: the trainee, who hears and answers, and the mentor of the next version.
 
 use super::draft::items_of;
-use super::{FeedbackItem, Item, ItemState, Kind, Outcome, Place, Reply, SentReview, Verdict};
+use super::{FeedbackItem, Item, ItemState, Kind, Outcome, Place, Reply, SentReview, Verdict, amend};
 use crate::db::Tx;
 use crate::error::{Error, OrNotFound, Refusal, Result};
 use crate::ids::{ClipId, ItemId, ReplyId, ReviewId, UserId, VersionId};
@@ -79,6 +79,7 @@ async fn of_row(tx: &mut Tx, row: Row, reader: &UserId) -> Result<SentReview> {
     for item in items_of(tx, &row.id).await? {
         items.push(shown(tx, item, reader).await?);
     }
+    let amendments = amend::of(tx, &row.id).await?;
     let damaged = || Error::Damaged(format!("{} was sent without an outcome", row.id));
     Ok(SentReview {
         outcome: row.outcome.ok_or_else(damaged)?,
@@ -92,6 +93,7 @@ async fn of_row(tx: &mut Tx, row: Row, reader: &UserId) -> Result<SentReview> {
         next_step: row.next_step,
         total: row.total,
         items,
+        amendments,
     })
 }
 
