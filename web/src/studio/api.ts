@@ -20,6 +20,8 @@ export const claimReviewTicket = (id: string) => data(api.POST(`${v}/review/tick
 export const releaseReviewTicket = (id: string) => data(api.POST(`${v}/review/tickets/{ticket}/release`, ticket(id)))
 export const amendReview = (id: string, body: Amend) =>
   data(api.POST(`${v}/reviews/{review}/amend`, { params: { path: { review: id } }, body }))
+export const replyFeedback = (item: string, body: string) =>
+  data(api.POST(`${v}/feedback/{item}/replies`, { params: { path: { item } }, body: { body } }))
 export const recuseReview = (id: string, reason: string) =>
   data(api.POST(`${v}/review/tickets/{ticket}/recuse`, { ...ticket(id), body: { reason } }))
 export const getReviewDesk = (id: string) => data(api.GET(`${v}/review/tickets/{ticket}`, ticket(id)))

@@ -62,7 +62,8 @@ const TABLE: &[(&str, Stranger, &[Who])] = &[
     ("markFeedback", SignIn, OWN),
     ("verifyFix", SignIn, MENTOR),
     ("amendReview", SignIn, MENTOR),
-    ("replyFeedback", SignIn, OWN),
+    // She, and the mentor who wrote it.
+    ("replyFeedback", SignIn, &[Owner, Mentor]),
     ("listReviewTickets", SignIn, ALL),
     ("getReviewDesk", SignIn, MENTOR),
     ("claimReviewTicket", SignIn, MENTOR),

@@ -42,13 +42,30 @@ async fn feedback_is_reached_through_its_clip_alone() {
     let item = feedback["reviews"][0]["items"][0]["id"].as_str().unwrap();
     school.get(&room.staff, &path).await.ok(200);
     school.get(&room.stranger, &path).await.code(404);
-    for who in [&room.stranger, &room.staff, &room.mentor, &room.second_mentor] {
+    assert_eq!(school.act(&room.mentor, &format!("/feedback/{item}/heard")).await.code(404), "not_found");
+    for who in [&room.stranger, &room.staff, &room.second_mentor] {
         assert_eq!(school.act(who, &format!("/feedback/{item}/heard")).await.code(404), "not_found");
         let reply = school.post(who, &format!("/feedback/{item}/replies"), json!({"body": "我来答"})).await;
         assert_eq!(reply.code(404), "not_found");
     }
     school.delete(&room.trainee, &format!("/clips/{clip}")).await.ok(204);
     school.get(&room.mentor, &path).await.code(404);
+}
+
+#[tokio::test]
+async fn a_thread_goes_both_ways() {
+    let school = School::open().await;
+    let room = &school.room;
+    let clip = reviewed(&school.db, room, "A1", 4, Outcome::Return).await;
+    let feedback = school.get(&room.trainee, &format!("/clips/{clip}/feedback")).await.ok(200);
+    let item = feedback["reviews"][0]["items"][0]["id"].as_str().unwrap();
+    let path = format!("/feedback/{item}/replies");
+    let asked = school.post(&room.trainee, &path, json!({"body": "没听懂，再说说"})).await.ok(200);
+    assert_eq!(asked["state"], "heard");
+    let answered = school.post(&room.mentor, &path, json!({"body": "手机拿近一尺"})).await.ok(200);
+    assert_eq!((&answered["state"], answered["replies"].as_array().unwrap().len()), (&json!("sent"), 2), "new to her");
+    let heard = school.act(&room.trainee, &format!("/feedback/{item}/heard")).await.ok(200);
+    assert_eq!((&heard["state"], &heard["replies"][1]["mine"], &heard["replies"][1]["author"]), (&json!("heard"), &json!(false), &json!("李慧")));
 }
 
 #[tokio::test]

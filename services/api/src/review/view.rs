@@ -88,6 +88,9 @@ pub struct Desk {
     pub draft: Draft,
     /// What was sent about earlier versions; in each, what is still open comes first.
     pub earlier: Vec<SentReview>,
+    /// Her own answer to this one as the trainee has it, once it was sent.
+    #[schema(required)]
+    pub sent: Option<SentReview>,
     pub rubric: RubricView,
     pub phrases: Vec<PhraseView>,
     pub limits: Limits,
@@ -125,9 +128,15 @@ pub async fn desk(state: &AppState, tx: &mut Tx, reader: &Principal, held: revie
     let phrases = content::phrases().iter().filter(|p| p.dim.as_deref().is_none_or(about_video));
     let phrases =
         phrases.filter_map(|p| Some(PhraseView { kind: kind(&p.kind)?, dim: p.dim.clone(), text: p.text.clone() }));
+    let draft = draft::load(tx, &held.id, &reader.user).await?;
+    let sent = match held.state {
+        TicketState::Sent => Some(sent::one(tx, &draft.review_id, &reader.user).await?),
+        _ => None,
+    };
     Ok(Desk {
+        sent,
         clip: clip_view::clip(state, tx, reader, &held.clip_id).await?,
-        draft: draft::load(tx, &held.id, &reader.user).await?,
+        draft,
         earlier: sent::earlier(tx, &held.clip_id, &held.version_id, &reader.user).await?,
         ticket: ticket(state, tx, reader, held).await?,
         rubric: RubricView { version: rubric.version.clone(), dims: rubric.video.clone(), gates: rubric.gates.clone() },

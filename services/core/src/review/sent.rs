@@ -119,6 +119,12 @@ pub(super) async fn shown(tx: &mut Tx, item: Item, reader: &UserId) -> Result<Fe
     })
 }
 
+/// Who wrote an item.
+pub async fn author_of(tx: &mut Tx, item: &Item) -> Result<UserId> {
+    let sql = "select reviewer_id from reviews where id = $1";
+    on!(tx, c => sqlx::query_scalar(sql).bind(&item.review_id).fetch_optional(c).await).or_not_found()
+}
+
 /// A sent item and the clip it hangs on. A draft's items don't exist for anybody but its mentor.
 pub async fn item(tx: &mut Tx, id: &ItemId) -> Result<(Item, ClipId)> {
     let item: Item = on!(tx, c => sqlx::query_as("select * from feedback_items where id = $1 and state <> 'draft'")
@@ -141,16 +147,36 @@ pub const REPLY_MAX: usize = 500;
 /// One person to one item: a conversation, not a flood.
 const REPLIES_MAX: i64 = 50;
 
-/// Her answer to one item. The same words twice in a row are one answer that was sent twice.
-pub async fn reply(tx: &mut Tx, now: At, id: &ItemId, author: &UserId, body: &str) -> Result<FeedbackItem> {
+/// Who has a word in a thread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Speaker {
+    /// Whose clip it is. Who answers has heard.
+    Owner,
+    /// Whoever wrote the item. What she adds is new to the owner.
+    Mentor,
+}
+
+/// An answer to one item. The same words twice in a row are one answer that was sent twice.
+pub async fn reply(
+    tx: &mut Tx,
+    now: At,
+    id: &ItemId,
+    author: &UserId,
+    speaker: Speaker,
+    body: &str,
+) -> Result<FeedbackItem> {
+    let (from, to) = match speaker {
+        Speaker::Owner => (ItemState::Sent, ItemState::Heard),
+        Speaker::Mentor => (ItemState::Heard, ItemState::Sent),
+    };
     let body = lines(body);
     if body.is_empty() || body.chars().count() > REPLY_MAX {
         let message = format!("回复要有字，最多 {REPLY_MAX} 个字");
         return Err(Refusal::new("bad_reply", message, "改一改再发").into());
     }
     // Updating the item first makes two equal replies queue on its row.
-    on!(tx, c => sqlx::query("update feedback_items set state = case when state = 'sent' then 'heard' else state end where id = $1")
-        .bind(id).execute(c).await.map(drop))?;
+    on!(tx, c => sqlx::query("update feedback_items set state = case when state = $2 then $3 else state end where id = $1")
+        .bind(id).bind(from).bind(to).execute(c).await.map(drop))?;
     let last: Option<(UserId, String)> = on!(tx, c => sqlx::query_as(
             "select author_id, body from feedback_replies where item_id = $1 order by created_at desc, id desc limit 1")
         .bind(id).fetch_optional(c).await)?;

@@ -341,13 +341,13 @@ both_databases! {
         }
         assert_eq!(sent::unheard_of_clip(&mut tx, &clip).await.unwrap(), 1);
         for now in 0..2 {
-            let item = sent::reply(&mut tx, At(now), &hidden, &room.trainee, " 好的，明天再拍 ").await.unwrap();
+            let item = sent::reply(&mut tx, At(now), &hidden, &room.trainee, sent::Speaker::Owner, " 好的，明天再拍 ").await.unwrap();
             assert_eq!(item.replies.len(), 1);
             assert!(item.replies[0].mine && item.replies[0].body == "好的，明天再拍");
         }
-        let item = sent::reply(&mut tx, At(3), &hidden, &room.trainee, "拍好了").await.unwrap();
+        let item = sent::reply(&mut tx, At(3), &hidden, &room.trainee, sent::Speaker::Owner, "拍好了").await.unwrap();
         assert_eq!(item.replies.len(), 2);
-        assert_eq!(code(sent::reply(&mut tx, At(4), &hidden, &room.trainee, "  ").await.unwrap_err()), "bad_reply");
+        assert_eq!(code(sent::reply(&mut tx, At(4), &hidden, &room.trainee, sent::Speaker::Owner, "  ").await.unwrap_err()), "bad_reply");
         let seen = sent::of_clip(&mut tx, &clip, &room.mentor).await.unwrap();
         assert!(!seen[0].items[1].replies[0].mine);
     }
