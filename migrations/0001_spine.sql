@@ -33,8 +33,9 @@ create table users (
   phone_enc text not null,
   phone_masked text not null,
   password_hash text not null,
-  -- issued: handed out, and never used so far. pin: six digits, which are good on the phones they were used on before
-  secret text not null default 'issued' check (secret in ('issued', 'password', 'pin')),
+  -- issued: handed out with a roster, and never used so far. reset: handed to her in person, in place of what was lost.
+  -- pin: six digits, which are good on the phones they were used on before
+  secret text not null default 'issued' check (secret in ('issued', 'reset', 'password', 'pin')),
   region_code text not null references regions(code),
   region_path text not null,
   state text not null check (state in ('active', 'suspended')),
@@ -471,6 +472,8 @@ create table feedback_items (
   settled_at_ms bigint check (settled_at_ms >= 0),
   settled_by text references users(id),
   settled_at bigint,
+  -- something was added, or put otherwise, that she has not heard
+  news boolean not null default false,
   created_at bigint not null,
   check ((fixed_version_id is null) = (fixed_at_ms is null))
 );

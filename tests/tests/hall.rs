@@ -17,7 +17,8 @@ async fn two_hundred_phones_of_one_hall_are_all_in() {
     let server = TestServer::start().await;
     let staff = server.sign_in("staff", 0).await;
     let cohorts = staff.get("/cohorts").await;
-    let cohort = cohorts["cohorts"].as_array().unwrap().iter().find(|c| c["manages"] == true).expect("a cohort of hers");
+    let cohort =
+        cohorts["cohorts"].as_array().unwrap().iter().find(|c| c["manages"] == true).expect("a cohort of hers");
     let cohort = cohort["id"].as_str().unwrap();
     let home = staff.me["region"]["code"].clone();
     let members: Vec<Value> = (0..PHONES)

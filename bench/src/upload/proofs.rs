@@ -19,9 +19,9 @@ pub async fn proofs(options: &Options) -> Outcome<Findings> {
         if options.quick { &["acknowledged_writes"] } else { &["torture_two_hundred_kills", "--include-ignored"] };
     let proofs = [
         Proof { row: "faulty_uploads", test: "faults", which: &["two_hundred_uploads"] },
-        Proof { row: "embedded_store_probe", test: "probe", which: &[] },
-        Proof { row: "embedded_store_race", test: "conditions", which: &["of_sixteen"] },
-        Proof { row: "embedded_store_kills", test: "kill_9", which: kills },
+        Proof { row: "embedded_store_probe", test: "store", which: &["probe::"] },
+        Proof { row: "embedded_store_race", test: "store", which: &["conditions::of_sixteen"] },
+        Proof { row: "embedded_store_kills", test: "store", which: kills },
     ];
     let mut found = Findings::default();
     for proof in proofs {

@@ -17,9 +17,10 @@ pub fn current() -> String {
 
 pub async fn layer(request: Request, next: Next) -> Response {
     let id = hex::encode(rand::random::<[u8; 8]>());
-    // The path of a media request carries its signature; a log line must not.
+    // The path of a media request carries its signature, and that of a card what it is good for; a log line must not.
     let path = request.uri().path();
-    let path = if path.starts_with("/media/") { "/media/…" } else { path };
+    let hidden = ["/media/", "/card/", "/join/"].into_iter().find(|secret| path.starts_with(secret));
+    let path = hidden.unwrap_or(path);
     let span = tracing::info_span!("request", id, method = %request.method(), path);
     let started = std::time::Instant::now();
     let mut response = CURRENT

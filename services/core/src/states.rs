@@ -84,5 +84,8 @@ fn the_pictures_are_those_of_the_code() {
         std::fs::write(path, &drawn).unwrap();
     }
     let kept = std::fs::read_to_string(path).unwrap_or_default();
-    assert!(kept == drawn, "draw it anew: WEIJIA_DRAW=1 cargo nextest run -p weijia-core the_pictures_are_those_of_the_code");
+    assert!(
+        kept == drawn,
+        "draw it anew: WEIJIA_DRAW=1 cargo nextest run -p weijia-core the_pictures_are_those_of_the_code"
+    );
 }

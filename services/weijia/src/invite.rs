@@ -36,7 +36,7 @@ pub async fn run(settings: &Settings, options: &InviteOptions) -> Result<ExitCod
         let place = region::reference(&mut tx, &options.region).await?;
         let user = match account::find_by_phone(&mut tx, &keys, &phone).await? {
             Some(user) => {
-                account::set_password(&mut tx, &user, &hash).await?;
+                account::set_password(&mut tx, &user, &hash, account::Secret::Issued).await?;
                 user
             }
             None => {

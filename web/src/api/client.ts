@@ -56,7 +56,8 @@ const oneShape: Middleware = {
   async onResponse({ response, schemaPath }) {
     if (response.ok) return
     const failure = await failureOf(response)
-    if (failure.status === 401 && failure.ours && schemaPath !== '/api/v1/session') tellSignedOut()
+    // A wrong password says nothing of who is signed in.
+    if (failure.code === 'signed_out' && failure.ours && schemaPath !== '/api/v1/session') tellSignedOut()
     throw failure
   },
   onError({ error }) {

@@ -12,8 +12,8 @@ it('shows a few seconds of each, never beyond the end', () => {
   expect(beforeOf(point(29_900), 30_000)).toEqual({ from: 28_500, until: 30_000 })
   expect(beforeOf(point(500), 1000)).toEqual({ from: 0, until: 1000 })
   const before = { from: 12_000, until: 14_000 }
-  expect(afterOf(point(12_000), 20_000, 60_000, before)).toEqual({ from: 20_000, until: 22_000 })
-  expect(afterOf(point(12_000), 60_000, 60_000, before)).toEqual({ from: 58_500, until: 60_000 })
+  expect(afterOf(20_000, 60_000, before)).toEqual({ from: 20_000, until: 22_000 })
+  expect(afterOf(60_000, 60_000, before)).toEqual({ from: 58_500, until: 60_000 })
 })
 
 it('compares what asks for a change', () => {

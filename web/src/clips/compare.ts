@@ -17,7 +17,7 @@ export function beforeOf(point: ComparedPoint, length: number): Stretch {
 }
 
 /** As many of the later one, from where it lies there. */
-export function afterOf(point: ComparedPoint, at: number, length: number, before: Stretch): Stretch {
+export function afterOf(at: number, length: number, before: Stretch): Stretch {
   const until = Math.min(length, at + before.until - before.from)
   return { from: Math.max(0, Math.min(at, until - SHORTEST)), until }
 }

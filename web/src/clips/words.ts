@@ -68,7 +68,8 @@ export function currentMark(items: readonly { id: string; t_start_ms: number }[]
 }
 
 /** How one piece of feedback stands, in a word; nothing for one that is new. */
-export function stateWords(item: Pick<FeedbackItem, 'state' | 'fixed'>): string {
+export function stateWords(item: Pick<FeedbackItem, 'state' | 'fixed' | 'news'>): string {
+  if (item.news) return '老师又说了'
   switch (item.state) {
     case 'heard':
       return '听过'

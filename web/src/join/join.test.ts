@@ -75,6 +75,63 @@ it('begins her six digits anew where the two differ, or are too easily guessed',
   expect(join.back()).toBe(false)
 })
 
+it('asks for what was read out to her, and then for digits of her own', async () => {
+  const join = useJoin({})
+  answers = [() => ({ windows: [candidate('door_1')] }), () => ({ step: 'enter_code' }), fails('sign_in_wrong', 401), () => ({ step: 'joined', me: { name: '彭秀英' } })]
+  await type(join, '0616')
+  join.choose(join.chosen.value!)
+  await type(join, '13812345678')
+  expect(join.screen.value).toBe('handed')
+  for (const code of ['48217300', '48217306']) {
+    await type(join, code)
+    expect(join.screen.value).toBe('choose')
+    await type(join, '271828')
+    await type(join, '271828')
+    if (code === '48217300') expect([join.screen.value, join.failure.value!.code]).toEqual(['handed', 'sign_in_wrong'])
+  }
+  expect(join.screen.value).toBe('in')
+  expect(asked.at(-1)!.body).toMatchObject({ secret: '48217306', pin: '271828' })
+})
+
+it('asks anew where her digits were taken before the answer came', async () => {
+  const join = useJoin({})
+  answers = [() => ({ windows: [candidate('door_1')] }), () => ({ step: 'choose_pin' }), fails('claimed_already', 409), () => ({ step: 'enter_pin' })]
+  await type(join, '0616')
+  join.choose(join.chosen.value!)
+  await type(join, '13812345678')
+  await type(join, '271828')
+  await type(join, '271828')
+  await settled()
+  expect(join.screen.value).toBe('pin')
+})
+
+it('does not hear an answer that comes after she has gone elsewhere', async () => {
+  const join = useJoin({})
+  let late = (_: unknown) => {}
+  answers = [() => ({ windows: [candidate('door_1')] }), () => ({ step: 'wait' }), () => new Promise(done => { late = done })]
+  await type(join, '0616')
+  join.choose(join.chosen.value!)
+  await type(join, '13812345678')
+  void join.ask()
+  expect(join.back()).toBe(true)
+  late({ step: 'wait' })
+  await settled()
+  expect(join.screen.value).toBe('phone')
+  await type(join, '139')
+  expect(join.digits.value).toBe('139')
+})
+
+it('leads from a card that is not hers to four digits', async () => {
+  const join = useJoin({ card: 'CARD' })
+  answers = [() => ({ windows: [{ ...candidate('door_1'), name: '彭秀英' }] }), () => ({ windows: [candidate('door_2')] })]
+  await join.look()
+  join.notThis()
+  expect([join.screen.value, join.by.value]).toEqual(['code', 'code'])
+  await type(join, '0616')
+  join.choose(join.chosen.value!)
+  expect(join.screen.value).toBe('phone')
+})
+
 it('waits at the door until she is let in', async () => {
   const join = useJoin({})
   answers = [() => ({ windows: [candidate('door_1')] }), () => ({ step: 'wait' }), () => ({ step: 'wait' }), () => ({ step: 'choose_pin' })]
@@ -103,6 +160,6 @@ it('takes no number that no phone has, and no digit too many', async () => {
 })
 
 it('has a screen for every step', () => {
-  for (const step of ['choose_pin', 'enter_pin', 'enter_password', 'wait', 'rejected', 'joined'] as const) expect(screenOf(step)).toBeTruthy()
+  for (const step of ['choose_pin', 'enter_code', 'enter_pin', 'enter_password', 'wait', 'rejected', 'joined'] as const) expect(screenOf(step)).toBeTruthy()
   expect([digitsOf('code'), digitsOf('phone'), digitsOf('pin'), digitsOf('wait')]).toEqual([4, 11, 6, 0])
 })

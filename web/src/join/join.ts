@@ -4,14 +4,13 @@ import { computed, ref, shallowRef } from 'vue'
 import { api, asFailure, data, Failure } from '@/api/client'
 import type { FindJoin, JoinCandidate, JoinStep, Me } from '@/api/types'
 
-export const CODE_DIGITS = 4
-export const PHONE_DIGITS = 11
 export const PIN_DIGITS = 6
 
 export type Screen =
-  | 'code'        // four digits, or a picture that is being looked up
-  | 'found'       // is it this class
+  | 'code'      // four digits, or a picture that is being looked up
+  | 'found'     // is it this class
   | 'phone'
+  | 'handed'    // eight digits that were read out to her in person
   | 'choose' | 'again'  // six digits of her own, twice
   | 'pin'
   | 'password'
@@ -19,25 +18,20 @@ export type Screen =
   | 'rejected'
   | 'in'
 
+const DIGITS: Partial<Record<Screen, number>> = { code: 4, phone: 11, handed: 8, choose: PIN_DIGITS, again: PIN_DIGITS, pin: PIN_DIGITS }
 /** How many digits a screen waits for; none where there is no keypad. */
-export function digitsOf(screen: Screen): number {
-  if (screen === 'code') return CODE_DIGITS
-  if (screen === 'phone') return PHONE_DIGITS
-  return screen === 'choose' || screen === 'again' || screen === 'pin' ? PIN_DIGITS : 0
-}
+export const digitsOf = (screen: Screen) => DIGITS[screen] ?? 0
 
+const SCREENS: Record<JoinStep['step'], Screen> = {
+  choose_pin: 'choose', enter_code: 'handed', enter_pin: 'pin', enter_password: 'password', wait: 'wait', rejected: 'rejected', joined: 'in',
+}
 /** The screen that an answer leads to. */
-export function screenOf(step: JoinStep['step']): Screen {
-  const screens: Record<JoinStep['step'], Screen> = {
-    choose_pin: 'choose', enter_pin: 'pin', enter_password: 'password', wait: 'wait', rejected: 'rejected', joined: 'in',
-  }
-  return screens[step]
-}
+export const screenOf = (step: JoinStep['step']): Screen => SCREENS[step]
 
-/** Where only six digits were pressed, nothing else can be wrong. */
+/** Where only digits were pressed, nothing else can be wrong. */
 export function ofDigits(failure: Failure): Failure {
   if (failure.code !== 'sign_in_wrong') return failure
-  return new Failure(failure.code, '这六个数字不对。', '再按一遍；想不起来，就叫老师当面帮你重设。', failure.status, failure.request_id)
+  return new Failure(failure.code, '这几个数字不对。', '再按一遍；想不起来，就叫老师当面帮你重设。', failure.status, failure.request_id)
 }
 
 export function useJoin(start: { wall?: string; card?: string }) {
@@ -47,96 +41,128 @@ export function useJoin(start: { wall?: string; card?: string }) {
   const candidates = shallowRef<JoinCandidate[]>([])
   const chosen = shallowRef<JoinCandidate | null>(null)
   const phone = ref('')
+  const handed = ref('')
   const first = ref('')
   const reason = ref('')
-  const waitingSince = ref(0)
   const busy = ref(false)
   const failure = shallowRef<Failure | null>(null)
   /** What she pressed did not fit: said in one sentence over the boxes. */
   const wrong = ref('')
   const me = shallowRef<Me | null>(null)
-  const by = computed(() => (start.card ? 'card' : start.wall ? 'wall' : 'code'))
+  /** What she scanned leads nowhere that she wants to go: four digits do. */
+  const byHand = ref(false)
+  const by = computed(() => (byHand.value ? 'code' : start.card ? 'card' : start.wall ? 'wall' : 'code'))
+  const card = computed(() => (by.value === 'card' ? start.card : undefined))
 
   function go(to: Screen) {
     screen.value = to
     digits.value = ''
-    if (to !== 'choose' && to !== 'again') first.value = ''
-    if (to === 'wait') waitingSince.value ||= Date.now()
+    password.value = ''
+    if (to !== 'again') first.value = ''
+    if (to !== 'again' && to !== 'choose') handed.value = ''
   }
 
-  async function attempt(act: () => Promise<void>) {
+  // Whatever is answered after she has gone elsewhere is not heard.
+  let turn = 0
+  async function attempt<T>(ask: () => Promise<T>, then: (answer: T) => void) {
     if (busy.value) return
+    const mine = ++turn
     busy.value = true
     failure.value = null
     wrong.value = ''
     try {
-      await act()
+      const answer = await ask()
+      if (mine === turn) then(answer)
     } catch (error) {
-      failure.value = screen.value === 'pin' ? ofDigits(asFailure(error)) : asFailure(error)
-      // What she pressed stays where only the signal was missing.
-      if (!failure.value.offline) digits.value = ''
+      if (mine === turn) failed(asFailure(error))
     }
+    if (mine === turn) busy.value = false
+  }
+  function elsewhere(to: Screen) {
+    turn++
     busy.value = false
+    failure.value = null
+    wrong.value = ''
+    go(to)
   }
 
-  const find = (body: FindJoin) => attempt(async () => {
-    candidates.value = (await data(api.POST('/api/v1/join/find', { body }))).windows
-    chosen.value = candidates.value.length === 1 ? candidates.value[0]! : null
-    screen.value = 'found'
-  })
+  function failed(why: Failure) {
+    failure.value = by.value !== 'code' && screen.value === 'code' ? why : ofDigits(why)
+    // What she pressed stays where only the signal was missing.
+    if (why.offline) return
+    if (screen.value === 'again') {
+      const to: Screen = handed.value && why.code === 'sign_in_wrong' ? 'handed' : 'choose'
+      go(to)
+    }
+    digits.value = ''
+    // She is known by now, perhaps by an answer that was lost on its way: what comes next is asked anew.
+    if (why.code === 'claimed_already') void Promise.resolve().then(() => ask())
+  }
+
+  const find = (body: FindJoin) => attempt(
+    async () => (await data(api.POST('/api/v1/join/find', { body }))).windows,
+    (windows) => {
+      candidates.value = windows
+      chosen.value = windows.length === 1 ? windows[0]! : null
+      go('found')
+    },
+  )
   /** The picture that she scanned, or the digits that she pressed, once more. */
-  const look = () => {
-    if (start.card) return find({ card: start.card })
-    if (start.wall) return find({ wall: start.wall })
-    return find({ code: digits.value })
-  }
+  const look = () => find(card.value ? { card: card.value } : by.value === 'wall' ? { wall: start.wall! } : { code: digits.value })
 
-  const ask = (secret?: string, again = false) => attempt(async () => {
-    const who = start.card ? { card: start.card } : { phone: phone.value }
-    const answer = await data(api.POST('/api/v1/join', { body: { window: chosen.value!.window, ...who, secret, again } }))
-    if (answer.step === 'joined') me.value = answer.me
-    if (answer.step === 'rejected') reason.value = answer.reason
-    const next = screenOf(answer.step)
-    if (next !== screen.value) go(next)
-  })
+  const ask = (secret?: string, more: { pin?: string; again?: boolean } = {}) => attempt(
+    () => {
+      const who = card.value ? { card: card.value } : { phone: phone.value }
+      return data(api.POST('/api/v1/join', { body: { window: chosen.value!.window, ...who, secret, again: false, ...more } }))
+    },
+    (answer) => {
+      if (answer.step === 'joined') me.value = answer.me
+      if (answer.step === 'rejected') reason.value = answer.reason
+      const next = screenOf(answer.step)
+      if (next !== screen.value) go(next)
+    },
+  )
 
   function choose(candidate: JoinCandidate) {
     chosen.value = candidate
-    if (start.card) void ask()
+    if (card.value) void ask()
     else go('phone')
   }
 
   /** All digits of this screen are there. */
   function full() {
     const pressed = digits.value
-    if (screen.value === 'code') void look()
-    else if (screen.value === 'phone') {
-      if (!/^1[3-9]/.test(pressed)) {
-        wrong.value = '手机号是 1 开头的十一位，再看一眼。'
-        digits.value = ''
-      } else {
+    switch (screen.value) {
+      case 'code':
+        return void look()
+      case 'phone':
+        if (!/^1[3-9]/.test(pressed)) {
+          wrong.value = '手机号是 1 开头的十一位，再看一眼。'
+          digits.value = ''
+          return
+        }
         phone.value = pressed
-        void ask()
-      }
-    } else if (screen.value === 'choose') {
-      first.value = pressed
-      screen.value = 'again'
-      digits.value = ''
-    } else if (screen.value === 'again') {
-      if (pressed === first.value) void ask(pressed).then(chooseAnew)
-      else {
-        chooseAnew()
+        return void ask()
+      case 'handed':
+        handed.value = pressed
+        screen.value = 'choose'
+        digits.value = ''
+        return
+      case 'choose':
+        first.value = pressed
+        screen.value = 'again'
+        digits.value = ''
+        return
+      case 'again':
+        if (pressed === first.value) return void (handed.value ? ask(handed.value, { pin: pressed }) : ask(pressed))
+        screen.value = 'choose'
+        digits.value = ''
+        first.value = ''
         wrong.value = '两遍按的不一样，从头再来一遍。'
-      }
-    } else if (screen.value === 'pin') void ask(pressed)
-  }
-  function chooseAnew() {
-    if (screen.value !== 'again') return
-    // Offline nothing is wrong with her digits: the same action can be tried again.
-    if (failure.value?.offline) return
-    screen.value = 'choose'
-    first.value = ''
-    digits.value = ''
+        return
+      case 'pin':
+        return void ask(pressed)
+    }
   }
 
   function press(digit: string) {
@@ -153,22 +179,20 @@ export function useJoin(start: { wall?: string; card?: string }) {
 
   /** One step back; false where there is none before this one. */
   function back(): boolean {
-    failure.value = null
-    wrong.value = ''
-    const before: Partial<Record<Screen, Screen>> = {
-      phone: by.value === 'code' ? 'code' : undefined, again: 'choose', choose: 'phone', pin: 'phone', password: 'phone', wait: 'phone', rejected: 'phone',
-    }
-    const to = before[screen.value]
-    if (!to || (start.card && to === 'phone')) return false
-    waitingSince.value = 0
-    go(to)
-    return true
+    if (screen.value === 'again') return elsewhere('choose'), true
+    const toPhone = ['handed', 'choose', 'pin', 'password', 'wait', 'rejected'].includes(screen.value)
+    if (toPhone && !card.value) return elsewhere('phone'), true
+    if (screen.value === 'phone' && by.value === 'code') return elsewhere('code'), true
+    return false
   }
 
   return {
-    screen, digits, password, candidates, chosen, phone, reason, waitingSince, busy, failure, wrong, me, by,
+    screen, digits, password, candidates, chosen, reason, busy, failure, wrong, me, by,
     look, choose, press, erase, full, back, ask,
-    /** It is not this class: the digits are pressed again. */
-    notThis: () => go('code'),
+    /** It is another class, or another woman's card: from there four digits lead on. */
+    notThis: () => {
+      byHand.value = true
+      elsewhere('code')
+    },
   }
 }

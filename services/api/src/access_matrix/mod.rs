@@ -96,7 +96,6 @@ const TABLE: &[(&str, Stranger, &[Who])] = &[
     ("evaluateStars", SignIn, STAFF),
     ("awardStar", SignIn, STAFF),
     ("releaseReviewTicket", SignIn, MENTOR),
-    // It was sent: nobody's any more, but still hers to ask about.
     ("recuseReview", SignIn, MENTOR),
     ("terminateUpload", SignIn, OWN),
     ("retractClip", SignIn, OWN),

@@ -8,7 +8,7 @@ use weijia_core::ids::UserId;
 use weijia_core::time::At;
 
 use super::me::{self, Me};
-use crate::auth::{device_token, session_cookie};
+use crate::auth::{device_cookie, device_token, session_cookie};
 use crate::error::{ApiResult, ErrorBody};
 use crate::extract::Body;
 use crate::state::AppState;
@@ -52,6 +52,10 @@ pub async fn sign_in(
         }
     };
     let me = me::load(&mut state.db.read().await?, &session.principal).await?;
-    let cookie = session_cookie(&state.settings, Some(&session.token));
-    Ok((HeaderMap::from_iter([(SET_COOKIE, cookie)]), Json(me)))
+    let mut headers = HeaderMap::from_iter([(SET_COOKIE, session_cookie(settings, Some(&session.token)))]);
+    // A phone that is used does not become a stranger.
+    if let Some(device) = &device {
+        headers.append(SET_COOKIE, device_cookie(settings, device));
+    }
+    Ok((headers, Json(me)))
 }

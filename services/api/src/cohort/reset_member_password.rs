@@ -1,6 +1,6 @@
 use axum::Json;
 use axum::extract::State;
-use weijia_core::account::{one_time_password, phone_masked};
+use weijia_core::account::{one_time_code, phone_masked};
 use weijia_core::ids::{CohortId, UserId};
 use weijia_core::time::At;
 use weijia_core::{cohort, person};
@@ -11,7 +11,8 @@ use crate::error::{ApiResult, ErrorBody};
 use crate::extract::Id;
 use crate::state::AppState;
 
-/// Gives a trainee another one-time password, to be handed to her in person; wherever she was signed in, she is no longer.
+/// Gives a trainee eight digits, to be read out to her in person, in place of all she had; wherever she was signed in, she is
+/// no longer. Before a door she chooses six digits of her own with them.
 #[utoipa::path(
     post, path = "/cohorts/{cohort}/members/{user}/password", operation_id = "resetMemberPassword", tag = "cohort",
     params(("cohort" = String, Path), ("user" = String, Path)),
@@ -27,7 +28,7 @@ pub async fn reset_member_password(
     principal: Principal,
     Id((id, user)): Id<(CohortId, UserId)>,
 ) -> ApiResult<Json<AddedMember>> {
-    let password = one_time_password();
+    let password = one_time_code();
     // Hashing takes its time on purpose, so it is done before the one writer is taken.
     let hash = state.hasher.hash(&password).await?;
     let mut tx = state.db.write().await?;

@@ -40,9 +40,10 @@ pub fn write(progress: &Progress, phones: &HashMap<UserId, String>, now: At) -> 
         }
     }
     sheet.set_freeze_panes(1, 3)?;
+    sheet.autofit();
+    // Below the table, and not as wide as its first column.
     let told = format!("导出于 {}，共 {} 位。手机号只留头尾。", now.china_date(), progress.trainees.len());
     sheet.write_string(progress.trainees.len() as u32 + 2, 0, told)?;
-    sheet.autofit();
     workbook.save_to_buffer()
 }
 

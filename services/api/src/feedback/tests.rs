@@ -65,7 +65,10 @@ async fn a_thread_goes_both_ways() {
     let answered = school.post(&room.mentor, &path, json!({"body": "手机拿近一尺"})).await.ok(200);
     assert_eq!((&answered["state"], answered["replies"].as_array().unwrap().len()), (&json!("sent"), 2), "new to her");
     let heard = school.act(&room.trainee, &format!("/feedback/{item}/heard")).await.ok(200);
-    assert_eq!((&heard["state"], &heard["replies"][1]["mine"], &heard["replies"][1]["author"]), (&json!("heard"), &json!(false), &json!("李慧")));
+    assert_eq!(
+        (&heard["state"], &heard["replies"][1]["mine"], &heard["replies"][1]["author"]),
+        (&json!("heard"), &json!(false), &json!("李慧"))
+    );
 }
 
 #[tokio::test]
@@ -89,7 +92,10 @@ async fn a_fix_is_tried_shown_and_verified_beside_its_before() {
     for who in [&room.trainee, &room.mentor, &room.staff] {
         let points = school.get(who, &pair).await.ok(200)["points"].clone();
         let point = points.as_array().unwrap().iter().find(|p| p["item"]["id"] == item).unwrap().clone();
-        assert_eq!((&point["before_ms"], &point["after_ms"], &point["guessed"]), (&json!(1000), &json!(14_000), &json!(false)));
+        assert_eq!(
+            (&point["before_ms"], &point["after_ms"], &point["guessed"]),
+            (&json!(1000), &json!(14_000), &json!(false))
+        );
     }
     school.get(&room.stranger, &pair).await.code(404);
     let verify = format!("/feedback/{item}/verify");

@@ -5,7 +5,6 @@ use weijia_core::access::Permission;
 use weijia_core::ids::{ItemId, VersionId};
 use weijia_core::review::fix;
 use weijia_core::review::{FeedbackItem, Place, Verdict, sent};
-use weijia_core::time::At;
 
 use crate::auth::Principal;
 use crate::clip::clip_for;
@@ -43,7 +42,7 @@ pub async fn verify_fix(
     let (_, clip) = sent::item(&mut tx, &id).await?;
     clip_for(&mut tx, &principal, Permission::ReviewWrite, &clip).await?;
     let place = Place { version_id: ask.version, at_ms: ask.at_ms };
-    let item = fix::verify(&mut tx, At::now(), &principal.user, &id, &place, ask.verdict).await?;
+    let item = fix::verify(&mut tx, &principal.user, &id, &place, ask.verdict).await?;
     tx.commit().await?;
     Ok(Json(item))
 }

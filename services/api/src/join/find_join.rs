@@ -1,19 +1,16 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
-use axum::http::header::SET_COOKIE;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use weijia_core::account::DeviceToken;
-use weijia_core::error::Error;
+use weijia_core::error::{Error, Result};
 use weijia_core::ids::WindowId;
 use weijia_core::join::{self, Found, Way};
 use weijia_core::time::{At, Day};
 use weijia_core::{person, region};
 
 use super::asker::Asker;
-use crate::auth::device_cookie;
-use crate::error::{ApiResult, ErrorBody};
+use crate::error::{ApiError, ApiResult, ErrorBody};
 use crate::extract::Body;
 use crate::state::AppState;
 
@@ -66,20 +63,35 @@ pub async fn find_join(
     asker: Asker,
     Body(ask): Body<FindJoin>,
 ) -> ApiResult<(HeaderMap, Json<FoundJoin>)> {
-    let now = At::now();
-    asker.tries(&state, now).await?;
-    let way = match &ask {
+    match look(&state, &asker, &ask).await {
+        Ok(found) => Ok((asker.headers(), Json(found))),
+        Err(error) => Err(ApiError::from(error).with_headers(asker.headers())),
+    }
+}
+
+/// In one transaction: who hangs up half-way has tried nothing.
+async fn look(state: &AppState, asker: &Asker, ask: &FindJoin) -> Result<FoundJoin> {
+    let (now, mut tx) = (At::now(), state.db.write().await?);
+    asker.tries(&mut tx, now).await?;
+    let way = match ask {
         FindJoin::Code(code) => Way::Code(code),
         FindJoin::Wall(token) => Way::Wall(token),
         FindJoin::Card(token) => Way::Card(token),
     };
-    let mut tx = state.db.read().await?;
-    let found = join::find(&mut tx, now, way).await;
-    if !matches!(&found, Err(Error::Refused(refusal)) if refusal.code == "code_unknown") {
-        asker.was_right(&state).await?;
-    }
+    let found = match join::find(&mut tx, now, way).await {
+        Ok(found) => found,
+        Err(Error::Refused(refusal)) => {
+            if refusal.code != "code_unknown" {
+                asker.was_right(&mut tx).await?;
+            }
+            tx.commit().await?;
+            return Err(refusal.into());
+        }
+        Err(other) => return Err(other),
+    };
+    asker.was_right(&mut tx).await?;
     let mut windows = Vec::new();
-    for Found { window, cohort, arrived, person } in found? {
+    for Found { window, cohort, arrived, person } in found {
         let names = region::path_names(&mut tx, &cohort.region_path).await?;
         let place = names.get(1..).filter(|below| !below.is_empty()).unwrap_or(&names).concat();
         let name = match person {
@@ -97,8 +109,6 @@ pub async fn find_join(
             name,
         });
     }
-    // From its first question on a phone has a name, by which its tries are counted.
-    let device = asker.device.unwrap_or_else(DeviceToken::random);
-    let cookie = device_cookie(&state.settings, &device);
-    Ok((HeaderMap::from_iter([(SET_COOKIE, cookie)]), Json(FoundJoin { windows })))
+    tx.commit().await?;
+    Ok(FoundJoin { windows })
 }

@@ -47,7 +47,15 @@ pub async fn open_join_window(
     let open_for = minutes.map_or(OPEN_FOR, |n| Millis(n.saturating_mul(60_000)));
     let (now, mut tx) = (At::now(), state.db.write().await?);
     let cohort = managed(&mut tx, &principal, &id).await?;
-    join::open(&mut tx, now, &principal.user, &cohort, code.as_deref().map(str::trim).filter(|c| !c.is_empty()), open_for).await?;
+    join::open(
+        &mut tx,
+        now,
+        &principal.user,
+        &cohort,
+        code.as_deref().map(str::trim).filter(|c| !c.is_empty()),
+        open_for,
+    )
+    .await?;
     let board = board(&mut tx, now, cohort, &origin(&state.settings, &headers)).await?;
     tx.commit().await?;
     Ok(Json(board))

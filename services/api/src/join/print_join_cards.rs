@@ -2,12 +2,12 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use weijia_core::ids::CohortId;
-use weijia_core::join;
 use weijia_core::time::At;
+use weijia_core::{audit, join};
 
+use super::managed;
 use super::sheet::{self, Sheet};
 use super::view::origin;
-use super::managed;
 use crate::auth::Principal;
 use crate::error::{ApiResult, ErrorBody};
 use crate::extract::Id;
@@ -32,7 +32,10 @@ pub async fn print_join_cards(
     let mut tx = state.db.write().await?;
     let cohort = managed(&mut tx, &principal, &id).await?;
     let wall = join::wall_token(&mut tx, &cohort.id).await?;
-    let cards = join::cards(&mut tx, At::now(), &cohort).await?;
+    let now = At::now();
+    let cards = join::cards(&mut tx, now, &cohort).await?;
+    let detail = serde_json::json!({ "cards": cards.len() });
+    audit::append(&mut tx, now, Some(&principal.user), "join.printed", cohort.id.as_str(), &detail).await?;
     tx.commit().await?;
     let origin = origin(&state.settings, &headers);
     let pdf = sheet::print(&Sheet { cohort: &cohort, origin: &origin, wall: &wall, cards: &cards });

@@ -24,7 +24,8 @@ impl<'a> Phone<'a> {
     async fn ask(&mut self, method: Method, path: &str, body: Value) -> Answer {
         let cookies: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let request = Request::builder().method(method).uri(format!("/api/v1{path}"));
-        let request = request.header(header::COOKIE, cookies.join("; ")).header(header::CONTENT_TYPE, "application/json");
+        let request =
+            request.header(header::COOKIE, cookies.join("; ")).header(header::CONTENT_TYPE, "application/json");
         let answer = self.school.send(request.body(Body::from(body.to_string())).unwrap()).await;
         for set in answer.headers.get_all(header::SET_COOKIE) {
             let (name, value) = set.to_str().unwrap().split(';').next().unwrap().split_once('=').unwrap();
@@ -131,9 +132,9 @@ async fn a_phone_that_guesses_rests_and_the_hall_does_not() {
     let school = School::open().await;
     let door = format!("/cohorts/{}/join-window", school.room.cohort);
     let open = school.post(&school.room.staff, &door, json!({"code": "0616"})).await.ok(200);
+    // It has never been right before.
     let mut phone = Phone::new(&school);
-    phone.post("/join/find", json!({"code": "0616"})).await.ok(200);
-    for code in ["0001", "0002", "0003", "0004", "0005"] {
+    for code in ["0000", "0001", "0002", "0003", "0004", "0005"] {
         assert_eq!(phone.post("/join/find", json!({"code": code})).await.code(422), "code_unknown");
     }
     assert_eq!(phone.post("/join/find", json!({"code": "0616"})).await.code(429), "join_rest");
@@ -144,8 +145,28 @@ async fn a_phone_that_guesses_rests_and_the_hall_does_not() {
         let ask = json!({"window": open["window"]["id"], "phone": format!("1371234567{n}")});
         assert_eq!(other.post("/join", ask).await.ok(200)["step"], "wait");
     }
-    let ask = json!({"window": open["window"]["id"], "phone": "13712345676"});
-    assert_eq!(other.post("/join", ask).await.code(429), "join_rest");
+    rostered(&school, "13812345678").await;
+    for number in ["13712345676", "13812345678"] {
+        for secret in [Value::Null, json!(PIN)] {
+            let ask = json!({"window": open["window"]["id"], "phone": number, "secret": secret});
+            assert_eq!(
+                other.post("/join", ask).await.code(429),
+                "join_rest",
+                "whether it is on the roster is not told"
+            );
+        }
+    }
+    // A secret that goes with the number is a guess too, and puts nobody on the list.
+    let mut third = Phone::new(&school);
+    third.post("/join/find", json!({"code": "0616"})).await.ok(200);
+    for n in 0..5 {
+        let ask = json!({"window": open["window"]["id"], "phone": format!("1371234560{n}"), "secret": PIN});
+        assert_eq!(third.post("/join", ask).await.code(422), "join_waits");
+    }
+    let ask = json!({"window": open["window"]["id"], "phone": "13812345678", "secret": PIN});
+    assert_eq!(third.post("/join", ask).await.code(429), "join_rest");
+    let board = school.get(&school.room.staff, &door).await.ok(200);
+    assert_eq!(board["requests"].as_array().unwrap().len(), 5);
 }
 
 #[tokio::test]
@@ -206,7 +227,13 @@ async fn a_new_password_ends_what_a_stranger_began() {
     let fresh = school.act(staff, &reset).await.ok(200);
     assert_eq!((&fresh["name"], &fresh["phone_masked"]), (&json!("彭秀英"), &json!("138****5678")));
     assert_eq!(stranger.ask(Method::GET, "/session", Value::Null).await.code(401), "signed_out");
+    // He knows her number, and that is not enough any more.
+    let ask = |secret: Value, pin: Value| json!({"window": open["window"]["id"], "phone": "13812345678", "secret": secret, "pin": pin});
+    assert_eq!(stranger.post("/join", ask(Value::Null, Value::Null)).await.ok(200)["step"], "enter_code");
+    assert_eq!(stranger.post("/join", ask(json!("00000000"), json!(PIN))).await.code(401), "sign_in_wrong");
     let sign_in = |password: &Value| json!({"phone": "13812345678", "password": password});
     assert_eq!(stranger.post("/session", sign_in(&json!(PIN))).await.code(401), "sign_in_wrong");
-    Phone::new(&school).post("/session", sign_in(&fresh["password"])).await.ok(200);
+    let mut hers = Phone::new(&school);
+    assert_eq!(hers.post("/join", ask(fresh["password"].clone(), json!("161803"))).await.ok(200)["step"], "joined");
+    assert_eq!(hers.post("/session", sign_in(&json!("161803"))).await.ok(200)["name"], "彭秀英");
 }

@@ -8,7 +8,8 @@ use crate::on;
 use crate::time::At;
 
 pub async fn bind(tx: &mut Tx, now: At, device: &DeviceToken, user: &UserId) -> Result<()> {
-    let sql = "insert into devices (token_hash, user_id, bound_at) values ($1, $2, $3) on conflict do nothing";
+    let sql = "insert into devices (token_hash, user_id, bound_at) values ($1, $2, $3)
+               on conflict (token_hash, user_id) do update set bound_at = excluded.bound_at";
     Ok(on!(tx, c => sqlx::query(sql).bind(device.hash()).bind(user).bind(now).execute(c).await.map(drop))?)
 }
 

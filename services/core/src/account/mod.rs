@@ -11,10 +11,11 @@ mod token;
 
 pub use keys::Keys;
 pub use overview::{MyCohort, cohorts_of, unheard};
-pub use password::{PasswordHasher, one_time_password};
-pub use session::{Place, Session, open_session, prove, sign_in, sign_in_known, sign_out, who_is};
+pub use password::{PasswordHasher, one_time_code, one_time_password};
+pub use session::{Place, Proof, Session, open_session, prove, sign_in, sign_in_known, sign_out, who_is};
 pub use sql::{
-    NewUser, claim, create, find_by_phone, grant_admin, grant_staff, has_password, phone_masked, principal, set_password,
+    NewUser, choose_pin, create, find_by_phone, grant_admin, grant_staff, has_password, phone_masked, principal,
+    set_password,
 };
 pub use token::{DeviceToken, SessionToken};
 
@@ -31,8 +32,10 @@ pub const SESSION_IDLE: Millis = Millis::days(60);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 pub enum Secret {
-    /// What was handed to her, and never used so far.
+    /// What was handed out with a roster, and never used so far: before a class's door her number is enough.
     Issued,
+    /// What was handed to her in person, in place of what was lost or taken: nothing else is enough.
+    Reset,
     Password,
     /// Six digits, see [`pin`].
     Pin,

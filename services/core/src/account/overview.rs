@@ -28,6 +28,6 @@ pub async fn cohorts_of(tx: &mut Tx, user: &UserId) -> Result<Vec<MyCohort>> {
 pub async fn unheard(tx: &mut Tx, user: &UserId) -> Result<i64> {
     Ok(on!(&mut *tx, c => sqlx::query_scalar(
         "select count(*) from feedback_items i join clip_versions v on v.id = i.version_id join clips k on k.id = v.clip_id
-         where k.owner_id = $1 and k.state <> 'withdrawn' and i.state = 'sent'")
+         where k.owner_id = $1 and k.state <> 'withdrawn' and (i.state = 'sent' or i.news)")
         .bind(user).fetch_one(c).await)?)
 }

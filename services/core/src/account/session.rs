@@ -1,6 +1,8 @@
 //! Signing in and out.
 
-use super::{DeviceToken, GUESS_WINDOW, GUESSES, Keys, PasswordHasher, Phone, SESSION_IDLE, Secret, SessionToken, device};
+use super::{
+    DeviceToken, GUESS_WINDOW, GUESSES, Keys, PasswordHasher, Phone, SESSION_IDLE, Secret, SessionToken, device,
+};
 use crate::access::Principal;
 use crate::db::{Db, Tx};
 use crate::error::{Error, Refusal, Result};
@@ -34,8 +36,8 @@ pub async fn sign_in(
     device: Option<&DeviceToken>,
 ) -> Result<Session> {
     let phone: Phone = phone.parse()?;
-    let user = prove(db, hasher, now, &keys.phone_hash(&phone), secret, Place::Anywhere(device)).await?;
-    session_of(db, now, &user).await
+    let proof = prove(db, hasher, now, &keys.phone_hash(&phone), secret, Place::Anywhere(device)).await?;
+    session_of(db, now, &proof).await
 }
 
 /// The same for somebody who has come in on this phone before, by her name.
@@ -58,8 +60,8 @@ pub async fn sign_in_known(
     let sql = "select phone_hash from users where id = $1";
     let phone_hash: String = on!(&mut tx, c => sqlx::query_scalar(sql).bind(user).fetch_one(c).await)?;
     drop(tx);
-    let user = prove(db, hasher, now, &phone_hash, secret, Place::Anywhere(device)).await?;
-    session_of(db, now, &user).await
+    let proof = prove(db, hasher, now, &phone_hash, secret, Place::Anywhere(device)).await?;
+    session_of(db, now, &proof).await
 }
 
 fn wrong() -> Refusal {
@@ -67,12 +69,34 @@ fn wrong() -> Refusal {
     Refusal::new("sign_in_wrong", "手机号或密码不对。", next)
 }
 
-async fn session_of(db: &Db, now: At, user: &UserId) -> Result<Session> {
+async fn session_of(db: &Db, now: At, proof: &Proof) -> Result<Session> {
     let mut tx = db.write().await?;
-    let token = open_session(&mut tx, now, user).await?;
-    let principal = super::principal(&mut tx, now, user).await?;
+    proof.still_holds(&mut tx).await?;
+    let token = open_session(&mut tx, now, &proof.user).await?;
+    let principal = super::principal(&mut tx, now, &proof.user).await?;
     tx.commit().await?;
     Ok(Session { token, principal })
+}
+
+/// Somebody knew a secret when it was looked at, which takes its time.
+pub struct Proof {
+    pub user: UserId,
+    hash: String,
+}
+
+impl Proof {
+    pub fn seen_hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// It is her secret in this transaction too: a password that was given anew meanwhile ends what the old one began. What was
+    /// handed out has been used from here on.
+    pub async fn still_holds(&self, tx: &mut Tx) -> Result<()> {
+        let sql = "update users set secret = case when secret in ('issued', 'reset') then 'password' else secret end
+                   where id = $1 and password_hash = $2 and state = 'active'";
+        let rows = on!(tx, c => sqlx::query(sql).bind(&self.user).bind(&self.hash).execute(c).await.map(|r| r.rows_affected()))?;
+        if rows == 1 { Ok(()) } else { Err(wrong().into()) }
+    }
 }
 
 /// Who it is that knows this secret to that number.
@@ -83,33 +107,30 @@ pub async fn prove(
     phone_hash: &str,
     secret: &str,
     place: Place<'_>,
-) -> Result<UserId> {
+) -> Result<Proof> {
     // The guess is counted before the secret is looked at, and behind a lock on the person: guesses sent at the same
     // moment cannot slip past the limit together. An unknown phone has nothing to guess.
     let mut tx = db.write().await?;
     let sql = tx.locking("select id, password_hash, secret from users where phone_hash = $1 and state = 'active'");
     let stored: Option<(UserId, String, Secret)> =
         on!(&mut tx, c => sqlx::query_as(sql).bind(phone_hash).fetch_optional(c).await)?;
-    count_guess(&mut tx, now, phone_hash).await?;
     let counts_here = match (&stored, place) {
         (Some((user, _, Secret::Pin)), Place::Anywhere(Some(token))) => device::knows(&mut tx, token, user).await?,
         (Some((_, _, Secret::Pin)), Place::Anywhere(None)) => false,
         _ => true,
     };
+    // Where nothing is right, nothing is guessed: nobody is kept from her own phone by tries on another.
+    if counts_here {
+        count_guess(&mut tx, now, phone_hash).await?;
+    }
     tx.commit().await?;
 
     let right = hasher.matches(secret, stored.as_ref().map(|s| s.1.as_str())).await?;
-    let (true, true, Some((user, _, kind))) = (right, counts_here, stored) else {
-        return Err(wrong().into());
-    };
+    let (true, true, Some((user, hash, _))) = (right, counts_here, stored) else { return Err(wrong().into()) };
     let mut tx = db.write().await?;
     on!(&mut tx, c => sqlx::query("delete from sign_in_failures where phone_hash = $1").bind(phone_hash).execute(c).await.map(drop))?;
-    if kind == Secret::Issued {
-        on!(&mut tx, c => sqlx::query("update users set secret = 'password' where id = $1 and secret = 'issued'")
-            .bind(&user).execute(c).await.map(drop))?;
-    }
     tx.commit().await?;
-    Ok(user)
+    Ok(Proof { user, hash })
 }
 
 /// A session for somebody whose password was checked, or who was let in otherwise.
@@ -249,7 +270,7 @@ mod tests {
             let session = sign_in(&db, &keys, &hasher, At(1), PHONE, PASSWORD, None).await.unwrap();
             let hash = hasher.hash("another-password").await.unwrap();
             let mut tx = db.write().await.unwrap();
-            crate::account::set_password(&mut tx, &user, &hash).await.unwrap();
+            crate::account::set_password(&mut tx, &user, &hash, Secret::Issued).await.unwrap();
             tx.commit().await.unwrap();
             assert!(who_is(&db, At(2), &session.token).await.unwrap().is_none());
             assert!(sign_in(&db, &keys, &hasher, At(3), PHONE, PASSWORD, None).await.is_err());
@@ -261,8 +282,9 @@ mod tests {
             let (hers, other) = (DeviceToken::random(), DeviceToken::random());
             let hash = hasher.hash_pin("271828").await.unwrap();
             let mut tx = db.write().await.unwrap();
-            crate::account::claim(&mut tx, &user, &hash).await.unwrap();
-            assert!(crate::account::claim(&mut tx, &user, &hash).await.is_err(), "once");
+            let seen: String = on!(&mut tx, c => sqlx::query_scalar("select password_hash from users where id = $1").bind(&user).fetch_one(c).await).unwrap();
+            crate::account::choose_pin(&mut tx, &user, &seen, &hash).await.unwrap();
+            assert!(crate::account::choose_pin(&mut tx, &user, &seen, &hash).await.is_err(), "once");
             device::bind(&mut tx, At(1), &hers, &user).await.unwrap();
             device::bind(&mut tx, At(2), &hers, &user).await.unwrap();
             tx.commit().await.unwrap();
@@ -287,19 +309,32 @@ mod tests {
             drop(tx);
             let phone_hash = keys.phone_hash(&PHONE.parse().unwrap());
             let at_the_door = prove(&db, &hasher, At(4), &phone_hash, "271828", Place::ClassDoor).await;
-            assert_eq!(at_the_door.unwrap(), user);
-            // Who is given a new password begins anew, on no phone.
+            assert_eq!(at_the_door.as_ref().unwrap().user, user);
+            // Tries on a phone that does not know her keep her from nothing.
+            for _ in 0..20 {
+                assert_eq!(tried(Some(&other), "999999").await, Err("sign_in_wrong".into()));
+            }
+            assert_eq!(tried(Some(&hers), "271828").await, Ok(user.clone()));
+            for _ in 0..GUESSES {
+                assert_eq!(tried(Some(&hers), "999999").await, Err("sign_in_wrong".into()));
+            }
+            assert_eq!(tried(Some(&hers), "271828").await, Err("sign_in_rest".into()));
+            // Who is given a new password begins anew at once, on no phone, and what the old one began is over.
+            let fresh = hasher.hash("48217306").await.unwrap();
             let mut tx = db.write().await.unwrap();
-            crate::account::set_password(&mut tx, &user, &hash).await.unwrap();
+            crate::account::set_password(&mut tx, &user, &fresh, Secret::Reset).await.unwrap();
             assert!(!device::knows(&mut tx, &hers, &user).await.unwrap());
+            assert!(at_the_door.unwrap().still_holds(&mut tx).await.is_err());
             tx.commit().await.unwrap();
+            assert_eq!(tried(None, "48217306").await, Ok(user.clone()));
         }
 
         what_was_handed_out_is_hers_once_used(db) {
             let (keys, hasher, user) = with_one_person(&db).await;
             sign_in(&db, &keys, &hasher, At(1), PHONE, PASSWORD, None).await.unwrap();
             let mut tx = db.write().await.unwrap();
-            assert!(crate::account::claim(&mut tx, &user, "x").await.is_err(), "nobody takes over what is in use");
+            let seen: String = on!(&mut tx, c => sqlx::query_scalar("select password_hash from users where id = $1").bind(&user).fetch_one(c).await).unwrap();
+            assert!(crate::account::choose_pin(&mut tx, &user, &seen, "x").await.is_err(), "nobody takes over what is in use");
             tx.commit().await.unwrap();
         }
 

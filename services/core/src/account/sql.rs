@@ -1,6 +1,6 @@
 //! Verbs on people and roles.
 
-use super::{Keys, Phone, device};
+use super::{Keys, Phone, Secret, device};
 use crate::access::Principal;
 use crate::db::{Tx, is_duplicate};
 use crate::error::{Error, OrNotFound as _, Refusal, Result};
@@ -46,7 +46,8 @@ pub async fn find_by_phone(tx: &mut Tx, keys: &Keys, phone: &Phone) -> Result<Op
 
 /// `138****5678`
 pub async fn phone_masked(tx: &mut Tx, user: &UserId) -> Result<String> {
-    on!(tx, c => sqlx::query_scalar("select phone_masked from users where id = $1").bind(user).fetch_optional(c).await).or_not_found()
+    on!(tx, c => sqlx::query_scalar("select phone_masked from users where id = $1").bind(user).fetch_optional(c).await)
+        .or_not_found()
 }
 
 /// Whether whoever has this phone has a password: nobody may have it, and who came back from the bucket alone has none.
@@ -57,21 +58,32 @@ pub async fn has_password(tx: &mut Tx, keys: &Keys, phone: &Phone) -> Result<boo
     Ok(known > 0)
 }
 
-/// Gives somebody a new password, to be handed to her. Where she was signed in before, she is no longer.
-pub async fn set_password(tx: &mut Tx, user: &UserId, password_hash: &str) -> Result<()> {
-    on!(&mut *tx, c => sqlx::query("update users set password_hash = $1, secret = 'issued' where id = $2")
-        .bind(password_hash).bind(user).execute(c).await.map(drop))?;
+/// Gives somebody a new password, to be handed to her. Where she was signed in before, she is no longer; guesses at the old
+/// one are forgotten with it.
+pub async fn set_password(tx: &mut Tx, user: &UserId, password_hash: &str, kind: Secret) -> Result<()> {
+    on!(&mut *tx, c => sqlx::query("update users set password_hash = $1, secret = $3 where id = $2")
+        .bind(password_hash).bind(user).bind(kind).execute(c).await.map(drop))?;
+    let sql = "delete from sign_in_failures where phone_hash = (select phone_hash from users where id = $1)";
+    on!(&mut *tx, c => sqlx::query(sql).bind(user).execute(c).await.map(drop))?;
     on!(&mut *tx, c => sqlx::query("delete from sessions where user_id = $1").bind(user).execute(c).await.map(drop))?;
     // A card that was lost with the old one leads nowhere.
     on!(&mut *tx, c => sqlx::query("update memberships set card_token = null where user_id = $1").bind(user).execute(c).await.map(drop))?;
     device::forget_all(tx, user).await
 }
 
-/// Six digits of her own in place of what was handed out and never used.
-pub async fn claim(tx: &mut Tx, user: &UserId, pin_hash: &str) -> Result<()> {
-    let rows = on!(tx, c => sqlx::query("update users set password_hash = $2, secret = 'pin' where id = $1 and secret = 'issued'")
-        .bind(user).bind(pin_hash).execute(c).await.map(|r| r.rows_affected()))?;
-    if rows == 1 { Ok(()) } else { Err(Error::conflict("claimed_already", "这个号码刚刚设过密码了。", "按她设的六个数字进。")) }
+/// Six digits of her own in place of what was handed out, if that is still what it was when it was looked at.
+pub async fn choose_pin(tx: &mut Tx, user: &UserId, seen_hash: &str, pin_hash: &str) -> Result<()> {
+    let sql = "update users set password_hash = $3, secret = 'pin' where id = $1 and password_hash = $2 and secret in ('issued', 'reset')";
+    let rows = on!(&mut *tx, c => sqlx::query(sql).bind(user).bind(seen_hash).bind(pin_hash).execute(c).await.map(|r| r.rows_affected()))?;
+    if rows == 0 {
+        return Err(Error::conflict(
+            "claimed_already",
+            "这个号码刚刚定过六个数字了。",
+            "是你定的，就按那六个；不是你，马上叫老师。",
+        ));
+    }
+    on!(&mut *tx, c => sqlx::query("delete from sessions where user_id = $1").bind(user).execute(c).await.map(drop))?;
+    Ok(())
 }
 
 /// Makes somebody staff of a region and all below it.

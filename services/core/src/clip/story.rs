@@ -144,6 +144,7 @@ fn said(name: &str) -> &str {
         "clip.retracted" => "交上去又拿回来改",
         "review.amended" => "改了点评里的几个字",
         "review.recused" => "回避了，换别的老师看",
+        "feedback.marked" => "说了这一处怎么办",
         "feedback.settled" => "看了改没改好",
         "clip.withdrawn" => "收回了这条片子",
         "clip.original_released" => "原片到期，不再留着",

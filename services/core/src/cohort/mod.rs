@@ -11,11 +11,12 @@ mod sql;
 #[cfg(test)]
 mod tests;
 
-pub use reset::reset_password;
 pub use progress::{CohortClip, Progress, Which, clips, progress};
+pub use reset::reset_password;
 pub use rules::{NewCohort, NewMember, check_cohort};
 pub use sql::{
-    Joined, Trainee, add_member, get, list, of_principal, open, phones_masked, require_seen, trainee, trainees_of, trainees_within,
+    Joined, Trainee, add_member, get, list, of_principal, open, phones_masked, require_seen, trainee, trainees_of,
+    trainees_within,
 };
 
 use crate::ids::{CohortId, UserId};

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{Cohort, CohortSummary, MemberState, NewCohort, NewMember, Part, Which, progress, rules};
 use crate::access::{Principal, Resource, within};
-use crate::account::{self, Keys, NewUser};
+use crate::account::{self, Keys, NewUser, Secret};
 use crate::db::{Tx, is_duplicate};
 use crate::error::{Error, OrNotFound, Result};
 use crate::ids::{CohortId, UserId};
@@ -209,7 +209,7 @@ pub async fn add_member(
     if let Some(hash) = password_hash
         && !account::has_password(tx, keys, new.phone).await?
     {
-        account::set_password(tx, &user, hash).await?;
+        account::set_password(tx, &user, hash, Secret::Issued).await?;
         is_new = true;
     }
     let detail = serde_json::json!({"user": user, "part": new.part, "new": is_new});

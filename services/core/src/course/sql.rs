@@ -30,7 +30,7 @@ pub async fn lessons_done(tx: &mut Tx, user: &UserId, cohort: &CohortId) -> Resu
 pub async fn answers(tx: &mut Tx, user: &UserId, cohort: &CohortId) -> Result<Vec<Answer>> {
     let sql = "select c.id as clip_id, c.assignment_code, c.title, c.state, c.updated_at,
                  (select count(*) from feedback_items i join clip_versions v on v.id = i.version_id
-                  where v.clip_id = c.id and i.state = 'sent') as unheard
+                  where v.clip_id = c.id and (i.state = 'sent' or i.news)) as unheard
                from clips c where c.owner_id = $1 and c.cohort_id = $2 and c.assignment_code is not null
                order by c.id";
     Ok(on!(tx, c => sqlx::query_as(sql).bind(user).bind(cohort).fetch_all(c).await)?)

@@ -54,8 +54,12 @@ pub async fn board(tx: &mut Tx, now: At, cohort: &CohortId) -> Result<Board> {
             Some(Seat { person: people.remove(&user)?, group_no, seat_no, arrived_at })
         })
         .collect();
-    let sql = "select id, phone_masked, asked_at from join_requests
-               where cohort_id = $1 and state = 'pending' and asked_at > $2 order by asked_at, id";
+    // Who was put on the roster since waits no more.
+    let sql = "select r.id, r.phone_masked, r.asked_at from join_requests r
+               where r.cohort_id = $1 and r.state = 'pending' and r.asked_at > $2
+                 and not exists (select 1 from memberships m join users u on u.id = m.user_id
+                   where m.cohort_id = $1 and m.state <> 'withdrawn' and u.phone_hash = r.phone_hash)
+               order by r.asked_at, r.id";
     let requests = on!(tx, c => sqlx::query_as(sql).bind(cohort).bind(now - ASKED_FOR).fetch_all(c).await)?;
     Ok(Board { seats, requests })
 }

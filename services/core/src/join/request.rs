@@ -8,10 +8,10 @@ use crate::db::Tx;
 use crate::error::{Error, OrNotFound, Refusal, Result};
 use crate::ids::{CohortId, RequestId, UserId};
 use crate::text::one_line;
-use crate::time::At;
+use crate::time::{At, Millis};
 use crate::{audit, on};
 
-/// So many may wait before one door: a hall, and then some.
+/// So many may come before one door within an hour: a hall, and then some.
 const MOST: i64 = 300;
 
 #[derive(Debug, sqlx::FromRow)]
@@ -36,7 +36,8 @@ pub async fn of(tx: &mut Tx, cohort: &CohortId, phone_hash: &str) -> Result<Opti
 /// Writes down who asks, now.
 pub async fn put(tx: &mut Tx, keys: &Keys, now: At, cohort: &CohortId, phone: &Phone) -> Result<()> {
     let sql = "select count(*) from join_requests where cohort_id = $1 and state = 'pending' and asked_at > $2";
-    let waiting: i64 = on!(&mut *tx, c => sqlx::query_scalar(sql).bind(cohort).bind(now - ASKED_FOR).fetch_one(c).await)?;
+    let waiting: i64 =
+        on!(&mut *tx, c => sqlx::query_scalar(sql).bind(cohort).bind(now - Millis::hours(1)).fetch_one(c).await)?;
     if waiting >= MOST {
         return Err(Refusal::new("join_full", "门口等的人太多了。", "直接找老师，报名字和手机号。").into());
     }
@@ -62,7 +63,14 @@ pub async fn cohort_of(tx: &mut Tx, id: &RequestId) -> Result<CohortId> {
 }
 
 /// Lets her in: she is on the roster now, and the door is open to her. Asking again changes nothing.
-pub async fn approve(tx: &mut Tx, keys: &Keys, now: At, by: &Principal, id: &RequestId, as_whom: Approval<'_>) -> Result<UserId> {
+pub async fn approve(
+    tx: &mut Tx,
+    keys: &Keys,
+    now: At,
+    by: &Principal,
+    id: &RequestId,
+    as_whom: Approval<'_>,
+) -> Result<UserId> {
     let sql = tx.locking("select cohort_id, phone_enc, state, asked_at from join_requests where id = $1");
     let (cohort, phone, state, asked_at): (CohortId, String, Asked, At) =
         on!(&mut *tx, c => sqlx::query_as(sql).bind(id).fetch_optional(c).await).or_not_found()?;
@@ -89,9 +97,19 @@ pub async fn approve(tx: &mut Tx, keys: &Keys, now: At, by: &Principal, id: &Req
 pub async fn reject(tx: &mut Tx, now: At, by: &UserId, id: &RequestId, reason: &str) -> Result<()> {
     let reason = one_line(reason);
     if reason.is_empty() || reason.chars().count() > 60 {
-        return Err(Refusal::new("reason_invalid", "写一句为什么，最多 60 个字。", "比如：“这是城步的班，你的班在隔壁。”").into());
+        return Err(Refusal::new(
+            "reason_invalid",
+            "写一句为什么，最多 60 个字。",
+            "比如：“这是城步的班，你的班在隔壁。”",
+        )
+        .into());
     }
-    let cohort = cohort_of(tx, id).await?;
+    let sql = tx.locking("select cohort_id, state from join_requests where id = $1");
+    let (cohort, state): (CohortId, Asked) =
+        on!(&mut *tx, c => sqlx::query_as(sql).bind(id).fetch_optional(c).await).or_not_found()?;
+    if state == Asked::Approved {
+        return Err(Error::conflict("approved_already", "别的老师刚刚让她进了。", "她走错了班，就到名单里请她出去。"));
+    }
     decide(tx, now, by, id, Asked::Rejected, Some(&reason)).await?;
     let detail = serde_json::json!({"request": id, "reason": reason});
     audit::append(tx, now, Some(by), "join.rejected", cohort.as_str(), &detail).await

@@ -48,7 +48,9 @@ pub fn city_path(region_path: &str) -> &str {
 pub struct Standing {
     pub member: Option<(Part, MemberState)>,
     pub secret: Option<Secret>,
-    /// She has sent a clip, or has a part to play besides: there is something to take over.
+    /// She teaches somewhere, or is staff.
+    pub has_part: bool,
+    /// That, or she has learned, sent or earned something: there is something to take over.
     pub has_more: bool,
     pub request: Option<Asked>,
 }
@@ -65,6 +67,8 @@ pub enum Asked {
 pub enum Step {
     /// On the roster, and nobody has come with this number before: six digits of her own, and she is in.
     ChoosePin,
+    /// What was handed to her, and then six digits of her own.
+    EnterCode,
     EnterPin,
     EnterPassword,
     /// On no roster: somebody has to let her in.
@@ -76,8 +80,9 @@ pub enum Step {
 pub fn next_step(who: &Standing) -> Step {
     match who.member {
         Some((part, MemberState::Active | MemberState::Graduated)) => match who.secret {
-            Some(Secret::Issued) if part == Part::Trainee && !who.has_more => Step::ChoosePin,
             Some(Secret::Pin) => Step::EnterPin,
+            Some(Secret::Issued) if part == Part::Trainee && !who.has_more => Step::ChoosePin,
+            Some(Secret::Reset) if part == Part::Trainee && !who.has_part => Step::EnterCode,
             _ => Step::EnterPassword,
         },
         Some((_, MemberState::Withdrawn)) | None => match who.request {
@@ -129,18 +134,22 @@ mod tests {
             Some((Part::Mentor, MemberState::Active)),
             Some((Part::Mentor, MemberState::Withdrawn)),
         ];
-        let secrets = [None, Some(Secret::Issued), Some(Secret::Password), Some(Secret::Pin)];
+        let secrets = [None, Some(Secret::Issued), Some(Secret::Reset), Some(Secret::Password), Some(Secret::Pin)];
         let requests = [None, Some(Asked::Pending), Some(Asked::Approved), Some(Asked::Rejected)];
         for member in members {
             for secret in secrets {
-                for has_more in [false, true] {
+                for (has_part, has_more) in [(false, false), (false, true), (true, true)] {
                     for request in requests {
-                        let who = Standing { member, secret, has_more, request };
+                        let who = Standing { member, secret, has_part, has_more, request };
                         let step = next_step(&who);
                         let is_in = member.is_some_and(|(_, state)| state != MemberState::Withdrawn);
                         assert_eq!(matches!(step, Step::Wait | Step::Rejected), !is_in, "{who:?} {step:?}");
                         if step == Step::ChoosePin {
                             assert_eq!((secret, has_more), (Some(Secret::Issued), false), "{who:?}");
+                            assert_eq!(member.map(|m| m.0), Some(Part::Trainee), "{who:?}");
+                        }
+                        if step == Step::EnterCode {
+                            assert_eq!((secret, has_part), (Some(Secret::Reset), false), "{who:?}");
                             assert_eq!(member.map(|m| m.0), Some(Part::Trainee), "{who:?}");
                         }
                         assert_eq!(step == Step::EnterPin, is_in && secret == Some(Secret::Pin), "{who:?}");

@@ -55,7 +55,19 @@ impl Hall {
     }
 
     async fn enter(&self, db: &Db, now: At, window: &Window, who: &Who, secret: &str) -> Result<Entered> {
-        let entry = Entry { window: &window.id, who, secret, device: None };
+        self.enter_with(db, now, window, who, secret, None).await
+    }
+
+    async fn enter_with(
+        &self,
+        db: &Db,
+        now: At,
+        window: &Window,
+        who: &Who,
+        secret: &str,
+        pin: Option<&str>,
+    ) -> Result<Entered> {
+        let entry = Entry { window: &window.id, who, secret, pin, device: None };
         enter(db, &self.keys, &self.hasher, now, entry).await
     }
 }
@@ -109,10 +121,14 @@ both_databases! {
         assert_eq!(code(taken), "code_taken");
         let other = super::open(&mut tx, NOW, &hall.room.staff, &second, None, OPEN_FOR).await.unwrap();
         assert_ne!(other.code, first.code);
-        // Opening anew takes the place of what is open, and may keep its code.
-        let again = super::open(&mut tx, NOW, &hall.room.staff, &hall.cohort, Some("0305"), OPEN_FOR).await.unwrap();
-        assert_eq!(code(require(&mut tx, &first).await), "join_closed");
-        assert_eq!(code(require(&mut tx, &again).await), "ok");
+        // Opening anew with its own code leaves it where it is, and open for longer.
+        let again = super::open(&mut tx, NOW + Millis(9), &hall.room.staff, &hall.cohort, Some("0305"), OPEN_FOR).await.unwrap();
+        assert_eq!((&again.id, again.closes_at), (&first.id, NOW + Millis(9) + OPEN_FOR));
+        // With another code it is another door, and whoever stood before the old one stands before this.
+        let moved = super::open(&mut tx, NOW, &hall.room.staff, &hall.cohort, Some("4711"), OPEN_FOR).await.unwrap();
+        assert_eq!(require(&mut tx, &first).await.unwrap(), moved);
+        assert_eq!(code(find(&mut tx, NOW, Way::Code("0305")).await), "join_closed");
+        super::open(&mut tx, NOW, &hall.room.staff, &hall.cohort, Some("0305"), OPEN_FOR).await.unwrap();
         // Another city may have it too: then it leads to both.
         let far = Cohort { region_path: "43/4301/430102/".into(), ..second.clone() };
         let far = super::open(&mut tx, NOW, &hall.room.staff, &far, Some("0305"), OPEN_FOR).await.unwrap();
@@ -208,6 +224,7 @@ both_databases! {
         let user = approve(&mut tx, &hall.keys, NOW, &hall.staff, &id, approval("433130105201")).await.unwrap();
         let twice = approve(&mut tx, &hall.keys, NOW, &hall.staff, &id, approval("433130105201")).await.unwrap();
         assert_eq!(twice, user);
+        assert_eq!(code(reject(&mut tx, NOW, &hall.room.staff, &id, "走错了").await), "approved_already");
         tx.commit().await.unwrap();
         assert_eq!(hall.ask(&db, NOW, &window, &who).await.unwrap().step, Step::ChoosePin);
         assert_eq!(hall.enter(&db, NOW, &window, &who, PIN).await.unwrap().user, user);
@@ -257,12 +274,40 @@ both_databases! {
         assert_eq!(hall.enter(&db, NOW, &window, &card, PIN).await.unwrap().user, user);
         assert_eq!(hall.ask(&db, NOW, &window, &card).await.unwrap().step, Step::EnterPin);
 
-        // What was lost is given anew, and the old card leads nowhere.
+    }
+
+    what_was_lost_is_given_anew_in_person(db) {
+        let (hall, window) = Hall::open(&db).await;
+        let user = hall.rostered(&db, "13812345678", "trainee").await;
+        let who = number("13812345678");
+        // Somebody else came with her number.
+        let stranger = hall.enter(&db, NOW, &window, &who, PIN).await.unwrap();
         let mut tx = db.write().await.unwrap();
-        cohort::reset_password(&mut tx, NOW, &hall.staff, &hall.cohort, &user, "-").await.unwrap();
+        let card = Who::Card(cards(&mut tx, NOW, &hall.cohort).await.unwrap().into_iter().find(|c| c.seat.person.id == user).unwrap().token);
+        let hash = hall.hasher.hash("48217306").await.unwrap();
+        cohort::reset_password(&mut tx, NOW, &hall.staff, &hall.cohort, &user, &hash).await.unwrap();
         tx.commit().await.unwrap();
-        assert_eq!(code(hall.ask(&db, NOW, &window, &card).await), "code_unknown");
-        assert_eq!(hall.ask(&db, NOW, &window, &number("13812345678")).await.unwrap().step, Step::ChoosePin);
+        assert!(account::who_is(&db, NOW, &stranger.session).await.unwrap().is_none());
+        assert_eq!(code(hall.ask(&db, NOW, &window, &card).await), "code_unknown", "the old card leads nowhere");
+        // Her number alone is not enough any more: what was read out to her is.
+        assert_eq!(hall.ask(&db, NOW, &window, &who).await.unwrap().step, Step::EnterCode);
+        assert_eq!(code(hall.enter_with(&db, NOW, &window, &who, "48217306", None).await), "pin_invalid");
+        assert_eq!(code(hall.enter_with(&db, NOW, &window, &who, PIN, Some("161803")).await), "sign_in_wrong");
+        let hers = hall.enter_with(&db, NOW, &window, &who, "48217306", Some("161803")).await.unwrap();
+        assert_eq!(hers.user, user);
+        assert_eq!(hall.ask(&db, NOW, &window, &who).await.unwrap().step, Step::EnterPin);
+        assert_eq!(code(hall.enter(&db, NOW, &window, &who, "48217306").await), "sign_in_wrong", "once");
+    }
+
+    who_is_put_on_the_roster_waits_no_more(db) {
+        let (hall, window) = Hall::open(&db).await;
+        let who = number("13812345678");
+        hall.ask(&db, NOW, &window, &who).await.unwrap();
+        hall.rostered(&db, "13812345678", "trainee").await;
+        let mut tx = db.read().await.unwrap();
+        assert!(board(&mut tx, NOW, &hall.cohort.id).await.unwrap().requests.is_empty());
+        drop(tx);
+        assert_eq!(hall.ask(&db, NOW, &window, &who).await.unwrap().step, Step::ChoosePin);
     }
 
     nobody_is_reset_by_a_desk_that_is_not_hers(db) {
@@ -282,16 +327,18 @@ both_databases! {
     only_wrong_tries_are_counted(db) {
         let (phone, hall) = ([tries::Subject::phone("a")], tries::Subject::address("10.0.0.1"));
         for _ in 0..20 {
-            tries::count(&db, NOW, &phone).await.unwrap();
-            tries::forgive(&db, &phone).await.unwrap();
+            tried(&db, NOW, &phone).await.unwrap();
+            let mut tx = db.write().await.unwrap();
+            tries::forgive(&mut tx, &phone).await.unwrap();
+            tx.commit().await.unwrap();
         }
         for _ in 0..tries::WRONG_BY_PHONE {
-            tries::count(&db, NOW, &phone).await.unwrap();
+            tried(&db, NOW, &phone).await.unwrap();
         }
-        assert_eq!(code(tries::count(&db, NOW, &phone).await), "join_rest");
-        assert_eq!(code(tries::count(&db, NOW, &[tries::Subject::phone("b"), hall.clone()]).await), "ok");
+        assert_eq!(code(tried(&db, NOW, &phone).await), "join_rest");
+        assert_eq!(code(tried(&db, NOW, &[tries::Subject::phone("b"), hall.clone()]).await), "ok");
         let later = NOW + tries::WITHIN;
-        assert_eq!(code(tries::count(&db, later, &phone).await), "ok");
+        assert_eq!(code(tried(&db, later, &phone).await), "ok");
         tries::sweep(&db, later + tries::WITHIN).await.unwrap();
         let mut tx = db.read().await.unwrap();
         let kept: i64 = on!(&mut tx, c => sqlx::query_scalar("select count(*) from join_tries").fetch_one(c).await).unwrap();
@@ -300,12 +347,18 @@ both_databases! {
 
     tries_sent_together_are_all_counted(db) {
         let phone = [tries::Subject::phone("a")];
-        let tried = futures_util::future::join_all((0..20).map(|_| tries::count(&db, NOW, &phone))).await;
+        let tried = futures_util::future::join_all((0..20).map(|_| tried(&db, NOW, &phone))).await;
         assert_eq!(tried.iter().filter(|t| t.is_ok()).count() as i64, tries::WRONG_BY_PHONE);
     }
+}
+
+async fn tried(db: &Db, now: At, subjects: &[tries::Subject]) -> Result<()> {
+    let mut tx = db.write().await.unwrap();
+    tries::count(&mut tx, now, subjects).await?;
+    tx.commit().await.unwrap();
+    Ok(())
 }
 
 async fn require(tx: &mut crate::db::Tx, window: &Window) -> Result<Window> {
     super::door::require_open(tx, NOW, &window.id).await
 }
-

@@ -26,16 +26,9 @@ impl Subject {
     }
 }
 
-/// Counts a try before it is looked at, so that tries sent together cannot slip past the limit. See [`forgive`].
-pub async fn count(db: &Db, now: At, subjects: &[Subject]) -> Result<()> {
-    let mut tx = db.write().await?;
-    wrong(&mut tx, now, subjects).await?;
-    tx.commit().await?;
-    Ok(())
-}
-
-/// Counts a try that was wrong. Where it is one too many, nothing else of its transaction may be kept.
-pub async fn wrong(tx: &mut Tx, now: At, subjects: &[Subject]) -> Result<()> {
+/// Counts a try before it is looked at, so that tries sent together cannot slip past the limit. Where it is one too many,
+/// nothing of its transaction may be kept. See [`forgive`].
+pub async fn count(tx: &mut Tx, now: At, subjects: &[Subject]) -> Result<()> {
     let mut too_many = false;
     for Subject { name, most } in subjects {
         let sql = "insert into join_tries (subject, began_at, wrong) values ($1, $2, 1)
@@ -43,7 +36,8 @@ pub async fn wrong(tx: &mut Tx, now: At, subjects: &[Subject]) -> Result<()> {
                      wrong = case when join_tries.began_at <= $3 then 1 else join_tries.wrong + 1 end,
                      began_at = case when join_tries.began_at <= $3 then $2 else join_tries.began_at end
                    returning wrong";
-        let wrong: i64 = on!(&mut *tx, c => sqlx::query_scalar(sql).bind(name).bind(now).bind(now - WITHIN).fetch_one(c).await)?;
+        let wrong: i64 =
+            on!(&mut *tx, c => sqlx::query_scalar(sql).bind(name).bind(now).bind(now - WITHIN).fetch_one(c).await)?;
         too_many |= wrong > *most;
     }
     if too_many {
@@ -54,20 +48,19 @@ pub async fn wrong(tx: &mut Tx, now: At, subjects: &[Subject]) -> Result<()> {
 }
 
 /// That try was right.
-pub async fn forgive(db: &Db, subjects: &[Subject]) -> Result<()> {
-    let mut tx = db.write().await?;
+pub async fn forgive(tx: &mut Tx, subjects: &[Subject]) -> Result<()> {
     for Subject { name, .. } in subjects {
-        on!(&mut tx, c => sqlx::query("update join_tries set wrong = wrong - 1 where subject = $1 and wrong > 0")
+        on!(&mut *tx, c => sqlx::query("update join_tries set wrong = wrong - 1 where subject = $1 and wrong > 0")
             .bind(name).execute(c).await.map(drop))?;
     }
-    tx.commit().await?;
     Ok(())
 }
 
-/// Lets go of what no longer counts.
+/// Lets go of what no longer counts: old tries, and those who asked a month ago.
 pub async fn sweep(db: &Db, now: At) -> Result<()> {
     let mut tx = db.write().await?;
     on!(&mut tx, c => sqlx::query("delete from join_tries where began_at <= $1").bind(now - WITHIN).execute(c).await.map(drop))?;
+    on!(&mut tx, c => sqlx::query("delete from join_requests where asked_at <= $1").bind(now - Millis::days(30)).execute(c).await.map(drop))?;
     tx.commit().await?;
     Ok(())
 }

@@ -36,7 +36,8 @@ pub struct Amendment {
 }
 
 pub(super) async fn of(tx: &mut Tx, review: &ReviewId) -> Result<Vec<Amendment>> {
-    let sql = "select part, item_id, before, after, at from review_amendments where review_id = $1 order by at desc, id desc";
+    let sql =
+        "select part, item_id, before, after, at from review_amendments where review_id = $1 order by at desc, id desc";
     Ok(on!(tx, c => sqlx::query_as(sql).bind(review).fetch_all(c).await)?)
 }
 
@@ -77,7 +78,11 @@ fn changes(review: &SentReview, amend: &Amend) -> Result<Vec<Change>> {
             return Err(Refusal::new("bad_amendment", "不能改成空的。", "换一句话说，或者先不改。"));
         }
         if after.chars().count() > most {
-            return Err(Refusal::new("bad_amendment", format!("写得太长了，最多 {most} 个字。"), "写短一点，她才记得住。"));
+            return Err(Refusal::new(
+                "bad_amendment",
+                format!("写得太长了，最多 {most} 个字。"),
+                "写短一点，她才记得住。",
+            ));
         }
         changes.push(Change { part, item_id, before: before.to_owned(), after });
         Ok(())
@@ -88,7 +93,10 @@ fn changes(review: &SentReview, amend: &Amend) -> Result<Vec<Change>> {
     if let Some(next_step) = &amend.next_step {
         put(Part::NextStep, None, &review.next_step, next_step, WORDS_MAX)?;
     }
-    for AmendedItem { item_id, body } in &amend.items {
+    for (n, AmendedItem { item_id, body }) in amend.items.iter().enumerate() {
+        if amend.items[..n].iter().any(|earlier| earlier.item_id == *item_id) {
+            return Err(Refusal::new("bad_amendment", "有一句改了两遍。", "刷新这一页再改。").into());
+        }
         let item = review.items.iter().find(|item| item.id == *item_id).ok_or(Error::NotFound)?;
         put(Part::Item, Some(item.id.clone()), &item.body, body, ITEM_MAX)?;
     }
@@ -97,7 +105,8 @@ fn changes(review: &SentReview, amend: &Amend) -> Result<Vec<Change>> {
 
 /// Puts it otherwise. What she has heard is new to her again; saying the same twice changes nothing.
 pub async fn amend(tx: &mut Tx, now: At, mentor: &UserId, id: &ReviewId, amend: &Amend) -> Result<SentReview> {
-    let sql = tx.locking("select version_id, sent_at from reviews where id = $1 and reviewer_id = $2 and state = 'sent'");
+    let sql =
+        tx.locking("select version_id, sent_at from reviews where id = $1 and reviewer_id = $2 and state = 'sent'");
     let (version, sent_at): (VersionId, At) =
         on!(&mut *tx, c => sqlx::query_as(sql).bind(id).bind(mentor).fetch_optional(c).await).or_not_found()?;
     let review = sent::one(tx, id, mentor).await?;
@@ -119,8 +128,11 @@ pub async fn amend(tx: &mut Tx, now: At, mentor: &UserId, id: &ReviewId, amend: 
                     .bind(id).bind(after).bind(now).execute(c).await.map(drop))?;
             }
             (Part::Item, item) => {
-                let sql = "update feedback_items set body = $2, state = case when state = 'heard' then 'sent' else state end where id = $1";
-                on!(&mut *tx, c => sqlx::query(sql).bind(item).bind(after).execute(c).await.map(drop))?;
+                on!(&mut *tx, c => sqlx::query("update feedback_items set body = $2 where id = $1")
+                    .bind(item).bind(after).execute(c).await.map(drop))?;
+                if let Some(item) = item {
+                    sent::news(tx, item).await?;
+                }
             }
         }
         let sql = "insert into review_amendments (id, review_id, item_id, part, before, after, at) values ($1, $2, $3, $4, $5, $6, $7)";

@@ -3,7 +3,8 @@
 use super::queue;
 use super::rules::{self, Judged, Open};
 use super::{
-    Draft, DraftInput, DraftItem, Item, ItemState, Outcome, ReviewRow, SentReview, Settled, Ticket, TicketState, fix, sent,
+    Draft, DraftInput, DraftItem, Item, ItemState, Outcome, ReviewRow, SentReview, Settled, Ticket, TicketState, fix,
+    sent,
 };
 use crate::clip::ClipEvent;
 use crate::clip::sql::advance;

@@ -2,7 +2,7 @@
 //! there. Before and after, side by side, are what a class is measured by (改给我看).
 
 use super::sent;
-use super::{FeedbackItem, Item, ItemState, Kind, Place, TicketState, Verdict, queue};
+use super::{FeedbackItem, Item, ItemState, Kind, Place, Verdict, queue};
 use crate::clip::sql as clips;
 use crate::clip::{Clip, Version};
 use crate::db::Tx;
@@ -60,7 +60,9 @@ pub fn marked(kind: Kind, from: ItemState, to: ItemState) -> Result<ItemState, R
 /// Where a moment of one version lies in another: as far into it. What is filmed anew follows the same words at its own pace.
 pub fn carried(at_ms: i64, from: Option<i64>, to: Option<i64>) -> i64 {
     match (from, to) {
-        (Some(from), Some(to)) if from > 0 => (i128::from(at_ms) * i128::from(to) / i128::from(from)).min(i128::from(to)) as i64,
+        (Some(from), Some(to)) if from > 0 => {
+            (i128::from(at_ms) * i128::from(to) / i128::from(from)).min(i128::from(to)) as i64
+        }
         _ => at_ms,
     }
 }
@@ -70,16 +72,25 @@ pub async fn mark(tx: &mut Tx, id: &ItemId, reader: &UserId, mark: &Mark) -> Res
     // Updating the item first makes two marks queue on its row.
     on!(tx, c => sqlx::query("update feedback_items set state = state where id = $1").bind(id).execute(c).await.map(drop))?;
     let (item, clip) = sent::item(tx, id).await?;
-    let to = marked(item.kind, item.state, mark.state())?;
+    let mut to = marked(item.kind, item.state, mark.state())?;
+    // What she takes back leads to where it was: a mentor wanted it done once more.
+    if to == ItemState::Heard && item.settled_version_id.is_some() {
+        to = ItemState::Again;
+    }
     let mut fixed: Option<&Place> = None;
     if let Mark::Fixed(place) = mark {
-        let clip = clips::get(tx, &clip).await?;
-        later(tx, &clip, &item, &place.version_id, place.at_ms).await?;
+        let whole = clips::get(tx, &clip).await?;
+        later(tx, &whole, &item, &place.version_id, place.at_ms).await?;
         fixed = Some(place);
     }
     let sql = "update feedback_items set state = $2, fixed_version_id = $3, fixed_at_ms = $4 where id = $1";
-    on!(tx, c => sqlx::query(sql).bind(id).bind(to).bind(fixed.map(|p| &p.version_id)).bind(fixed.map(|p| p.at_ms))
+    on!(&mut *tx, c => sqlx::query(sql).bind(id).bind(to).bind(fixed.map(|p| &p.version_id)).bind(fixed.map(|p| p.at_ms))
         .execute(c).await.map(drop))?;
+    if (to, fixed.map(|p| p.at_ms)) != (item.state, item.fixed_at_ms) {
+        let now = tx.clock().await?;
+        let detail = serde_json::json!({ "item": id, "mark": to, "fixed": fixed });
+        audit::append(tx, now, Some(reader), "feedback.marked", clip.as_str(), &detail).await?;
+    }
     let (item, _) = sent::item(tx, id).await?;
     sent::shown(tx, item, reader).await
 }
@@ -96,7 +107,9 @@ async fn later(tx: &mut Tx, clip: &Clip, item: &Item, version: &VersionId, at_ms
         return Err(Refusal::new("no_later_version", "要在后来拍的一版里，才看得出改没改。", next).into());
     }
     if at_ms < 0 || after.duration_ms.is_some_and(|length| at_ms > length) {
-        return Err(Refusal::new("not_in_version", "这一秒不在那一版里面。", "在片子里点到改好的地方，再说一次。").into());
+        return Err(
+            Refusal::new("not_in_version", "这一秒不在那一版里面。", "在片子里点到改好的地方，再说一次。").into()
+        );
     }
     Ok(after)
 }
@@ -105,7 +118,6 @@ async fn later(tx: &mut Tx, clip: &Clip, item: &Item, version: &VersionId, at_ms
 /// version says it there.
 pub async fn verify(
     tx: &mut Tx,
-    now: At,
     mentor: &UserId,
     id: &ItemId,
     place: &Place,
@@ -118,12 +130,17 @@ pub async fn verify(
     }
     let clip = clips::get(tx, &clip).await?;
     later(tx, &clip, &item, &place.version_id, place.at_ms).await?;
-    let ticket = queue::newest_of_clip(tx, &clip.id).await?.filter(|t| t.version_id == place.version_id);
-    if let Some(ticket) = ticket
-        && ticket.state == TicketState::Claimed
-        && ticket.held_by(now).is_some_and(|holder| holder != mentor)
-    {
-        return Err(Error::conflict("being_reviewed", "别的老师正在看这一版。", "等她点评完，再来看。"));
+    let now = tx.clock().await?;
+    if item.state == ItemState::Verified && verdict == Verdict::Again {
+        return Err(Error::conflict("verified_already", "这一处已经看过，改好了。", "新的要改的，在下一次点评里说。"));
+    }
+    if let Some(ticket) = queue::of_version(tx, &place.version_id).await? {
+        if queue::is_recused(tx, &ticket.id, mentor).await? {
+            return Err(Error::conflict("recused", "这一条你回避了。", "让别的老师来看。"));
+        }
+        if ticket.held_by(now).is_some_and(|holder| holder != mentor) {
+            return Err(Error::conflict("being_reviewed", "别的老师正在看这一版。", "等她点评完，再来看。"));
+        }
     }
     // Said again, the same is the same.
     let same = item.state == ItemState::from(verdict) && item.settled_version_id.as_ref() == Some(&place.version_id);
@@ -145,7 +162,7 @@ pub(super) async fn settle(
     verdict: Verdict,
 ) -> Result<()> {
     let at_ms = match at_ms {
-        Some(at_ms) => at_ms,
+        Some(at_ms) => clips::version(tx, version).await?.duration_ms.map_or(at_ms, |length| at_ms.min(length)),
         None => place_in(tx, item, version).await?,
     };
     let sql = "update feedback_items set state = $2, settled_version_id = $3, settled_at_ms = $4, settled_by = $5, settled_at = $6
@@ -192,7 +209,13 @@ pub struct Point {
 }
 
 /// Everything said of `before`, and where it lies in `after`.
-pub async fn compare(tx: &mut Tx, clip: &Clip, before: &VersionId, after: &VersionId, reader: &UserId) -> Result<Comparison> {
+pub async fn compare(
+    tx: &mut Tx,
+    clip: &Clip,
+    before: &VersionId,
+    after: &VersionId,
+    reader: &UserId,
+) -> Result<Comparison> {
     let (before, after) = (clips::version(tx, before).await?, clips::version(tx, after).await?);
     if before.clip_id != clip.id || after.clip_id != clip.id {
         return Err(Error::NotFound);
@@ -208,7 +231,8 @@ pub async fn compare(tx: &mut Tx, clip: &Clip, before: &VersionId, after: &Versi
         let (before_ms, before_end_ms) = (item.t_start_ms, item.t_end_ms);
         let seen = item.settled_version_id.as_ref().filter(|v| **v == after.id).and(item.settled_at_ms);
         let said = item.fixed_version_id.as_ref().filter(|v| **v == after.id).and(item.fixed_at_ms);
-        let known = seen.or(said);
+        // What she says of it now comes before what a mentor wanted done once more.
+        let known = if item.state == ItemState::Fixed { said.or(seen) } else { seen.or(said) };
         let after_ms = known.unwrap_or_else(|| carried(before_ms, before.duration_ms, after.duration_ms));
         let item = sent::shown(tx, item, reader).await?;
         points.push(Point { item, before_ms, before_end_ms, after_ms, guessed: known.is_none() });

@@ -1,10 +1,10 @@
 use super::*;
+use crate::both_databases;
 use crate::clip::ClipState;
 use crate::db::Db;
 use crate::ids::ClipId;
 use crate::review::testing::{Classroom, clip, events, reviewed, version};
 use crate::review::{Outcome, sent};
-use crate::both_databases;
 
 const STATES: [ItemState; 8] = [
     ItemState::Draft,
@@ -113,10 +113,11 @@ both_databases! {
         assert_eq!(code(compare(&mut tx, &away, &first, &second, &room.mentor).await), "not_found");
 
         for _ in 0..2 {
-            let seen = verify(&mut tx, At(9), &room.mentor, &item, &at(&second, 14_500), Verdict::Verified).await.unwrap();
+            let seen = verify(&mut tx, &room.mentor, &item, &at(&second, 14_500), Verdict::Verified).await.unwrap();
             assert_eq!((seen.state, seen.settled), (ItemState::Verified, Some(at(&second, 14_500))));
         }
         assert_eq!(events(&mut tx, "feedback.settled", of.as_str()).await, 1, "said twice is said once");
+        assert_eq!(code(verify(&mut tx, &room.mentor, &item, &at(&second, 1), Verdict::Again).await), "verified_already");
         let compared = compare(&mut tx, &whole, &first, &second, &room.trainee).await.unwrap();
         assert_eq!(compared.points.iter().find(|p| p.item.id == item).unwrap().after_ms, 14_500);
         tx.commit().await.unwrap();
@@ -130,13 +131,14 @@ both_databases! {
         let mut tx = db.write().await.unwrap();
         let second = version(&mut tx, &of, 2).await;
         let place = Place { version_id: second, at_ms: 1_000 };
-        verify(&mut tx, At(9), &room.mentor, &item, &place, Verdict::Again).await.unwrap();
+        verify(&mut tx, &room.mentor, &item, &place, Verdict::Again).await.unwrap();
         let praise = sent::of_clip(&mut tx, &of, &room.trainee).await.unwrap()[0].items.iter().find(|i| i.kind == Kind::Praise).unwrap().id.clone();
-        assert_eq!(code(verify(&mut tx, At(9), &room.mentor, &praise, &place, Verdict::Verified).await), "nothing_to_verify");
+        assert_eq!(code(verify(&mut tx, &room.mentor, &praise, &place, Verdict::Verified).await), "nothing_to_verify");
         tx.commit().await.unwrap();
         assert_eq!(say(&db, &room, &item, Mark::Heard).await.unwrap().state, ItemState::Again, "heard, and still to be done");
         assert_eq!(say(&db, &room, &item, Mark::Declined).await.unwrap().state, ItemState::Declined);
         assert_eq!(say(&db, &room, &item, Mark::Trying).await.unwrap().state, ItemState::Trying);
+        assert_eq!(say(&db, &room, &item, Mark::Heard).await.unwrap().state, ItemState::Again, "taken back, and still to be done");
         assert_eq!(code(say(&db, &room, &praise, Mark::Trying).await), "cannot_mark");
         assert_eq!(code(say(&db, &room, &ItemId::new(), Mark::Heard).await), "not_found");
     }
@@ -153,8 +155,9 @@ both_databases! {
         tx.commit().await.unwrap();
         let mut tx = db.write().await.unwrap();
         let place = Place { version_id: second, at_ms: 1_000 };
-        let now = At::now();
-        assert_eq!(code(verify(&mut tx, now, &room.mentor, &item, &place, Verdict::Verified).await), "being_reviewed");
-        verify(&mut tx, now, &room.second_mentor, &item, &place, Verdict::Verified).await.unwrap();
+        assert_eq!(code(verify(&mut tx, &room.mentor, &item, &place, Verdict::Verified).await), "being_reviewed");
+        queue::recuse(&mut tx, &ticket, &room.second_mentor, "是我表妹").await.unwrap();
+        assert_eq!(code(verify(&mut tx, &room.second_mentor, &item, &place, Verdict::Verified).await), "recused");
+        verify(&mut tx, &room.mentor, &item, &place, Verdict::Verified).await.unwrap();
     }
 }

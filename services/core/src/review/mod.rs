@@ -118,6 +118,7 @@ pub struct Item {
     pub fixed_at_ms: Option<i64>,
     pub settled_version_id: Option<VersionId>,
     pub settled_at_ms: Option<i64>,
+    pub news: bool,
     pub created_at: At,
 }
 
@@ -227,6 +228,8 @@ pub struct FeedbackItem {
     /// Where a mentor looked whether it is.
     #[schema(required)]
     pub settled: Option<Place>,
+    /// Her mentor has added something, or put it otherwise, since she last heard it.
+    pub news: bool,
     pub replies: Vec<Reply>,
 }
 

@@ -29,16 +29,11 @@ pub fn points(facts: Facts) -> i64 {
     40 * i64::from(first_ever) + 20 * i64::from(resubmission) + 10 * i64::from(nearly_over) - 15 * answered_lately
 }
 
-pub(super) async fn facts(
-    tx: &mut Tx,
-    now: At,
-    clip: &Clip,
-    version: &VersionId,
-    cohort: &CohortId,
-) -> Result<Facts> {
+pub(super) async fn facts(tx: &mut Tx, now: At, clip: &Clip, version: &VersionId, cohort: &CohortId) -> Result<Facts> {
     let sql = "select count(*) from review_tickets t join clips k on k.id = t.clip_id
-               where k.owner_id = $1 and t.version_id <> $2";
-    let before: i64 = on!(&mut *tx, c => sqlx::query_scalar(sql).bind(&clip.owner_id).bind(version).fetch_one(c).await)?;
+               where k.owner_id = $1 and t.version_id <> $2 and t.state <> 'cancelled'";
+    let before: i64 =
+        on!(&mut *tx, c => sqlx::query_scalar(sql).bind(&clip.owner_id).bind(version).fetch_one(c).await)?;
     let sql = "select count(*) from review_tickets where clip_id = $1 and state = 'sent'";
     let answered: i64 = on!(&mut *tx, c => sqlx::query_scalar(sql).bind(&clip.id).fetch_one(c).await)?;
     let sql = "select count(*) from review_tickets t join clips k on k.id = t.clip_id

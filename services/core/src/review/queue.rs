@@ -5,8 +5,8 @@ use crate::clip::sql::{advance, lock};
 use crate::clip::{Clip, ClipEvent};
 use crate::db::{Db, Tx};
 use crate::error::{Error, OrNotFound, Refusal, Result};
-use crate::text::one_line;
 use crate::ids::{ClipId, CohortId, TicketId, UserId, VersionId};
+use crate::text::one_line;
 use crate::time::At;
 use crate::{audit, content, on};
 
@@ -43,6 +43,12 @@ pub async fn get(tx: &mut Tx, id: &TicketId) -> Result<Ticket> {
 pub async fn newest_of_clip(tx: &mut Tx, clip: &ClipId) -> Result<Option<Ticket>> {
     let sql = "select * from review_tickets where clip_id = $1 order by submitted_at desc, id desc limit 1";
     Ok(on!(tx, c => sqlx::query_as(sql).bind(clip).fetch_optional(c).await)?)
+}
+
+/// The ticket of a version that was handed in.
+pub async fn of_version(tx: &mut Tx, version: &VersionId) -> Result<Option<Ticket>> {
+    let sql = "select * from review_tickets where version_id = $1";
+    Ok(on!(tx, c => sqlx::query_as(sql).bind(version).fetch_optional(c).await)?)
 }
 
 /// The name of who holds it, or of who answered it.
@@ -82,40 +88,42 @@ const SENT_SHOWN: i64 = 100;
 const WAITING: &str = "from review_tickets t join clips c on c.id = t.clip_id
     join memberships m on m.cohort_id = t.cohort_id and m.user_id = $1 and m.part = 'mentor' and m.state <> 'withdrawn'
     where t.state = 'waiting' and c.owner_id <> $1
-      and not exists (select 1 from review_recusals x where x.ticket_id = t.id and x.mentor_id = $1)";
+      and not exists (select 1 from review_recusals x join review_tickets y on y.id = x.ticket_id
+        where y.clip_id = t.clip_id and x.mentor_id = $1)";
 
 /// Her cohorts' tickets in that view: what is overdue comes before everything, the oldest promise first; then by its points
 /// (see [`priority`]). What she sent, the newest first.
 pub async fn list(tx: &mut Tx, mentor: &UserId, view: View) -> Result<Vec<Ticket>> {
-    let now = tx.clock().await?.0;
+    let now = tx.clock().await?;
     let waiting = format!(
-        "select t.* {WAITING} order by case when t.due_at <= {now} then 0 else 1 end,
-           case when t.due_at <= {now} then 0 else -t.priority end, t.due_at, t.id limit 100"
+        "select t.* {WAITING} order by case when t.due_at <= $2 then 0 else 1 end,
+           case when t.due_at <= $2 then 0 else -t.priority end, t.due_at, t.id limit 100"
     );
     let sql = match view {
         View::Waiting => waiting.as_str(),
-        View::Mine => "select * from review_tickets where state = 'claimed' and holder_id = $1 order by due_at, id",
+        View::Mine => {
+            "select * from review_tickets where state = 'claimed' and holder_id = $1 and submitted_at <= $2 order by due_at, id"
+        }
         View::Sent => {
             "select t.* from review_tickets t join reviews r on r.ticket_id = t.id and r.state = 'sent'
              join clips c on c.id = t.clip_id and c.state <> 'withdrawn'
-             where r.reviewer_id = $1 order by r.sent_at desc, t.id desc limit 100"
+             where r.reviewer_id = $1 and r.sent_at <= $2 order by r.sent_at desc, t.id desc limit 100"
         }
     };
     let sql = sqlx::AssertSqlSafe(sql.to_owned());
-    Ok(on!(tx, c => sqlx::query_as(sql).bind(mentor).fetch_all(c).await)?)
+    Ok(on!(tx, c => sqlx::query_as(sql).bind(mentor).bind(now).fetch_all(c).await)?)
 }
 
 pub async fn counts(tx: &mut Tx, mentor: &UserId) -> Result<Counts> {
     let sql = sqlx::AssertSqlSafe(format!(
-            "select
+        "select
                (select count(*) {WAITING}),
                (select count(*) from review_tickets where state = 'claimed' and holder_id = $1),
                (select count(*) from reviews r join review_tickets t on t.id = r.ticket_id
                 join clips c on c.id = t.clip_id and c.state <> 'withdrawn'
                 where r.state = 'sent' and r.reviewer_id = $1)"
     ));
-    let (waiting, mine, sent): (i64, i64, i64) =
-        on!(tx, c => sqlx::query_as(sql).bind(mentor).fetch_one(c).await)?;
+    let (waiting, mine, sent): (i64, i64, i64) = on!(tx, c => sqlx::query_as(sql).bind(mentor).fetch_one(c).await)?;
     Ok(Counts { waiting, mine, sent: sent.min(SENT_SHOWN) })
 }
 
@@ -157,7 +165,7 @@ pub async fn release(tx: &mut Tx, id: &TicketId, mentor: &UserId) -> Result<()> 
 
 const REASON_MAX: usize = 60;
 
-/// She does not judge this one, and says why. If she holds it, it goes back for another; what she wrote is nobody's. Saying
+/// She does not judge this clip, in no version of it, and says why. If she holds it, it goes back for another; what she wrote is nobody's. Saying
 /// it again changes nothing.
 pub async fn recuse(tx: &mut Tx, id: &TicketId, mentor: &UserId, reason: &str) -> Result<()> {
     let reason = one_line(reason);
@@ -170,7 +178,8 @@ pub async fn recuse(tx: &mut Tx, id: &TicketId, mentor: &UserId, reason: &str) -
         return Err(Error::conflict("ticket_sent", "这一条已经点评过了", "回队列，看下一条"));
     }
     let now = tx.clock().await?;
-    let sql = "insert into review_recusals (ticket_id, mentor_id, reason, at) values ($1, $2, $3, $4) on conflict do nothing";
+    let sql =
+        "insert into review_recusals (ticket_id, mentor_id, reason, at) values ($1, $2, $3, $4) on conflict do nothing";
     let new = on!(&mut *tx, c => sqlx::query(sql).bind(id).bind(mentor).bind(&reason).bind(now).execute(c).await
         .map(|r| r.rows_affected()))?;
     if new == 0 {
@@ -184,7 +193,8 @@ pub async fn recuse(tx: &mut Tx, id: &TicketId, mentor: &UserId, reason: &str) -
 }
 
 pub async fn is_recused(tx: &mut Tx, id: &TicketId, mentor: &UserId) -> Result<bool> {
-    let sql = "select count(*) from review_recusals where ticket_id = $1 and mentor_id = $2";
+    let sql = "select count(*) from review_tickets t join review_tickets y on y.clip_id = t.clip_id
+               join review_recusals x on x.ticket_id = y.id where t.id = $1 and x.mentor_id = $2";
     let n: i64 = on!(tx, c => sqlx::query_scalar(sql).bind(id).bind(mentor).fetch_one(c).await)?;
     Ok(n > 0)
 }
@@ -194,7 +204,8 @@ pub async fn mentors_left(tx: &mut Tx, id: &TicketId) -> Result<i64> {
     let sql = "select count(*) from review_tickets t join clips c on c.id = t.clip_id
                join memberships m on m.cohort_id = t.cohort_id and m.part = 'mentor' and m.state <> 'withdrawn'
                where t.id = $1 and m.user_id <> c.owner_id
-                 and not exists (select 1 from review_recusals x where x.ticket_id = t.id and x.mentor_id = m.user_id)";
+                 and not exists (select 1 from review_recusals x join review_tickets y on y.id = x.ticket_id
+                   where y.clip_id = t.clip_id and x.mentor_id = m.user_id)";
     Ok(on!(tx, c => sqlx::query_scalar(sql).bind(id).fetch_one(c).await)?)
 }
 

@@ -162,6 +162,9 @@ pub fn blank(rubric: &Rubric) -> (Scores, Gates) {
 /// What is longer than anybody would write or read is not kept.
 pub fn check_length(input: &DraftInput) -> Result<()> {
     let words = |text: &str| text.chars().count() <= WORDS_MAX;
+    if input.settled.iter().filter_map(|settled| settled.at_ms).any(|at| !(0..=LONGEST_MS).contains(&at)) {
+        return Err(Refusal::new("bad_draft", "有一处的时间不对", "刷新这一页再试").into());
+    }
     if words(&input.summary) && words(&input.next_step) && input.settled.len() <= SETTLED_MAX {
         return Ok(());
     }

@@ -106,6 +106,7 @@ pub(super) async fn shown(tx: &mut Tx, item: Item, reader: &UserId) -> Result<Fe
         |(id, author_id, author, body, created_at)| Reply { id, author, mine: author_id == *reader, body, created_at };
     let place = |version: Option<VersionId>, at_ms: Option<i64>| Some(Place { version_id: version?, at_ms: at_ms? });
     Ok(FeedbackItem {
+        news: item.news,
         fixed: place(item.fixed_version_id, item.fixed_at_ms),
         settled: place(item.settled_version_id, item.settled_at_ms),
         id: item.id,
@@ -137,7 +138,7 @@ pub async fn item(tx: &mut Tx, id: &ItemId) -> Result<(Item, ClipId)> {
 
 /// She heard it. What her mentor has settled since stays settled.
 pub async fn hear(tx: &mut Tx, id: &ItemId, reader: &UserId) -> Result<FeedbackItem> {
-    on!(tx, c => sqlx::query("update feedback_items set state = 'heard' where id = $1 and state = 'sent'")
+    on!(tx, c => sqlx::query("update feedback_items set state = case when state = 'sent' then 'heard' else state end, news = false where id = $1")
         .bind(id).execute(c).await.map(drop))?;
     let (item, _) = item(tx, id).await?;
     shown(tx, item, reader).await
@@ -165,18 +166,15 @@ pub async fn reply(
     speaker: Speaker,
     body: &str,
 ) -> Result<FeedbackItem> {
-    let (from, to) = match speaker {
-        Speaker::Owner => (ItemState::Sent, ItemState::Heard),
-        Speaker::Mentor => (ItemState::Heard, ItemState::Sent),
-    };
     let body = lines(body);
     if body.is_empty() || body.chars().count() > REPLY_MAX {
         let message = format!("回复要有字，最多 {REPLY_MAX} 个字");
         return Err(Refusal::new("bad_reply", message, "改一改再发").into());
     }
-    // Updating the item first makes two equal replies queue on its row.
-    on!(tx, c => sqlx::query("update feedback_items set state = case when state = $2 then $3 else state end where id = $1")
-        .bind(id).bind(from).bind(to).execute(c).await.map(drop))?;
+    // Updating the item first makes two equal replies queue on its row. Who answers has heard.
+    let heard = if speaker == Speaker::Owner { ItemState::Heard } else { ItemState::Sent };
+    on!(tx, c => sqlx::query("update feedback_items set state = case when state = 'sent' then $2 else state end where id = $1")
+        .bind(id).bind(heard).execute(c).await.map(drop))?;
     let last: Option<(UserId, String)> = on!(tx, c => sqlx::query_as(
             "select author_id, body from feedback_replies where item_id = $1 order by created_at desc, id desc limit 1")
         .bind(id).fetch_optional(c).await)?;
@@ -189,14 +187,23 @@ pub async fn reply(
         }
         on!(tx, c => sqlx::query("insert into feedback_replies (id, item_id, author_id, body, created_at) values ($1, $2, $3, $4, $5)")
             .bind(ReplyId::new()).bind(id).bind(author).bind(&body).bind(now).execute(c).await.map(drop))?;
+        if speaker == Speaker::Mentor {
+            news(tx, id).await?;
+        }
     }
     let (item, _) = item(tx, id).await?;
     shown(tx, item, author).await
 }
 
+/// Something was added that she has not heard: where she had no more to do with it than hear it, it is new to her again.
+pub(super) async fn news(tx: &mut Tx, id: &ItemId) -> Result<()> {
+    let sql = "update feedback_items set state = case when state = 'heard' then 'sent' else state end, news = true where id = $1";
+    Ok(on!(tx, c => sqlx::query(sql).bind(id).execute(c).await.map(drop))?)
+}
+
 /// How much she has been sent on this clip and not heard yet.
 pub async fn unheard_of_clip(tx: &mut Tx, clip: &ClipId) -> Result<i64> {
     let sql = "select count(*) from feedback_items i join clip_versions v on v.id = i.version_id
-               where v.clip_id = $1 and i.state = 'sent'";
+               where v.clip_id = $1 and (i.state = 'sent' or i.news)";
     Ok(on!(tx, c => sqlx::query_scalar(sql).bind(clip).fetch_one(c).await)?)
 }

@@ -2,12 +2,12 @@
 
 use std::time::{Duration, SystemTime};
 
+use crate::support::*;
 use aws_sdk_s3::config::interceptors::BeforeTransmitInterceptorContextMut;
 use aws_sdk_s3::config::{ConfigBag, Intercept, RequestChecksumCalculation, RuntimeComponents};
 use aws_sdk_s3::error::BoxError;
 use aws_sdk_s3::presigning::PresigningConfig;
 use aws_sdk_s3::primitives::SdkBody;
-use crate::support::*;
 
 /// A presigned GET of `a`, as path and query.
 async fn presigned(running: &Running, config: PresigningConfig) -> String {

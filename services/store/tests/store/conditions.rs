@@ -1,7 +1,7 @@
 //! Conditional writes really exclude: of those that race, one wins.
 
-use aws_sdk_s3::primitives::ByteStream;
 use crate::support::*;
+use aws_sdk_s3::primitives::ByteStream;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 

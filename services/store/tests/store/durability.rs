@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use aws_sdk_s3::presigning::PresigningConfig;
 use crate::support::*;
+use aws_sdk_s3::presigning::PresigningConfig;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use weijia_store::Swept;

@@ -10,10 +10,10 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use crate::support::*;
 use aws_sdk_s3::Client;
 use futures_util::StreamExt;
 use sha2::{Digest, Sha256};
-use crate::support::*;
 use weijia_core::storage::{Range, Storage, StorageError};
 
 /// Not a test of its own: the process that the others kill.

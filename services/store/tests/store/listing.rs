@@ -1,7 +1,7 @@
 //! Lists of keys: by prefix, folded at a delimiter, in pages that lose and repeat nothing.
 
-use aws_sdk_s3::types::EncodingType;
 use crate::support::*;
+use aws_sdk_s3::types::EncodingType;
 
 const KEYS: [&str; 9] = ["a", "a/1", "a/2", "a/b/1", "a0", "b/1", "b/2", "c", "微/家"];
 

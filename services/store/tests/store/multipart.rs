@@ -1,9 +1,9 @@
 //! Multipart uploads, as strict as AWS.
 
+use crate::support::*;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use futures_util::StreamExt;
-use crate::support::*;
 use weijia_core::storage::{Range, StorageError};
 
 fn refused<T: std::fmt::Debug>(answer: Result<T, StorageError>) -> String {

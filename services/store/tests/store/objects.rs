@@ -1,9 +1,9 @@
 //! Whole objects: what is written is read back, by whole and by range, under any key.
 
+use crate::support::*;
 use aws_sdk_s3::primitives::{ByteStream, DateTime};
 use aws_sdk_s3::types::{ChecksumAlgorithm, MetadataDirective};
 use futures_util::StreamExt;
-use crate::support::*;
 use weijia_core::storage::{Range, StorageError};
 
 #[tokio::test]

@@ -12,7 +12,7 @@ export interface Verdict {
   item_id: string
   verdict: 'verified' | 'again'
   /** The moment of this version that shows it. */
-  at_ms?: number
+  at_ms?: number | null
 }
 export interface Work {
   items: WorkItem[]
