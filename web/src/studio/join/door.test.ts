@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { groupsOf, leftWords, todayCode } from './door'
+import { groupsOf, leftWords, todayCode, waited } from './door'
 import type { JoinSeat } from '../types'
 
 const seat = (id: string, group_no: number | null, arrived_at: number | null): JoinSeat => ({
@@ -22,4 +22,8 @@ it('says how long a door stays open', () => {
   expect(leftWords(29.5 * 60_000, 0)).toContain('29 分钟')
   expect(leftWords(125 * 60_000, 0)).toContain('2 小时 5 分')
   expect(leftWords(120 * 60_000, 0)).toContain('2 小时，')
+})
+
+it('says how long somebody has waited', () => {
+  expect([waited(0, 30_000), waited(0, 185_000)]).toEqual(['刚来', '等了 3 分钟'])
 })

@@ -31,3 +31,9 @@ export function leftWords(closesAt: number, now: number): string {
   const rest = minutes % 60
   return `还开 ${Math.floor(minutes / 60)} 小时${rest ? ` ${rest} 分` : ''}，到时自己关上。`
 }
+
+/** 刚来, 等了 3 分钟 */
+export function waited(since: number, now: number): string {
+  const minutes = Math.floor((now - since) / 60_000)
+  return minutes < 1 ? '刚来' : `等了 ${minutes} 分钟`
+}
