@@ -27,6 +27,10 @@ const COLUMNS: usize = 2;
 const ROWS: usize = 5;
 
 const FONT: Name = Name(b"F");
+/// For what is typed letter by letter: one of the fonts that every reader has, with every letter as wide as the others.
+const LETTERS: Name = Name(b"L");
+/// Of its size.
+const LETTER_WIDTH: f32 = 0.6;
 
 type Colour = [f32; 3];
 /// Those of every page of ours.
@@ -55,9 +59,9 @@ pub fn print(sheet: &Sheet<'_>) -> Vec<u8> {
     for cards in sheet.cards.chunks(COLUMNS * ROWS) {
         pages.push(page_of_cards(sheet, cards));
     }
-    let [catalog, tree, font, cid_font, descriptor] = [1, 2, 3, 4, 5].map(Ref::new);
-    let page = |n: usize| Ref::new(6 + 2 * n as i32);
-    let content = |n: usize| Ref::new(7 + 2 * n as i32);
+    let [catalog, tree, font, cid_font, descriptor, letters] = [1, 2, 3, 4, 5, 6].map(Ref::new);
+    let page = |n: usize| Ref::new(7 + 2 * n as i32);
+    let content = |n: usize| Ref::new(8 + 2 * n as i32);
 
     let mut pdf = Pdf::new();
     pdf.catalog(catalog).pages(tree);
@@ -65,11 +69,12 @@ pub fn print(sheet: &Sheet<'_>) -> Vec<u8> {
     for (n, drawn) in pages.into_iter().enumerate() {
         let mut written = pdf.page(page(n));
         written.media_box(Rect::new(0.0, 0.0, WIDTH, HEIGHT)).parent(tree).contents(content(n));
-        written.resources().fonts().pair(FONT, font);
+        written.resources().fonts().pair(FONT, font).pair(LETTERS, letters);
         written.finish();
         pdf.stream(content(n), &drawn.finish());
     }
     write_font(&mut pdf, font, cid_font, descriptor);
+    pdf.type1_font(letters).base_font(Name(b"Courier-Bold"));
     pdf.finish()
 }
 
@@ -107,7 +112,7 @@ fn wall(sheet: &Sheet<'_>) -> Content {
     code(&mut page, &format!("{origin}/join/{wall}"), (WIDTH - side) / 2.0, 216.0, side);
     centred(&mut page, 176.0, bold(28.0, LEAF), "用手机扫一扫，进班");
     centred(&mut page, 132.0, plain(16.0, INK), "扫不了，就用手机打开下面的网址，按老师念的四个数字：");
-    centred(&mut page, 104.0, bold(18.0, INK), &format!("{origin}/join"));
+    letters(&mut page, 104.0, 18.0, &format!("{origin}/join"));
     band(&mut page, 0.0);
     page
 }
@@ -143,7 +148,7 @@ fn one_card(page: &mut Content, sheet: &Sheet<'_>, card: &Card, left: f32, top: 
         (None, None) => String::new(),
     };
     line(page, top - 98.0, plain(12.0, INK), &place);
-    text(page, left + 14.0, top - 138.0, plain(10.0, INK), "开班那天，用手机扫左边的码，按六个自己的数字，就进班了。");
+    text(page, left + 14.0, top - 138.0, plain(10.0, INK), "开班那天扫左边的码，定六个自己的数字，就进班了。");
     text(page, left + 14.0, top - 152.0, plain(10.0, SOFT), "这张卡只给你用，别借给人，也别拍到网上。");
 }
 
@@ -167,6 +172,17 @@ fn centred(page: &mut Content, y: f32, pen: Pen, says: &str) {
     let room = WIDTH - 2.0 * MARGIN;
     let pen = pen.within(room, says);
     text(page, (WIDTH - pen.length(says)) / 2.0, y, pen, says);
+}
+
+/// An address, in the middle.
+fn letters(page: &mut Content, y: f32, size: f32, says: &str) {
+    let length = says.len() as f32 * LETTER_WIDTH;
+    let size = size.min((WIDTH - 2.0 * MARGIN) / length);
+    page.save_state();
+    page.set_fill_rgb(INK[0], INK[1], INK[2]);
+    page.begin_text().set_font(LETTERS, size).next_line((WIDTH - length * size) / 2.0, y);
+    page.show(Str(says.as_bytes())).end_text();
+    page.restore_state();
 }
 
 fn text(page: &mut Content, x: f32, y: f32, pen: Pen, says: &str) {
