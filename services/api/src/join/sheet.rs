@@ -32,11 +32,11 @@ const LETTERS: Name = Name(b"L");
 /// Of its size.
 const LETTER_WIDTH: f32 = 0.6;
 
-type Colour = [f32; 3];
-/// Those of every page of ours.
-const LEAF: Colour = [0.106, 0.357, 0.271];
-const INK: Colour = [0.094, 0.129, 0.106];
-const SOFT: Colour = [0.275, 0.318, 0.286];
+/// As the web's tokens have them.
+type Colour = [u8; 3];
+const LEAF: Colour = [0x1b, 0x5b, 0x45];
+const INK: Colour = [0x18, 0x21, 0x1b];
+const SOFT: Colour = [0x46, 0x51, 0x49];
 
 /// How a line is written.
 #[derive(Clone, Copy)]
@@ -124,7 +124,7 @@ fn page_of_cards(sheet: &Sheet<'_>, cards: &[Card]) -> Content {
         let (column, row) = (n % COLUMNS, n / COLUMNS);
         let (left, top) = (MARGIN + column as f32 * width, HEIGHT - MARGIN - row as f32 * height);
         page.save_state();
-        page.set_stroke_rgb(SOFT[0], SOFT[1], SOFT[2]).set_line_width(0.5).set_dash_pattern([3.0, 3.0], 0.0);
+        stroke_with(page, SOFT).set_line_width(0.5).set_dash_pattern([3.0, 3.0], 0.0);
         page.rect(left, top - height, width, height).stroke();
         page.restore_state();
         one_card(&mut page, sheet, card, left, top);
@@ -152,15 +152,25 @@ fn one_card(page: &mut Content, sheet: &Sheet<'_>, card: &Card, left: f32, top: 
     text(page, left + 14.0, top - 152.0, plain(10.0, SOFT), "这张卡只给你用，别借给人，也别拍到网上。");
 }
 
+fn fill_with(page: &mut Content, colour: Colour) -> &mut Content {
+    let [r, g, b] = colour.map(|part| f32::from(part) / 255.0);
+    page.set_fill_rgb(r, g, b)
+}
+
+fn stroke_with(page: &mut Content, colour: Colour) -> &mut Content {
+    let [r, g, b] = colour.map(|part| f32::from(part) / 255.0);
+    page.set_stroke_rgb(r, g, b)
+}
+
 fn band(page: &mut Content, y: f32) {
-    page.set_fill_rgb(LEAF[0], LEAF[1], LEAF[2]).rect(0.0, y, WIDTH, 18.0).fill_nonzero();
+    fill_with(page, LEAF).rect(0.0, y, WIDTH, 18.0).fill_nonzero();
 }
 
 /// A QR code with what is around it, in a square of that side.
 fn code(page: &mut Content, says: &str, left: f32, bottom: f32, side: f32) {
     let qr = qr::encode(says);
     let unit = side / qr::side(&qr) as f32;
-    page.set_fill_rgb(0.0, 0.0, 0.0);
+    fill_with(page, [0, 0, 0]);
     for (x, y, width) in qr::runs(&qr) {
         // A hair taller than it is: readers that smooth edges would show white lines between the rows.
         page.rect(left + x as f32 * unit, bottom + side - (y + 1) as f32 * unit, width as f32 * unit, unit * 1.02);
@@ -179,7 +189,7 @@ fn letters(page: &mut Content, y: f32, size: f32, says: &str) {
     let length = says.len() as f32 * LETTER_WIDTH;
     let size = size.min((WIDTH - 2.0 * MARGIN) / length);
     page.save_state();
-    page.set_fill_rgb(INK[0], INK[1], INK[2]);
+    fill_with(page, INK);
     page.begin_text().set_font(LETTERS, size).next_line((WIDTH - length * size) / 2.0, y);
     page.show(Str(says.as_bytes())).end_text();
     page.restore_state();
@@ -189,9 +199,10 @@ fn text(page: &mut Content, x: f32, y: f32, pen: Pen, says: &str) {
     // The encoding of the font: two bytes a character. What it cannot write is left out.
     let written: Vec<u8> =
         says.chars().filter(|c| (*c as u32) < 0x10000).flat_map(|c| (c as u16).to_be_bytes()).collect();
-    let Pen { size, colour: [r, g, b], bold } = pen;
+    let Pen { size, colour, bold } = pen;
     page.save_state();
-    page.set_fill_rgb(r, g, b).set_stroke_rgb(r, g, b);
+    fill_with(page, colour);
+    stroke_with(page, colour);
     page.begin_text().set_font(FONT, size).next_line(x, y);
     if bold {
         page.set_line_width(size / 40.0).set_text_rendering_mode(TextRenderingMode::FillStroke);
