@@ -124,7 +124,7 @@ fn page_of_cards(sheet: &Sheet<'_>, cards: &[Card]) -> Content {
         let (column, row) = (n % COLUMNS, n / COLUMNS);
         let (left, top) = (MARGIN + column as f32 * width, HEIGHT - MARGIN - row as f32 * height);
         page.save_state();
-        stroke_with(page, SOFT).set_line_width(0.5).set_dash_pattern([3.0, 3.0], 0.0);
+        stroke_with(&mut page, SOFT).set_line_width(0.5).set_dash_pattern([3.0, 3.0], 0.0);
         page.rect(left, top - height, width, height).stroke();
         page.restore_state();
         one_card(&mut page, sheet, card, left, top);
