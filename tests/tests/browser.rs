@@ -1,6 +1,6 @@
 //! The same in a real browser: `tests/browser/journey.test.mjs` is the journey, `upload.test.mjs` what goes wrong with an
 //! upload on its way, `captions.test.mjs` the words under the picture, `hints.test.mjs` what is said about filming, `join.test.mjs` a class
-//! that comes in, `playing.test.mjs` every rendition to its end. They drive Chromium; this starts what they need, and looks
+//! that comes in, `fix.test.mjs` a fix beside its before, `playing.test.mjs` every rendition to its end. They drive Chromium; this starts what they need, and looks
 //! at what came of it.
 
 use std::path::{Path, PathBuf};
@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
 use weijia_tests::browser::{chromium, run};
 use weijia_tests::tus::About;
+use weijia_tests::user::{item, ticket_of};
 use weijia_tests::{TestServer, media};
 
 /// What the browser sends on the way to which everything goes wrong, each by a title of its own.
@@ -120,6 +121,42 @@ async fn a_class_comes_in() {
     let server = TestServer::start().await;
     let script = run(&browser, "join.test.mjs", &server, &json!({ "staff": person(&server, "staff") }), &[]);
     assert!(script.await.unwrap().success(), "a class did not come in; the report is above");
+    server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fix_is_shown_beside_its_before() {
+    let Some(browser) = chromium() else { return };
+    let server = TestServer::start().await;
+    let mentor = server.sign_in("mentor", 0).await;
+    let (trainee, person_of_hers) = server.newcomer().await;
+    let (first, second) = (media::portrait(4), media::portrait(6));
+    let clip = trainee.upload(&first, &About::file(&first, "改给我看")).await.clip;
+    trainee.wait_playable(&clip).await;
+    trainee.submit(&clip, "A1").await;
+    let desk = mentor.claim(&clip).await;
+    let draft = mentor
+        .save_draft(&desk, |d| {
+            d["items"] = json!([item("praise", 500, "笑得真自然"), item("fix", 2000, "离手机近一点")]);
+            d["summary"] = json!("讲得明白。");
+            d["next_step"] = json!("离手机近一点，再拍一条。");
+            for dim in desk["rubric"]["dims"].as_array().unwrap() {
+                d["scores"][dim["code"].as_str().unwrap()] = json!(3);
+            }
+            for gate in desk["rubric"]["gates"].as_array().unwrap() {
+                d["gates"][gate["code"].as_str().unwrap()] = json!(true);
+            }
+        })
+        .await;
+    mentor.send_review(&desk, &draft, "return").await;
+    trainee.upload(&second, &About { clip: clip.clone(), ..About::file(&second, "改给我看") }).await;
+    trainee.wait_ready(&clip).await;
+    trainee.submit(&clip, "A1").await;
+    let ticket = ticket_of(&mentor.claim(&clip).await).to_owned();
+    let people = json!({"trainee": person_of_hers, "mentor": person(&server, "mentor")});
+    let given = [("WEIJIA_CLIP", clip), ("WEIJIA_TICKET", ticket)];
+    let script = run(&browser, "fix.test.mjs", &server, &people, &given);
+    assert!(script.await.unwrap().success(), "a fix was not shown beside its before; the report is above");
     server.end().await;
 }
 
