@@ -27,8 +27,8 @@ const OPEN: &str =
     join cohorts c on c.id = w.cohort_id where w.closed_at is null and w.closes_at > $1";
 
 /// Opens the door of this class. With the code that is open already the same door stays open for longer, and whoever
-/// stands before it stays; with another it takes the place of that one. Without a code, today's day, or,
-/// where another class of the city has it, any other four digits.
+/// stands before it stays; with another it takes the place of that one. Without a code, today's day, or, where that is
+/// open or another class of the city has it, any other four digits.
 pub async fn open(
     tx: &mut Tx,
     now: At,
@@ -43,9 +43,8 @@ pub async fn open(
     let wall = wall_token(tx, &cohort.id).await?;
     on!(&mut *tx, c => sqlx::query("update join_windows set closed_at = closes_at where closed_at is null and closes_at <= $1")
         .bind(now).execute(c).await.map(drop))?;
-    if let Some(window) = of_cohort(tx, now, &cohort.id).await?
-        && code == Some(&window.code)
-    {
+    let before = of_cohort(tx, now, &cohort.id).await?;
+    if let Some(window) = before.clone().filter(|window| code == Some(&window.code)) {
         let closes_at = At(now.0 + open_for.0);
         on!(&mut *tx, c => sqlx::query("update join_windows set closes_at = $2 where id = $1")
             .bind(&window.id).bind(closes_at).execute(c).await.map(drop))?;
@@ -56,6 +55,8 @@ pub async fn open(
     let mut codes = vec![code.map_or_else(|| code_of(Day::of(now)), str::to_owned)];
     if code.is_none() {
         codes.extend((0..50).map(|_| format!("{:04}", rand::rng().random_range(0..10_000))));
+        // Who opens an open door anew wants other digits.
+        codes.retain(|code| before.as_ref().is_none_or(|window| window.code != *code));
     }
     for code in codes {
         let window = Window {

@@ -108,7 +108,7 @@ pub async fn reject(tx: &mut Tx, now: At, by: &UserId, id: &RequestId, reason: &
     let (cohort, state): (CohortId, Asked) =
         on!(&mut *tx, c => sqlx::query_as(sql).bind(id).fetch_optional(c).await).or_not_found()?;
     if state == Asked::Approved {
-        return Err(Error::conflict("approved_already", "别的老师刚刚让她进了。", "她走错了班，就到名单里请她出去。"));
+        return Err(Error::conflict("approved_already", "别的老师刚刚让她进了。", "刷新看看，她已经在名单里了。"));
     }
     decide(tx, now, by, id, Asked::Rejected, Some(&reason)).await?;
     let detail = serde_json::json!({"request": id, "reason": reason});

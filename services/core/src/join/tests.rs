@@ -129,6 +129,9 @@ both_databases! {
         assert_eq!(require(&mut tx, &first).await.unwrap(), moved);
         assert_eq!(code(find(&mut tx, NOW, Way::Code("0305")).await), "join_closed");
         super::open(&mut tx, NOW, &hall.room.staff, &hall.cohort, Some("0305"), OPEN_FOR).await.unwrap();
+        let other_digits = super::open(&mut tx, NOW, &hall.room.staff, &hall.cohort, None, OPEN_FOR).await.unwrap();
+        assert_ne!(other_digits.code, "0305", "who opens an open door anew wants other digits");
+        super::open(&mut tx, NOW, &hall.room.staff, &hall.cohort, Some("0305"), OPEN_FOR).await.unwrap();
         // Another city may have it too: then it leads to both.
         let far = Cohort { region_path: "43/4301/430102/".into(), ..second.clone() };
         let far = super::open(&mut tx, NOW, &hall.room.staff, &far, Some("0305"), OPEN_FOR).await.unwrap();
